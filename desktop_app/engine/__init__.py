@@ -1,0 +1,1 @@
+"""Time and threads between the sources and the front ends: no Qt."""

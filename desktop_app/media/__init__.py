@@ -1,0 +1,1 @@
+"""Pixels in and out of the world: frames, sources, cameras, recordings, snapshots."""

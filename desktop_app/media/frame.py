@@ -1,0 +1,25 @@
+"""One picture of a source, with when and where it was taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A picture and where it comes from.
+
+    Attributes:
+        image: H×W×3 uint8, BGR, C-contiguous; nobody writes into it once the frame is made.
+        index: 0 for the source's first frame, counting those that were read.
+        captured_at: seconds: of the monotonic clock for live sources, of media time for files.
+        origin: file name for folders and images, else the source's name.
+    """
+
+    image: NDArray[np.uint8]
+    index: int
+    captured_at: float
+    origin: str = ""

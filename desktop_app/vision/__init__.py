@@ -1,0 +1,1 @@
+"""Pure functions and models on pictures: no threads, no Qt."""

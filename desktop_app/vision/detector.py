@@ -1,0 +1,140 @@
+"""Faces in a picture, by MediaPipe's BlazeFace models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Literal, Self
+
+import cv2
+import mediapipe as mp
+import numpy as np
+from numpy.typing import NDArray
+
+from desktop_app.vision.geometry import Box, Landmarks, Point
+
+DetectorRange = Literal["short", "full"]
+
+MODEL_FILES: Final[dict[DetectorRange, str]] = {
+    "short": "face_detection_short_range.tflite",
+    "full": "face_detection_full_range_sparse.tflite",
+}
+MODELS_FOLDER: Final = Path(__file__).resolve().parents[2] / "models"
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One face: its box and landmarks in pixels of the frame, and the detector's score (0 to 1)."""
+
+    box: Box
+    score: float
+    landmarks: Landmarks
+
+
+class FaceDetector:
+    """MediaPipe Tasks face detection on one picture at a time.
+
+    Not thread-safe: create, use and close it on one thread. Use it as a context manager.
+
+    Args:
+        detector_range: `short` finds faces from about a seventh of the picture's height, quickly; `full`
+            finds smaller ones at about twice the cost.
+        min_score: detections below this score (0 to 1) are left out.
+        models_folder: where the two `.tflite` files lie.
+
+    Raises:
+        FileNotFoundError: the model file is not there.
+    """
+
+    def __init__(
+        self,
+        detector_range: DetectorRange = "short",
+        *,
+        min_score: float = 0.5,
+        models_folder: Path = MODELS_FOLDER,
+    ) -> None:
+        model = models_folder / MODEL_FILES[detector_range]
+        if not model.is_file():
+            raise FileNotFoundError(f"the face detector's model is missing: {model}; reinstall Agelens")
+        # The bytes rather than the path: MediaPipe cannot open paths with some characters on Windows.
+        options = mp.tasks.vision.FaceDetectorOptions(
+            base_options=mp.tasks.BaseOptions(model_asset_buffer=model.read_bytes()),
+            min_detection_confidence=min_score,
+        )
+        self._detector = mp.tasks.vision.FaceDetector.create_from_options(options)
+
+    def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
+        """Find the faces in a picture.
+
+        Args:
+            image: H×W×3 uint8, BGR.
+
+        Returns:
+            The faces, best score first; boxes and landmarks in pixels of `image`.
+        """
+        rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        # MediaPipe 1.x borrows the pixels without keeping the array alive: `rgb` must outlive `detect`.
+        found = self._detector.detect(mp.Image(image_format=mp.ImageFormat.SRGB, data=rgb)).detections
+        height, width = rgb.shape[:2]
+        detections = [_to_detection(one, width, height) for one in found]
+        return sorted(detections, key=lambda detection: -detection.score)
+
+    def detect_still(self, image: NDArray[np.uint8]) -> list[Detection]:
+        """Find the faces in a still picture, with a second look at one that a face fills.
+
+        The detectors want surroundings: where nothing is found, the picture is looked at again with a black
+        border of half its size around it.
+
+        Args:
+            image: H×W×3 uint8, BGR.
+
+        Returns:
+            As `detect`; boxes and landmarks in pixels of `image`.
+        """
+        detections = self.detect(image)
+        if detections:
+            return detections
+        border = max(image.shape[:2]) // 2
+        padded = cv2.copyMakeBorder(
+            image, border, border, border, border, cv2.BORDER_CONSTANT, value=(0, 0, 0)
+        )
+        return [shifted(one, -border, -border) for one in self.detect(np.asarray(padded, np.uint8))]
+
+    def close(self) -> None:
+        """Free the model; the detector cannot be used afterwards."""
+        self._detector.close()
+
+    def __enter__(self) -> Self:
+        """Return the detector itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the detector."""
+        self.close()
+
+
+def shifted(detection: Detection, dx: float, dy: float) -> Detection:
+    """The same detection moved by (dx, dy) pixels."""
+    return Detection(detection.box.shifted(dx, dy), detection.score, detection.landmarks.shifted(dx, dy))
+
+
+def largest(detections: Sequence[Detection]) -> Detection | None:
+    """The detection with the largest box, or None where there is none."""
+    return max(detections, key=lambda detection: detection.box.area, default=None)
+
+
+def _to_detection(found: mp.tasks.components.containers.Detection, width: int, height: int) -> Detection:
+    box = found.bounding_box
+    points = [Point(point.x * width, point.y * height) for point in found.keypoints]
+    return Detection(
+        Box(float(box.origin_x), float(box.origin_y), float(box.width), float(box.height)),
+        float(found.categories[0].score),
+        Landmarks(*points[:6]),
+    )

@@ -1,0 +1,97 @@
+"""Boxes and face landmarks in the pixels of a frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Point(NamedTuple):
+    """A position in pixels of the frame: x to the right, y down."""
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An axis-aligned rectangle in pixels of the frame; it may reach beyond the frame's border."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def right(self) -> float:
+        """The x coordinate of the right edge."""
+        return self.x + self.width
+
+    @property
+    def bottom(self) -> float:
+        """The y coordinate of the bottom edge."""
+        return self.y + self.height
+
+    @property
+    def center(self) -> Point:
+        """The middle of the box."""
+        return Point(self.x + self.width / 2, self.y + self.height / 2)
+
+    @property
+    def area(self) -> float:
+        """The area in square pixels; 0 for an empty box."""
+        return max(self.width, 0.0) * max(self.height, 0.0)
+
+    @property
+    def size(self) -> float:
+        """The side of the square with the same area, in pixels."""
+        return float(self.area**0.5)
+
+    def iou(self, other: Box) -> float:
+        """Intersection over union with another box, 0 to 1."""
+        width = min(self.right, other.right) - max(self.x, other.x)
+        height = min(self.bottom, other.bottom) - max(self.y, other.y)
+        if width <= 0 or height <= 0:
+            return 0.0
+        intersection = width * height
+        return intersection / (self.area + other.area - intersection)
+
+    def shifted(self, dx: float, dy: float) -> Box:
+        """The same box moved by (dx, dy) pixels."""
+        return Box(self.x + dx, self.y + dy, self.width, self.height)
+
+    def scaled(self, factor: float) -> Box:
+        """The box in a picture that was resized by `factor`."""
+        return Box(self.x * factor, self.y * factor, self.width * factor, self.height * factor)
+
+
+@dataclass(frozen=True, slots=True)
+class Landmarks:
+    """The six points MediaPipe finds on a face; left and right are the person's own."""
+
+    right_eye: Point
+    left_eye: Point
+    nose: Point
+    mouth: Point
+    right_ear: Point
+    left_ear: Point
+
+    def shifted(self, dx: float, dy: float) -> Landmarks:
+        """The same points moved by (dx, dy) pixels."""
+        return Landmarks(*(Point(p.x + dx, p.y + dy) for p in self.points))
+
+    def scaled(self, factor: float) -> Landmarks:
+        """The points in a picture that was resized by `factor`."""
+        return Landmarks(*(Point(p.x * factor, p.y * factor) for p in self.points))
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """All six points, in the order of the fields."""
+        return (
+            self.right_eye,
+            self.left_eye,
+            self.nose,
+            self.mouth,
+            self.right_ear,
+            self.left_ear,
+        )

@@ -1,0 +1,6 @@
+"""Start Agelens from a checkout: `python main.py`."""
+
+from desktop_app.cli import run
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,1 @@
+"""What the networks are, their weights, and how they were made."""

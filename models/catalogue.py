@@ -1,0 +1,224 @@
+"""Finds, checks and describes the models that the app can use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+
+from models.manifest import (
+    AgeLabel,
+    InputSpec,
+    Labels,
+    Manifest,
+    ModelError,
+    OutputSpec,
+    read_manifest,
+    sha256_of,
+)
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "AgeLabel",
+    "Catalogue",
+    "InputSpec",
+    "Labels",
+    "Manifest",
+    "ModelError",
+    "ModelPackage",
+    "OutputSpec",
+    "load_package",
+    "user_models_folder",
+]
+
+DEFAULT_MODEL: Final = "agelens"
+SHIPPED_FOLDER: Final = Path(__file__).resolve().parent
+MAX_MEAN_BYTES: Final = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPackage:
+    """A model whose manifest and files were found and checked.
+
+    Attributes:
+        manifest: what the manifest says.
+        path: the manifest's file; the model's other files lie beside it.
+    """
+
+    manifest: Manifest
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The name by which the model is chosen."""
+        return self.manifest.name
+
+    @property
+    def title(self) -> str:
+        """The name that people see."""
+        return self.manifest.title
+
+    @property
+    def labels(self) -> Labels:
+        """Age groups and genders, in the order of the outputs."""
+        return self.manifest.labels
+
+    @property
+    def input(self) -> InputSpec:
+        """How a crop becomes the network's input."""
+        return self.manifest.input
+
+    @property
+    def onnx_files(self) -> tuple[Path, ...]:
+        """The network files: one for two heads, two for two networks."""
+        files = dict.fromkeys((self.manifest.age.file, self.manifest.gender.file))
+        return tuple(self.path.parent / file for file in files)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes on disk of the network files."""
+        return sum(file.stat().st_size for file in self.onnx_files)
+
+    def mean(self) -> NDArray[np.float32]:
+        """What is taken away from the pixels.
+
+        Returns:
+            float32 that broadcasts over size×size×3, channels in the order of `input.colour`: a scalar, three values,
+            or a whole image. An image of another size is cropped to its centre where it is larger (as Caffe's demo
+            does), and resized otherwise.
+
+        Raises:
+            ModelError: the mean image cannot be read.
+        """
+        mean = self.input.mean
+        if not isinstance(mean, str):
+            return np.asarray(mean, np.float32)
+        return _fit_mean(_read_mean(self.path.parent / mean), self.input.size)
+
+
+def load_package(path: Path) -> ModelPackage:
+    """Read a model's manifest and check that its files are there and unchanged.
+
+    Args:
+        path: the manifest (`.toml`), or one of its `.onnx` files with the manifest of the same name beside it.
+
+    Raises:
+        ModelError: the manifest is wrong, a file is missing, or a checksum differs.
+    """
+    manifest_path = path.with_suffix(".toml")
+    if not manifest_path.is_file():
+        raise ModelError(
+            f"there is no model at {path}: a model is an .onnx file with a .toml manifest beside it"
+        )
+    manifest = read_manifest(manifest_path)
+    needed = {manifest.age.file, manifest.gender.file}
+    if isinstance(manifest.input.mean, str):
+        needed.add(manifest.input.mean)
+    for name in sorted(needed):
+        _check_file(manifest_path.parent / name, manifest.files.get(name))
+    if manifest.architecture == "two-head" and manifest.age.file != manifest.gender.file:
+        raise ModelError(f"the model's manifest {manifest_path} is wrong: two heads must be in one file")
+    return ModelPackage(manifest, manifest_path)
+
+
+def user_models_folder() -> Path:
+    """Where the user's own models lie; `AGELENS_MODELS` in the environment names another place."""
+    chosen = os.environ.get("AGELENS_MODELS")
+    return Path(chosen) if chosen else platformdirs.user_data_path("Agelens", appauthor=False) / "models"
+
+
+class Catalogue:
+    """The models in some folders, by default those that ship with the app and the user's own.
+
+    Args:
+        folders: where to look; an earlier folder wins where two models have one name.
+    """
+
+    def __init__(self, folders: Sequence[Path] | None = None) -> None:
+        self._folders = tuple(folders) if folders is not None else (SHIPPED_FOLDER, user_models_folder())
+
+    def manifests(self) -> list[Path]:
+        """The manifests in the folders and one folder below, the default model first."""
+        found: list[Path] = []
+        for folder in self._folders:
+            if folder.is_dir():
+                found += sorted([*folder.glob("*.toml"), *folder.glob("*/*.toml")])
+        return sorted(found, key=lambda path: path.stem != DEFAULT_MODEL)
+
+    def packages(self) -> tuple[list[ModelPackage], list[ModelError]]:
+        """The usable models, and what is wrong with the others."""
+        packages: dict[str, ModelPackage] = {}
+        errors: list[ModelError] = []
+        for path in self.manifests():
+            try:
+                package = load_package(path)
+            except ModelError as error:
+                errors.append(error)
+                continue
+            packages.setdefault(package.name, package)
+        return list(packages.values()), errors
+
+    def find(self, name_or_path: str = "") -> ModelPackage:
+        """The model of that name, or at that path; the default model where nothing is named.
+
+        Raises:
+            ModelError: there is none, or it cannot be used.
+        """
+        wanted = name_or_path or DEFAULT_MODEL
+        if Path(wanted).suffix in {".onnx", ".toml"}:
+            return load_package(Path(wanted).expanduser())
+        broken: list[ModelError] = []
+        names: list[str] = []
+        for path in self.manifests():
+            # The file is named like the model as a rule: the others' checksums need not be computed.
+            try:
+                manifest = read_manifest(path)
+            except ModelError as error:
+                broken += [error] if path.stem == wanted else []
+                continue
+            names.append(manifest.name)
+            if manifest.name == wanted:
+                return load_package(path)
+        if broken:
+            raise broken[0]
+        known = ", ".join(dict.fromkeys(names)) or "none"
+        raise ModelError(f"there is no model named {wanted!r}; the models here are: {known}")
+
+
+def _check_file(path: Path, checksum: str | None) -> None:
+    if not path.is_file():
+        raise ModelError(f"the model's file {path} is missing; copy it there or install the model again")
+    if checksum is None:
+        raise ModelError(f"the model's manifest gives no checksum for {path.name}; export the model again")
+    if sha256_of(path) != checksum.lower():
+        raise ModelError(
+            f"the model's file {path} is damaged or was changed (checksum differs); install it again"
+        )
+
+
+def _read_mean(path: Path) -> NDArray[np.float32]:
+    if path.stat().st_size > MAX_MEAN_BYTES:
+        raise ModelError(f"the mean image {path} is larger than {MAX_MEAN_BYTES >> 20} MB")
+    try:
+        mean = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ModelError(f"the mean image {path} cannot be read ({error})") from error
+    if not isinstance(mean, np.ndarray) or mean.ndim != 3 or mean.shape[2] != 3 or 0 in mean.shape:
+        raise ModelError(f"the mean image {path} is not a picture of three channels")
+    return np.ascontiguousarray(mean, np.float32)
+
+
+def _fit_mean(mean: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    height, width = mean.shape[:2]
+    if height >= size and width >= size:
+        top, left = (height - size) // 2, (width - size) // 2
+        return np.ascontiguousarray(mean[top : top + size, left : left + size])
+    resized = cv2.resize(mean, (size, size), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(resized, np.float32)

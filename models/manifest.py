@@ -1,0 +1,283 @@
+"""What a model's manifest says: labels, input, outputs, licence, scores, checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, cast
+
+from desktop_app.errors import AgelensError
+
+Colour = Literal["BGR", "RGB"]
+Architecture = Literal["two-head", "two-network"]
+Activation = Literal["softmax", "none"]
+Mean = float | tuple[float, float, float] | str
+
+MAX_INPUT_SIZE: Final = 1024
+MAX_LABELS: Final = 200
+
+
+class ModelError(AgelensError):
+    """A model cannot be used; the message says which one, why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgeLabel:
+    """One age group: its name and its years, both included; `high` is None where it is open."""
+
+    name: str
+    low: int
+    high: int | None
+
+    @property
+    def middle(self) -> float:
+        """A year that stands for the group, for mean absolute errors."""
+        return (self.low + (self.high if self.high is not None else self.low + 10)) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The classes of a model, in the order of its outputs."""
+
+    ages: tuple[AgeLabel, ...]
+    genders: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """How a crop becomes the network's input: N×3×size×size float32 of `(pixel - mean) * scale`.
+
+    Attributes:
+        size: side in pixels.
+        colour: order of the three channels.
+        mean: a number, one number a channel (in the order of `colour`), or the name of a `.npy` file beside the manifest
+            that holds an H×W×3 float32 image.
+        scale: the factor after the mean is taken away.
+        margin: side of the crop over the side of the detector's box.
+    """
+
+    size: int = 227
+    colour: Colour = "BGR"
+    mean: Mean = 127.5
+    scale: float = 1 / 64
+    margin: float = 1.15
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSpec:
+    """Where an answer comes from: an ONNX file beside the manifest and one of its outputs."""
+
+    file: str
+    tensor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything the app knows of a model."""
+
+    name: str
+    title: str
+    architecture: Architecture
+    labels: Labels
+    age: OutputSpec
+    gender: OutputSpec
+    description: str = ""
+    input: InputSpec = field(default_factory=InputSpec)
+    activation: Activation = "softmax"
+    files: Mapping[str, str] = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=dict)
+    about: Mapping[str, str] = field(default_factory=dict)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_manifest(manifest: Manifest, path: Path) -> None:
+    """Write a manifest as TOML (needs the `train` extra).
+
+    Args:
+        manifest: what to write.
+        path: the `.toml` file, beside the files that it names.
+    """
+    import tomli_w
+
+    mean = list(manifest.input.mean) if isinstance(manifest.input.mean, tuple) else manifest.input.mean
+    document: dict[str, Any] = {
+        "name": manifest.name,
+        "title": manifest.title,
+        "description": manifest.description,
+        "architecture": manifest.architecture,
+        "input": {
+            "size": manifest.input.size,
+            "colour": manifest.input.colour,
+            "mean": mean,
+            "scale": manifest.input.scale,
+            "margin": manifest.input.margin,
+        },
+        "outputs": {
+            "activation": manifest.activation,
+            "age": {"file": manifest.age.file, "tensor": manifest.age.tensor},
+            "gender": {"file": manifest.gender.file, "tensor": manifest.gender.tensor},
+        },
+        "labels": {
+            "gender": list(manifest.labels.genders),
+            "age": [
+                {"name": label.name, "low": label.low}
+                | ({"high": label.high} if label.high is not None else {})
+                for label in manifest.labels.ages
+            ],
+        },
+        "files": dict(manifest.files),
+        "scores": dict(manifest.scores),
+        "about": dict(manifest.about),
+    }
+    path.write_text(tomli_w.dumps(document), encoding="utf-8")
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest and check that it makes sense in itself.
+
+    Raises:
+        ModelError: it cannot be read, a field is missing, or a value is out of range.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ModelError(f"{path} cannot be read as a model's manifest ({error})") from error
+    return _Reader(path, document).manifest()
+
+
+class _Reader:
+    """Takes typed values out of a parsed manifest and says in one sentence what is wrong."""
+
+    def __init__(self, path: Path, document: dict[str, Any]) -> None:
+        self._path = path
+        self._document = document
+
+    def manifest(self) -> Manifest:
+        document = self._document
+        outputs = self._value(document, "outputs", dict)
+        name = self._value(document, "name", str)
+        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
+            raise self._wrong(f"the name {name!r} may hold only a-z, 0-9, '.' and '-'")
+        return Manifest(
+            name=name,
+            title=str(document.get("title", name)),
+            description=str(document.get("description", "")),
+            architecture=cast(
+                "Architecture", self._choice(document, "architecture", ("two-head", "two-network"))
+            ),
+            input=self._input(),
+            age=self._output(outputs, "age"),
+            gender=self._output(outputs, "gender"),
+            activation=cast("Activation", self._choice(outputs, "activation", ("softmax", "none"))),
+            labels=self._labels(),
+            files=self._strings("files"),
+            scores=self._numbers("scores"),
+            about=self._strings("about"),
+        )
+
+    def _input(self) -> InputSpec:
+        table = self._value(self._document, "input", dict)
+        size = self._value(table, "size", int)
+        if not 16 <= size <= MAX_INPUT_SIZE:
+            raise self._wrong(f"the input size {size} is not between 16 and {MAX_INPUT_SIZE}")
+        scale, margin = self._number(table, "scale"), self._number(table, "margin")
+        if scale == 0 or not 0.5 <= margin <= 4:
+            raise self._wrong("the input's scale must not be 0 and its margin must lie between 0.5 and 4")
+        colour = cast("Colour", self._choice(table, "colour", ("BGR", "RGB")))
+        return InputSpec(size=size, colour=colour, mean=self._mean(table), scale=scale, margin=margin)
+
+    def _mean(self, table: dict[str, Any]) -> Mean:
+        mean = table.get("mean")
+        if isinstance(mean, str):
+            return self._file_name(mean)
+        values = mean if isinstance(mean, list) else [mean]
+        if len(values) not in {1, 3} or not all(_is_number(value) for value in values):
+            raise self._wrong("the input's mean must be a number, three numbers or a .npy file")
+        if isinstance(mean, list) and len(values) == 3:
+            first, second, third = (float(cast("float", value)) for value in values)
+            return (first, second, third)
+        return float(cast("float", values[0]))
+
+    def _output(self, outputs: dict[str, Any], kind: str) -> OutputSpec:
+        table = self._value(outputs, kind, dict)
+        return OutputSpec(self._file_name(self._value(table, "file", str)), self._value(table, "tensor", str))
+
+    def _labels(self) -> Labels:
+        table = self._value(self._document, "labels", dict)
+        genders = self._value(table, "gender", list)
+        rows = self._value(table, "age", list)
+        if not all(isinstance(one, str) and one for one in genders) or not 2 <= len(genders) <= MAX_LABELS:
+            raise self._wrong("labels.gender must list at least two names")
+        if not 2 <= len(rows) <= MAX_LABELS or not all(isinstance(row, dict) for row in rows):
+            raise self._wrong("labels.age must list at least two age groups")
+        ages = tuple(self._age_label(row) for row in rows)
+        if any(one.low >= other.low for one, other in itertools.pairwise(ages)):
+            raise self._wrong("labels.age must go from young to old")
+        return Labels(ages, tuple(genders))
+
+    def _age_label(self, row: dict[str, Any]) -> AgeLabel:
+        name, low, high = self._value(row, "name", str), self._value(row, "low", int), row.get("high")
+        if low < 0 or not (high is None or (isinstance(high, int) and high >= low)):
+            raise self._wrong(f"the years of the age group {name!r} make no sense")
+        return AgeLabel(name, low, high)
+
+    def _file_name(self, name: str) -> str:
+        if not name or Path(name).name != name or "\\" in name:
+            raise self._wrong(f"{name!r} is not the name of a file beside the manifest")
+        return name
+
+    def _choice(self, table: dict[str, Any], key: str, choices: tuple[str, ...]) -> str:
+        value = str(self._value(table, key, str))
+        if value not in choices:
+            raise self._wrong(f"{key} is {value!r} but must be one of {', '.join(choices)}")
+        return value
+
+    def _number(self, table: dict[str, Any], key: str) -> float:
+        value = table.get(key)
+        if not _is_number(value):
+            raise self._wrong(f"{key} must be a number")
+        return float(cast("float", value))
+
+    def _strings(self, key: str) -> dict[str, str]:
+        table = self._document.get(key, {})
+        if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
+            raise self._wrong(f"[{key}] must hold texts")
+        return dict(table)
+
+    def _numbers(self, key: str) -> dict[str, float]:
+        table = self._document.get(key, {})
+        if not isinstance(table, dict) or not all(_is_number(value) for value in table.values()):
+            raise self._wrong(f"[{key}] must hold numbers")
+        return {name: float(value) for name, value in table.items()}
+
+    def _value(self, table: dict[str, Any], key: str, kind: type) -> Any:
+        value = table.get(key)
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise self._wrong(f"{key!r} is missing or is not {_KINDS[kind]}")
+        return value
+
+    def _wrong(self, what: str) -> ModelError:
+        return ModelError(f"the model's manifest {self._path} is wrong: {what}")
+
+
+_KINDS: Final[dict[type, str]] = {
+    str: "a text",
+    int: "a whole number",
+    dict: "a table",
+    list: "a list",
+}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

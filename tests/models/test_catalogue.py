@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.catalogue import Catalogue, load_package
+from models.manifest import InputSpec, ModelError, OutputSpec, read_manifest, sha256_of
+from tests.tiny_model import MakeModel
+
+
+def test_what_is_written_is_read_again(make_model: MakeModel) -> None:
+    package = load_package(make_model(scores={"gender": 0.9}, about={"licence": "CC BY 4.0"}))
+    assert [label.name for label in package.labels.ages] == ["0-19", "20-59", "60+"]
+    assert package.labels.ages[2].high is None
+    assert package.input == InputSpec(size=32, mean=(1.0, 2.0, 3.0), scale=0.02, margin=1.2)
+    assert package.manifest.scores == {"gender": 0.9}
+    assert package.manifest.about == {"licence": "CC BY 4.0"}
+    assert package.size_bytes > 0
+
+
+def test_a_changed_network_is_not_used(make_model: MakeModel) -> None:
+    path = make_model()
+    with path.with_suffix(".onnx").open("ab") as stream:
+        stream.write(b"!")
+    with pytest.raises(ModelError, match="damaged or was changed"):
+        load_package(path)
+
+
+def test_a_missing_network_is_named(make_model: MakeModel) -> None:
+    path = make_model()
+    path.with_suffix(".onnx").unlink()
+    with pytest.raises(ModelError, match=r"tiny\.onnx is missing"):
+        load_package(path)
+
+
+@pytest.mark.parametrize(
+    ("find", "put", "says"),
+    [
+        ('name = "tiny"', "", "'name' is missing"),
+        ('name = "tiny"', 'name = "../x"', "may hold only"),
+        ("scale = 0.02", "scale = 0", "scale must not be 0"),
+        ("size = 32", "size = 9999999", "not between 16 and 1024"),
+        ('colour = "BGR"', 'colour = "GBR"', "must be one of BGR, RGB"),
+        ('file = "tiny.onnx"', 'file = "../../etc/passwd"', "not the name of a file beside"),
+        ('architecture = "two-head"', 'architecture = "tree"', "must be one of two-head"),
+        ("low = 20", "low = 0", "from young to old"),
+        ("high = 59", "high = 3", "make no sense"),
+        ('"Female",', "", "at least two names"),
+        ("[outputs]", "[outputs", "cannot be read"),
+    ],
+)
+def test_a_manifest_that_lies_says_so_in_one_sentence(
+    make_model: MakeModel, find: str, put: str, says: str
+) -> None:
+    path = make_model()
+    text = path.read_text(encoding="utf-8")
+    assert find in text
+    path.write_text(text.replace(find, put), encoding="utf-8")
+    with pytest.raises(ModelError, match=says) as error:
+        load_package(path)
+    assert "\n" not in str(error.value) or "cannot be read" in says
+
+
+def test_binary_rubbish_is_no_manifest(tmp_path: Path) -> None:
+    path = tmp_path / "rubbish.toml"
+    path.write_bytes(bytes(range(256)))
+    with pytest.raises(ModelError, match="cannot be read as a model's manifest"):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize("side", [(256, 256), (227, 227), (64, 80), (1, 1)])
+def test_a_mean_image_of_any_size_fits(make_model: MakeModel, tmp_path: Path, side: tuple[int, int]) -> None:
+    mean = np.random.default_rng(1).uniform(0, 255, (*side, 3)).astype(np.float32)
+    np.save(tmp_path / "mean.npy", mean)
+    path = make_model()
+    files = {"tiny.onnx": sha256_of(tmp_path / "tiny.onnx"), "mean.npy": sha256_of(tmp_path / "mean.npy")}
+    package = load_package(make_model(input=InputSpec(size=32, mean="mean.npy", scale=1.0), files=files))
+    fitted = package.mean()
+    assert fitted.shape == (32, 32, 3)
+    assert path.exists()
+    if side == (256, 256):
+        np.testing.assert_array_equal(fitted, mean[112:144, 112:144])
+    if side == (1, 1):
+        np.testing.assert_allclose(fitted, np.broadcast_to(mean, (32, 32, 3)), rtol=1e-6)
+
+
+def test_a_mean_file_that_is_no_picture_is_refused(make_model: MakeModel, tmp_path: Path) -> None:
+    np.save(tmp_path / "mean.npy", np.zeros(5, np.float32))
+    make_model()
+    files = {"tiny.onnx": sha256_of(tmp_path / "tiny.onnx"), "mean.npy": sha256_of(tmp_path / "mean.npy")}
+    package = load_package(make_model(input=InputSpec(size=32, mean="mean.npy", scale=1.0), files=files))
+    with pytest.raises(ModelError, match="not a picture of three channels"):
+        package.mean()
+
+
+def test_the_catalogue_lists_models_and_what_is_wrong_with_others(make_model: MakeModel, tmp_path: Path) -> None:
+    make_model(name="one", folder=tmp_path / "shipped")
+    make_model(name="two", folder=tmp_path / "user" / "two")
+    broken = make_model(name="three", folder=tmp_path / "user")
+    broken.with_suffix(".onnx").unlink()
+    catalogue = Catalogue([tmp_path / "shipped", tmp_path / "user", tmp_path / "absent"])
+    packages, errors = catalogue.packages()
+    assert [package.name for package in packages] == ["one", "two"]
+    assert len(errors) == 1
+    assert "three.onnx" in str(errors[0])
+    assert catalogue.find("two").path.parent.name == "two"
+    with pytest.raises(ModelError, match="the models here are: one, three, two"):
+        catalogue.find("four")
+    with pytest.raises(ModelError, match=r"three\.onnx is missing"):
+        catalogue.find("three")
+
+
+def test_a_model_is_found_by_its_file(make_model: MakeModel) -> None:
+    path = make_model(age=OutputSpec("tiny.onnx", "age"))
+    assert Catalogue([]).find(str(path.with_suffix(".onnx"))).name == "tiny"
+    with pytest.raises(ModelError, match="there is no model at"):
+        Catalogue([]).find("/nowhere/at/all.onnx")
+
+
+def test_the_shipped_model_is_the_default() -> None:
+    package = Catalogue().find()
+    assert package.name == "agelens"
+    assert package.input.size == 227
+    assert package.labels.genders == ("Male", "Female")
+    assert len(package.labels.ages) == 9

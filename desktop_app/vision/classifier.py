@@ -116,8 +116,7 @@ class Classifier:
         if not answers:
             return []
         ages, genders = (
-            np.concatenate(parts).reshape(len(crops), per_crop, -1).mean(axis=1)
-            for parts in zip(*answers, strict=True)
+            np.concatenate(parts).reshape(len(crops), per_crop, -1).mean(axis=1) for parts in zip(*answers, strict=True)
         )
         return [Prediction(age, gender) for age, gender in zip(ages, genders, strict=True)]
 
@@ -140,8 +139,7 @@ class Classifier:
             results = session.run(tensors, {session.get_inputs()[0].name: pixels})
             values.update({(file, tensor): result for tensor, result in zip(tensors, results, strict=True)})
         age, gender = (
-            values[output.file, output.tensor].reshape(len(views), -1)
-            for output in (manifest.age, manifest.gender)
+            values[output.file, output.tensor].reshape(len(views), -1) for output in (manifest.age, manifest.gender)
         )
         if manifest.activation == "softmax":
             return softmax(age), softmax(gender)

@@ -93,9 +93,7 @@ def crop_face(
     factor = int(1 / scale)
     if factor >= 2:
         image, transform = _shrunk(image, transform, size, factor)
-    crop = cv2.warpAffine(
-        image, transform, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    crop = cv2.warpAffine(image, transform, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(crop, dtype=np.uint8)
 
 

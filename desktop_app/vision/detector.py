@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.vision.geometry import Box, Landmarks, Point
+from desktop_app.vision.quiet import silence_native_stderr
 
 DetectorRange = Literal["short", "full"]
 
@@ -63,7 +64,10 @@ class FaceDetector:
             base_options=mp.tasks.BaseOptions(model_asset_buffer=model.read_bytes()),
             min_detection_confidence=min_score,
         )
-        self._detector = mp.tasks.vision.FaceDetector.create_from_options(options)
+        with silence_native_stderr():
+            self._detector = mp.tasks.vision.FaceDetector.create_from_options(options)
+            # The first picture is slow, and noisy too.
+            self.detect(np.zeros((64, 64, 3), np.uint8))
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         """Find the faces in a picture.
@@ -97,14 +101,13 @@ class FaceDetector:
         if detections:
             return detections
         border = max(image.shape[:2]) // 2
-        padded = cv2.copyMakeBorder(
-            image, border, border, border, border, cv2.BORDER_CONSTANT, value=(0, 0, 0)
-        )
+        padded = cv2.copyMakeBorder(image, border, border, border, border, cv2.BORDER_CONSTANT, value=(0, 0, 0))
         return [shifted(one, -border, -border) for one in self.detect(np.asarray(padded, np.uint8))]
 
     def close(self) -> None:
         """Free the model; the detector cannot be used afterwards."""
-        self._detector.close()
+        with silence_native_stderr():
+            self._detector.close()
 
     def __enter__(self) -> Self:
         """Return the detector itself."""

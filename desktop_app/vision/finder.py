@@ -42,11 +42,12 @@ class FaceFinder:
         self._needed: tuple[DetectorRange, ...] = ranges
         self._until_probe = 0
 
-    def find(self, image: NDArray[np.uint8]) -> list[Detection]:
+    def find(self, image: NDArray[np.uint8], *, expected: int = 0) -> list[Detection]:
         """Find the faces in the next frame of a moving picture.
 
         Args:
             image: H×W×3 uint8, BGR.
+            expected: how many faces were here a moment ago; where fewer are found, the other model looks too.
 
         Returns:
             The faces, each once, in pixels of `image`.
@@ -55,11 +56,9 @@ class FaceFinder:
             return next(iter(self._detectors.values())).detect(image)
         probing = self._until_probe <= 0
         found = {one: self._detectors[one].detect(image) for one in (RANGES if probing else self._needed)}
-        if not probing and not any(found.values()):
-            rest = [one for one in RANGES if one not in found]
-            found.update({one: self._detectors[one].detect(image) for one in rest})
-            probing = True
-        if probing:
+        if not probing and len(_merged(list(found.values()))) < max(expected, 1):
+            found.update({one: self._detectors[one].detect(image) for one in RANGES if one not in found})
+        if len(found) == len(RANGES):
             self._needed = _needed(found)
             self._until_probe = PROBE_EVERY
         self._until_probe -= 1

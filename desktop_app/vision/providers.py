@@ -111,9 +111,7 @@ def _open(file: Path, short: str, threads: int) -> Any:
         if short != "cpu":
             return None
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise ModelError(
-            f"the network {file} cannot be loaded ({reason}); install the model again"
-        ) from error
+        raise ModelError(f"the network {file} cannot be loaded ({reason}); install the model again") from error
     return session if session.get_providers()[0] == PROVIDERS[short] else None
 
 

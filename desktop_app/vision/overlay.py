@@ -1,0 +1,266 @@
+"""Boxes, landmarks, labels and privacy drawn on a picture: the same for window, recording and screenshot."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from desktop_app.vision.geometry import Box, Point
+from desktop_app.vision.outlines import SUBPIXEL_BITS, corner_brackets, draw_lines, rounded_outline
+from desktop_app.vision.plates import BOLD, PLATE_COLOUR, Colour, Plate, Run, place_plate
+from desktop_app.vision.privacy import PrivacyMode, hide_face
+from desktop_app.vision.smoothing import Label
+from desktop_app.vision.tracker import Track
+
+PALETTE: Final[tuple[Colour, ...]] = (
+    (102, 136, 238),
+    (255, 221, 153),
+    (51, 204, 187),
+    (136, 221, 238),
+    (153, 187, 68),
+    (221, 170, 119),
+)
+"""One colour a track, BGR: Paul Tol's colour-blind safe "light" scheme, which is made to carry dark text. Its pink is
+left out, and colour never stands for gender."""
+
+WHITE: Final[Colour] = (255, 255, 255)
+GREY: Final[Colour] = (205, 200, 196)
+SHADOW: Final[Colour] = PLATE_COLOUR
+FADED_OPACITY: Final = 0.45
+SHOW_MISSED_S: Final = 0.3
+"""A face that is not seen stays drawn, faded, for this long."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayStyle:
+    """What is drawn.
+
+    Attributes:
+        boxes: the corners of each face's box.
+        names: the number of each face's track.
+        ages: the age group.
+        genders: the perceived gender.
+        confidences: the probability beside age group and gender.
+        landmarks: eyes, nose, mouth and ears.
+        statistics: the status lines in the corner.
+        privacy: how faces are made unrecognisable.
+        selected: id of the track that stands out, None for none.
+    """
+
+    boxes: bool = True
+    names: bool = True
+    ages: bool = True
+    genders: bool = True
+    confidences: bool = True
+    landmarks: bool = False
+    statistics: bool = False
+    privacy: PrivacyMode = "off"
+    selected: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the layers draw from and on.
+
+    Attributes:
+        image: HxWx3 uint8, BGR; drawn on.
+        tracks: all faces, by rising id.
+        shown: those of them that boxes, landmarks and labels are drawn for.
+        labels: what is known of the faces, by track id.
+        style: what to draw.
+        status: lines for the corner.
+        unit: pixels that are one pixel of a picture whose shorter side is 720.
+    """
+
+    image: NDArray[np.uint8]
+    tracks: tuple[Track, ...]
+    shown: tuple[Track, ...]
+    labels: Mapping[int, Label]
+    style: OverlayStyle
+    status: tuple[str, ...]
+    unit: float
+
+    @property
+    def text_size(self) -> int:
+        """Size of the labels' text in pixels."""
+        return max(round(17 * self.unit), 11)
+
+    @property
+    def line_width(self) -> int:
+        """Thickness of the boxes in pixels: never one, which video compression would wash out."""
+        return max(round(2.5 * self.unit), 2)
+
+
+Layer = Callable[[Scene], None]
+
+
+def draw_overlay(
+    image: NDArray[np.uint8],
+    tracks: Sequence[Track],
+    labels: Mapping[int, Label],
+    style: OverlayStyle,
+    *,
+    status: Sequence[str] = (),
+) -> None:
+    """Draw what is known of the faces on a picture, in place.
+
+    Sizes follow the shorter side of the picture. Faces that were not seen for a moment fade, then go; in
+    privacy mode they stay hidden for as long as the tracker keeps them.
+
+    Args:
+        image: HxWx3 uint8, BGR, C-contiguous; the caller owns it.
+        tracks: the faces, in pixels of `image`.
+        labels: what to write for each track id; a face without one yet shows "…".
+        style: what to draw.
+        status: lines for the corner, drawn where the style asks for statistics.
+    """
+    height, width = image.shape[:2]
+    ordered = tuple(sorted(tracks, key=lambda track: track.id))
+    frame = Box(0, 0, width, height)
+    shown = tuple(track for track in ordered if track.missed_s <= SHOW_MISSED_S and track.detection.box.iou(frame) > 0)
+    scene = Scene(image, ordered, shown, labels, style, tuple(status), min(height, width) / 720)
+    for layer in LAYERS:
+        layer(scene)
+
+
+def track_colour(track_id: int) -> Colour:
+    """The colour of a track, BGR."""
+    return PALETTE[(track_id - 1) % len(PALETTE)]
+
+
+def draw_privacy(scene: Scene) -> None:
+    """Hide every face, those that are not seen just now too: the less sure their place, the larger the area."""
+    for track in scene.tracks:
+        hide_face(scene.image, track.detection.box, mode=scene.style.privacy, grow=1 + min(track.missed_s, 1.0) / 2)
+
+
+def draw_boxes(scene: Scene) -> None:
+    """Draw the corners of each face's box; the selected one's outline is closed and thicker."""
+    if not scene.style.boxes:
+        return
+    for track in scene.shown:
+        selected = track.id == scene.style.selected
+        thickness = scene.line_width + (max(round(scene.unit), 1) if selected else 0)
+        box = track.detection.box
+        lines = rounded_outline(box) if selected else corner_brackets(box)
+        before = _area(scene.image, box, 2 * thickness).copy() if track.missed else None
+        halo = max(round(scene.unit), 1)
+        draw_lines(scene.image, lines, SHADOW, thickness + 2 * halo, closed=selected)
+        draw_lines(scene.image, lines, track_colour(track.id), thickness, closed=selected)
+        if before is not None:
+            _fade(_area(scene.image, box, 2 * thickness), before)
+
+
+def draw_landmarks(scene: Scene) -> None:
+    """Draw the six points of each face that is seen."""
+    if not scene.style.landmarks:
+        return
+    one = 1 << SUBPIXEL_BITS
+    for track in scene.shown:
+        if track.missed:
+            continue
+        radius = max(min(2.5 * scene.unit, 0.025 * track.detection.box.size), 1.0)
+        for point in track.detection.landmarks.points:
+            center = _fixed(point)
+            for colour, extra in ((SHADOW, max(scene.unit, 0.8)), (track_colour(track.id), 0.0)):
+                cv2.circle(
+                    scene.image,
+                    center,
+                    round((radius + extra) * one),
+                    colour,
+                    cv2.FILLED,
+                    cv2.LINE_AA,
+                    SUBPIXEL_BITS,
+                )
+
+
+def draw_plates(scene: Scene) -> None:
+    """Write the status lines in the corner and each face's label beside it."""
+    height, width = scene.image.shape[:2]
+    gap = max(round(5 * scene.unit), 2)
+    taken: list[Box] = []
+    if scene.style.statistics and scene.status:
+        panel = _fitted(_status_plate(scene), width - 2 * gap)
+        panel.draw(scene.image, 2 * gap, 2 * gap)
+        taken.append(Box(2 * gap, 2 * gap, panel.width, panel.height))
+    faces = {track.id: track.detection.box for track in scene.shown}
+    for track in scene.shown:
+        plate = _fitted(_face_plate(scene, track), width)
+        if plate.width == 0:
+            continue
+        others = [box for track_id, box in faces.items() if track_id != track.id]
+        size = (plate.width, plate.height)
+        place = place_plate(size, faces[track.id], picture=(width, height), taken=taken, faces=others, gap=gap)
+        if place is None:
+            continue
+        where = Box(*place, *size)
+        taken.append(where)
+        before = _area(scene.image, where, 0).copy() if track.missed else None
+        plate.draw(scene.image, *place)
+        if before is not None:
+            _fade(_area(scene.image, where, 0), before)
+
+
+LAYERS: Final[tuple[Layer, ...]] = (draw_privacy, draw_boxes, draw_landmarks, draw_plates)
+"""What is drawn, from the bottom up."""
+
+
+def _status_plate(scene: Scene) -> Plate:
+    lines = tuple((Run(line, WHITE if number == 0 else GREY),) for number, line in enumerate(scene.status))
+    return Plate(lines, max(round(15 * scene.unit), 10))
+
+
+def _face_plate(scene: Scene, track: Track) -> Plate:
+    style, label = scene.style, scene.labels.get(track.id)
+    runs: list[Run] = []
+    if style.ages and label is not None:
+        runs += _words(_with_dash(label.age), label.age_confidence, style)
+    if style.genders and label is not None:
+        runs += [Run("·", GREY, gap=0.3)] if runs else []
+        runs += _words(label.gender, label.gender_confidence, style, gap=0.3 if runs else 0.0)
+    if label is None and (style.ages or style.genders):
+        runs.append(Run("…", WHITE, BOLD))
+    chip = f"#{track.id}" if style.names else None
+    lines = (tuple(runs),) if runs else ()
+    return Plate(lines, scene.text_size, chip, track_colour(track.id))
+
+
+def _words(text: str, confidence: float, style: OverlayStyle, *, gap: float = 0.0) -> list[Run]:
+    runs = [Run(text, WHITE, BOLD, gap=gap)]
+    if style.confidences:
+        runs.append(Run(f"{confidence * 100:.0f} %", GREY, size=0.85, gap=0.3))
+    return runs
+
+
+def _with_dash(age: str) -> str:
+    return re.sub(r"(?<=\d)-(?=\d)", "–", age)
+
+
+def _fitted(plate: Plate, width: int) -> Plate:
+    """The plate with smaller text where it would be wider than the picture."""
+    while plate.width > width and plate.text_size > 6:
+        plate = dataclasses.replace(plate, text_size=plate.text_size - 1)
+    return plate
+
+
+def _fixed(point: Point) -> tuple[int, int]:
+    return round(point.x * (1 << SUBPIXEL_BITS)), round(point.y * (1 << SUBPIXEL_BITS))
+
+
+def _area(image: NDArray[np.uint8], box: Box, margin: int) -> NDArray[np.uint8]:
+    """The part of the picture under a box."""
+    left, top = max(math.floor(box.x) - margin, 0), max(math.floor(box.y) - margin, 0)
+    right, bottom = max(math.ceil(box.right) + margin, 0), max(math.ceil(box.bottom) + margin, 0)
+    return image[top:bottom, left:right]
+
+
+def _fade(area: NDArray[np.uint8], before: NDArray[np.uint8]) -> None:
+    area[:] = cv2.addWeighted(area, FADED_OPACITY, before, 1 - FADED_OPACITY, 0)

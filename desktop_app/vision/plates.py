@@ -1,0 +1,254 @@
+"""Text on dark plates, and where to put the plates so that they neither collide nor leave the picture."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from desktop_app.vision.geometry import Box
+
+Colour = tuple[int, int, int]
+"""BGR, 0 to 255."""
+
+PLATE_COLOUR: Final[Colour] = (24, 20, 18)
+PLATE_OPACITY: Final = 0.8
+BOLD: Final = 600
+REGULAR: Final = 400
+CAP_HEIGHT: Final = 0.7
+"""Height of a capital letter over the size of the font."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A piece of text in one style.
+
+    Attributes:
+        text: any Unicode text on one line.
+        colour: BGR.
+        weight: weight of the font, 400 (regular) to 700 (bold).
+        size: size over that of the plate's text.
+        gap: space before it, in units of the plate's text size.
+    """
+
+    text: str
+    colour: Colour
+    weight: int = REGULAR
+    size: float = 1.0
+    gap: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plate:
+    """One or more lines of text that are drawn on one dark plate.
+
+    Attributes:
+        lines: the runs of each line.
+        text_size: size of the text in pixels.
+        chip: a coloured field at the left end with its own dark text, None for none.
+        chip_colour: BGR of that field.
+    """
+
+    lines: tuple[tuple[Run, ...], ...]
+    text_size: int
+    chip: str | None = None
+    chip_colour: Colour = (255, 255, 255)
+
+    @property
+    def line_height(self) -> int:
+        """Height of a line in pixels."""
+        return round(self.text_size * 1.45)
+
+    @property
+    def padding(self) -> int:
+        """Space at the left and right of the text in pixels."""
+        return max(round(self.text_size * 0.45), 2)
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return self.line_height * max(len(self.lines), 1)
+
+    @property
+    def chip_width(self) -> int:
+        """Width of the coloured field in pixels."""
+        if self.chip is None:
+            return 0
+        return text_width(self.chip, self._chip_size, BOLD) + 2 * max(round(self.text_size * 0.35), 2)
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        text = max((self._line_width(line) for line in self.lines), default=0)
+        return self.chip_width + (text + 2 * self.padding if text else 0)
+
+    @property
+    def _chip_size(self) -> int:
+        return max(round(self.text_size * 0.85), 1)
+
+    def _line_width(self, line: Sequence[Run]) -> int:
+        return sum(self._gap(run) + text_width(run.text, self._size(run), run.weight) for run in line)
+
+    def _size(self, run: Run) -> int:
+        return max(round(self.text_size * run.size), 1)
+
+    def _gap(self, run: Run) -> int:
+        return round(self.text_size * run.gap)
+
+    def draw(self, image: NDArray[np.uint8], x: int, y: int) -> None:
+        """Draw the plate with its top left corner at (x, y), in place."""
+        radius = round(self.text_size * 0.28)
+        fill_rounded(image, x, y, self.width, self.height, radius, PLATE_COLOUR, PLATE_OPACITY)
+        middle = y + self.line_height / 2
+        if self.chip is not None:
+            fill_rounded(image, x, y, self.chip_width, self.height, radius, self.chip_colour, 1.0)
+            inset = (self.chip_width - text_width(self.chip, self._chip_size, BOLD)) // 2
+            draw_text(image, self.chip, x + inset, middle, self._chip_size, PLATE_COLOUR, BOLD)
+        for number, line in enumerate(self.lines):
+            pen = x + self.chip_width + self.padding
+            for run in line:
+                pen += self._gap(run)
+                level = middle + number * self.line_height
+                size = self._size(run)
+                draw_text(image, run.text, pen, level, size, run.colour, run.weight, base=self.text_size)
+                pen += text_width(run.text, size, run.weight)
+
+
+def place_plate(
+    size: tuple[int, int],
+    box: Box,
+    *,
+    picture: tuple[int, int],
+    taken: Sequence[Box],
+    faces: Sequence[Box] = (),
+    gap: int = 4,
+) -> tuple[int, int] | None:
+    """Find a free place for a plate: above the face, else below, else inside, else the nearest row that is free.
+
+    Args:
+        size: width and height of the plate in pixels.
+        box: box of the face the plate belongs to.
+        picture: width and height of the picture.
+        taken: what must not be covered: plates that were placed already.
+        faces: what is better not covered: the boxes of other faces.
+        gap: pixels between the box and the plate.
+
+    Returns:
+        The top left corner, or None where the picture has no room left.
+    """
+    width, height = size
+    if width > picture[0] or height > picture[1]:
+        return None
+    places = list(_beside(size, box, picture, gap))
+    for avoided in ((*taken, *faces), taken):
+        for x, y in places:
+            if _is_free(Box(x, y, width, height), avoided):
+                return x, y
+    for x, y in _anywhere(size, box, picture):
+        if _is_free(Box(x, y, width, height), taken):
+            return x, y
+    return None
+
+
+def _beside(size: tuple[int, int], box: Box, picture: tuple[int, int], gap: int) -> Iterator[tuple[int, int]]:
+    width, height = size
+    columns = [round(box.x), round(box.right) - width]
+    rows = [round(box.y) - gap - height, round(box.bottom) + gap]
+    rows += [round(box.y) + gap, round(box.bottom) - gap - height]
+    for number, y in enumerate(rows):
+        for x in columns:
+            inset = 0 if number < 2 else gap
+            inside = min(max(x + inset if x == columns[0] else x - inset, 0), picture[0] - width)
+            if 0 <= y <= picture[1] - height:
+                yield inside, y
+
+
+def _anywhere(size: tuple[int, int], box: Box, picture: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """Places all over the picture, nearest to the wanted one first."""
+    width, height = size
+    wanted_x, wanted_y = box.x, box.y - height
+    columns = {0, picture[0] - width, min(max(round(box.x), 0), picture[0] - width)}
+    columns.update(range(0, picture[0] - width + 1, max(width // 2, 1)))
+    rows = range(0, picture[1] - height + 1, max(height // 2, 1))
+    places = [(x, y) for y in rows for x in columns]
+    yield from sorted(places, key=lambda it: (abs(it[0] - wanted_x) + abs(it[1] - wanted_y), it))
+
+
+def _is_free(place: Box, avoided: Sequence[Box]) -> bool:
+    return not any(
+        place.x < other.right and other.x < place.right and place.y < other.bottom and other.y < place.bottom
+        for other in avoided
+    )
+
+
+def draw_text(
+    image: NDArray[np.uint8],
+    text: str,
+    x: int,
+    middle: float,
+    size: int,
+    colour: Colour,
+    weight: int = REGULAR,
+    *,
+    base: int | None = None,
+) -> None:
+    """Draw text in place, its capitals centred on the height `middle`; `base`: size whose baseline it shares."""
+    baseline = round(middle + CAP_HEIGHT * (base or size) / 2)
+    cv2.putText(image, text, (x, baseline), colour, _fonts.face, size, weight)
+
+
+@lru_cache(maxsize=1024)
+def text_width(text: str, size: int, weight: int = REGULAR) -> int:
+    """Width of a text in pixels."""
+    return int(cv2.getTextSize((0, 0), text, (0, 0), _fonts.face, size, weight)[2])
+
+
+def fill_rounded(
+    image: NDArray[np.uint8],
+    x: int,
+    y: int,
+    width: int,
+    height: int,
+    radius: int,
+    colour: Colour,
+    opacity: float,
+) -> None:
+    """Fill a rectangle with round corners, in place; the parts outside of the picture are left out."""
+    left, top = max(x, 0), max(y, 0)
+    right, bottom = min(x + width, image.shape[1]), min(y + height, image.shape[0])
+    if left >= right or top >= bottom:
+        return
+    part = (slice(top - y, bottom - y), slice(left - x, right - x))
+    patch, cover, rest = (one[part] for one in _rounded_patch(width, height, radius, colour, opacity))
+    area = image[top:bottom, left:right]
+    area[:] = cv2.blendLinear(patch, area, cover, rest)
+
+
+@lru_cache(maxsize=64)
+def _rounded_patch(
+    width: int, height: int, radius: int, colour: Colour, opacity: float
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
+    """A patch of the colour, and the weights of it and of the picture: smooth at the corners."""
+    # Distance from the rectangle that is smaller by the radius: the edge lies where it equals the radius.
+    across = np.abs(np.arange(width) + 0.5 - width / 2) - (width / 2 - radius)
+    down = np.abs(np.arange(height) + 0.5 - height / 2) - (height / 2 - radius)
+    distance = np.hypot(np.maximum(across, 0)[None, :], np.maximum(down, 0)[:, None])
+    cover = (np.clip(radius + 0.5 - distance, 0, 1) * opacity).astype(np.float32)
+    return np.full((height, width, 3), colour, np.uint8), cover, 1 - cover
+
+
+class _Fonts(threading.local):
+    """One font object a thread: OpenCV does not say that they may be shared."""
+
+    def __init__(self) -> None:
+        # OpenCV 5 carries Rubik, and a fallback with Chinese, Japanese and Korean characters, in its library.
+        self.face = cv2.FontFace("sans")
+
+
+_fonts = _Fonts()

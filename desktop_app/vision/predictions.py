@@ -1,0 +1,231 @@
+"""What was found in every frame, one row a face: for CSV, JSON lines and screenshots."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+from desktop_app.errors import AgelensError
+from desktop_app.media.disk import NewFile, explain
+
+if TYPE_CHECKING:
+    # Only for the types: who reads rows back from a screenshot needs no network.
+    from desktop_app.vision.smoothing import Label
+    from desktop_app.vision.tracker import Track
+
+FIELDS: Final = (
+    "frame",
+    "time_s",
+    "file",
+    "track",
+    "x",
+    "y",
+    "width",
+    "height",
+    "score",
+    "age",
+    "age_confidence",
+    "gender",
+    "gender_confidence",
+)
+"""Names and order of the columns; scripts rely on them."""
+
+# More would only be noise, and differ from machine to machine.
+_DECIMALS: Final = {
+    "time_s": 6,
+    "x": 1,
+    "y": 1,
+    "width": 1,
+    "height": 1,
+    "score": 4,
+    "age_confidence": 4,
+    "gender_confidence": 4,
+}
+
+Value = int | float | str | None
+
+
+class PredictionFileError(AgelensError):
+    """A file of predictions cannot be made or written."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceRow:
+    """One face in one frame.
+
+    Attributes:
+        frame: index of the frame, from 0.
+        time_s: moment of the frame in seconds.
+        file: where the frame is from.
+        track: id of the face, the same over all frames.
+        x: left edge of the box in pixels of the frame; may lie outside of it, as all of the box.
+        y: top edge of the box.
+        width: of the box.
+        height: of the box.
+        score: of the detector, 0 to 1.
+        age: name of the age group; None while the face has no prediction yet, as all that follow.
+        age_confidence: its probability.
+        gender: name of the perceived gender.
+        gender_confidence: its probability.
+    """
+
+    frame: int
+    time_s: float
+    file: str
+    track: int
+    x: float
+    y: float
+    width: float
+    height: float
+    score: float
+    age: str | None = None
+    age_confidence: float | None = None
+    gender: str | None = None
+    gender_confidence: float | None = None
+
+    def values(self) -> dict[str, Value]:
+        """The fields by name in the order of `FIELDS`, rounded as they are written everywhere."""
+        return {name: _rounded(getattr(self, name), _DECIMALS.get(name)) for name in FIELDS}
+
+
+def face_rows(
+    frame_index: int, time_s: float, file: str, tracks: Sequence[Track], labels: Mapping[int, Label]
+) -> list[FaceRow]:
+    """The rows of one frame.
+
+    Args:
+        frame_index: index of the frame, from 0.
+        time_s: its moment in seconds.
+        file: where it is from.
+        tracks: the faces; those that this frame does not show (`missed` above 0) are left out.
+        labels: what is known of them, by track id.
+    """
+    return [_face_row(frame_index, time_s, file, track, labels.get(track.id)) for track in tracks if track.missed == 0]
+
+
+class PredictionWriter:
+    """Writes rows to a CSV (`.csv`) or JSON lines (`.jsonl`) file, UTF-8, the same bytes on every system.
+
+    CSV starts with the names of `FIELDS`; lines end with a line feed; a face without a prediction yet has
+    empty fields in CSV and nulls in JSON. Every `write` reaches the file at once, so that what was written
+    survives the program; an error cuts the file to its last whole lines. With `overwrite`, an existing file
+    stays until `close`, and meanwhile the new one is called `faces.part.csv`.
+
+    Args:
+        path: `.csv` or `.jsonl`.
+        overwrite: replace an existing file.
+
+    Raises:
+        PredictionFileError: the suffix is another one, or the file cannot be made.
+    """
+
+    def __init__(self, path: Path, *, overwrite: bool = False) -> None:
+        suffix = path.suffix.lower()
+        if suffix not in (".csv", ".jsonl"):
+            raise PredictionFileError(
+                f"Cannot write predictions to “{path.name}”: choose a name that ends in .csv or .jsonl."
+            )
+        self._to_line = _csv_line if suffix == ".csv" else _json_line
+        self._closed = False
+        try:
+            self._file = NewFile(path, overwrite=overwrite)
+        except OSError as error:
+            raise PredictionFileError(f"Cannot write predictions to “{path}”: {explain(error)}.") from error
+        if suffix == ".csv":
+            self._append(",".join(FIELDS) + "\n")
+
+    def write(self, rows: Sequence[FaceRow]) -> None:
+        """Append the rows of a frame.
+
+        Raises:
+            PredictionFileError: the disk is full, gone or broken, or the file is closed already.
+        """
+        if self._closed:
+            raise PredictionFileError(f"“{self._file.path.name}” is closed; start a new file of predictions.")
+        self._append("".join(self._to_line(row.values()) for row in rows))
+
+    def close(self) -> None:
+        """Close the file; does nothing the second time.
+
+        Raises:
+            PredictionFileError: the file was removed meanwhile, or cannot get its name.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._file.check_present()
+            self._file.commit()
+        except OSError as error:
+            self._file.keep()
+            raise PredictionFileError(
+                f"Cannot finish the predictions in “{self._file.path}”: {explain(error)}."
+            ) from error
+
+    def __enter__(self) -> Self:
+        """Return the writer itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the file."""
+        self.close()
+
+    def _append(self, text: str) -> None:
+        try:
+            # File names that are not valid text on Linux hold lone surrogates, which UTF-8 cannot express.
+            self._file.write(text.encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            self._closed = True
+            self._file.roll_back()
+            self._file.keep()
+            raise PredictionFileError(f"The predictions in “{self._file.path}” ended: {explain(error)}.") from error
+        self._file.mark()
+
+
+def _face_row(frame_index: int, time_s: float, file: str, track: Track, label: Label | None) -> FaceRow:
+    box = track.detection.box
+    return FaceRow(
+        frame=frame_index,
+        time_s=time_s,
+        file=file,
+        track=track.id,
+        x=box.x,
+        y=box.y,
+        width=box.width,
+        height=box.height,
+        score=track.detection.score,
+        age=label.age if label else None,
+        age_confidence=label.age_confidence if label else None,
+        gender=label.gender if label else None,
+        gender_confidence=label.gender_confidence if label else None,
+    )
+
+
+def _rounded(value: Value, decimals: int | None) -> Value:
+    if decimals is None or value is None or isinstance(value, str):
+        return value
+    # Adding 0 turns -0.0 into 0.0.
+    return round(float(value), decimals) + 0.0
+
+
+def _csv_line(values: Mapping[str, Value]) -> str:
+    fields = [f"{value:.{_DECIMALS[name]}f}" if isinstance(value, float) else value for name, value in values.items()]
+    buffer = io.StringIO()
+    # Python 3.11 quotes a carriage return only where it is part of the line's end, hence not just "\n".
+    csv.writer(buffer, lineterminator="\r\n").writerow(fields)
+    return buffer.getvalue().removesuffix("\r\n") + "\n"
+
+
+def _json_line(values: Mapping[str, Value]) -> str:
+    return json.dumps(values, ensure_ascii=False) + "\n"

@@ -1,0 +1,91 @@
+"""Faces made unrecognisable in a picture."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from desktop_app.vision.geometry import Box
+
+PrivacyMode = Literal["off", "blur", "pixelate"]
+
+CELLS: Final = 8
+"""What is left of a face and its surroundings: this many cells across, five or six of them on the face itself."""
+WIDTH_FACTOR: Final = 1.55
+HEIGHT_FACTOR: Final = 1.85
+LIFT: Final = 0.08
+"""The detector's box ends at the brows and the chin: hair, forehead and ears lie outside, most of them above."""
+MASK_SIDE: Final = 96
+
+
+def hide_face(image: NDArray[np.uint8], box: Box, *, mode: PrivacyMode, grow: float = 1.0) -> None:
+    """Make the ellipse around a face unrecognisable, in place.
+
+    Both modes first average the face down to a few cells, so that nothing can be sharpened back.
+
+    Args:
+        image: HxWx3 uint8, BGR.
+        box: the detector's box, in pixels of `image`; it may reach beyond the border.
+        mode: `blur` blends the cells softly, `pixelate` shows them; `off` does nothing.
+        grow: factor on the size of the area, for faces whose place is uncertain.
+    """
+    width, height = box.width * WIDTH_FACTOR * grow, box.height * HEIGHT_FACTOR * grow
+    x, y = box.center.x - width / 2, box.center.y - LIFT * box.height - height / 2
+    left, top, right, bottom = (round(edge) for edge in (x, y, x + width, y + height))
+    inner_left, inner_top = max(left, 0), max(top, 0)
+    inner_right, inner_bottom = min(right, image.shape[1]), min(bottom, image.shape[0])
+    if mode == "off" or inner_left >= inner_right or inner_top >= inner_bottom:
+        return
+    area = image[inner_top:inner_bottom, inner_left:inner_right]
+    part = (inner_left - left, inner_top - top, inner_right - left, inner_bottom - top)
+    shares = [edge / whole for edge, whole in zip(part, (right - left, bottom - top) * 2, strict=True)]
+    cell = max((right - left) / CELLS, 1.0)
+    if mode == "blur":
+        _blur(area, shares, cell)
+    else:
+        _pixelate(area, shares, cell)
+
+
+def _blur(area: NDArray[np.uint8], shares: list[float], cell: float) -> None:
+    height, width = area.shape[:2]
+    # Cubic for a smooth look, but only up to where linear cannot be told from it: it is slow on large areas.
+    cells = _averaged(area, cell)
+    smooth = cv2.resize(cells, (cells.shape[1] * 8, cells.shape[0] * 8), interpolation=cv2.INTER_CUBIC)
+    hidden = cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR)
+    weight = cv2.resize(_mask_part(shares), (width, height), interpolation=cv2.INTER_LINEAR)
+    area[:] = cv2.blendLinear(hidden, area, weight, 1 - weight)
+
+
+def _pixelate(area: NDArray[np.uint8], shares: list[float], cell: float) -> None:
+    height, width = area.shape[:2]
+    cells = _averaged(area, cell)
+    hidden = cv2.resize(cells, (width, height), interpolation=cv2.INTER_NEAREST)
+    # Whole cells, so that the outline is made of them too.
+    inside = cv2.resize(_mask_part(shares), (cells.shape[1], cells.shape[0]), interpolation=cv2.INTER_AREA)
+    mask = cv2.resize((inside > 0.3).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    cv2.copyTo(hidden, mask, area)
+
+
+def _averaged(area: NDArray[np.uint8], cell: float) -> NDArray[np.uint8]:
+    height, width = area.shape[:2]
+    size = (max(round(width / cell), 1), max(round(height / cell), 1))
+    return np.asarray(cv2.resize(area, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _mask_part(shares: list[float]) -> NDArray[np.float32]:
+    """The part of the ellipse's mask that lies in the picture."""
+    left, top, right, bottom = (round(share * MASK_SIDE) for share in shares)
+    left, top = min(left, MASK_SIDE - 1), min(top, MASK_SIDE - 1)
+    return _mask()[top : max(bottom, top + 1), left : max(right, left + 1)]
+
+
+@lru_cache(maxsize=1)
+def _mask() -> NDArray[np.float32]:
+    """A soft-edged disc: 1 inside, 0 in the corners; full over all of the detector's box."""
+    axis = (np.arange(MASK_SIDE) + 0.5) / MASK_SIDE * 2 - 1
+    radius = np.hypot(axis[:, None], axis[None, :])
+    return np.clip((1 - radius) / 0.1, 0, 1).astype(np.float32)

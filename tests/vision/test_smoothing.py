@@ -1,0 +1,186 @@
+"""What is shown for a face, from predictions that waver."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from desktop_app.vision.classifier import Prediction
+from desktop_app.vision.detector import Detection
+from desktop_app.vision.geometry import Box, Landmarks, Point
+from desktop_app.vision.smoothing import Label, Smoother, crop_weight
+from models.catalogue import AgeLabel, Labels
+
+LABELS = Labels(
+    ages=(AgeLabel("0-19", 0, 19), AgeLabel("20-39", 20, 39), AgeLabel("40+", 40, None)),
+    genders=("Male", "Female"),
+)
+
+
+def prediction(young: float, middle: float, female: float) -> Prediction:
+    return Prediction(
+        age=np.array([young, middle, 1 - young - middle], np.float32),
+        gender=np.array([1 - female, female], np.float32),
+    )
+
+
+def test_the_first_prediction_is_shown_at_once_as_it_is() -> None:
+    label = Smoother(LABELS).update(1, prediction(0.2, 0.5, 0.55), 3.0)
+    assert (label.age, label.gender, label.samples, label.updated_at) == ("20-39", "Female", 1, 3.0)
+    assert label.age_confidence == pytest.approx(0.5)
+    assert label.gender_confidence == pytest.approx(0.55)
+    assert label.prediction.age.dtype == label.prediction.gender.dtype == np.float32
+
+
+def test_the_confidence_is_the_smoothed_probability_of_what_is_shown() -> None:
+    smoother = Smoother(LABELS)
+    smoother.update(1, prediction(0.1, 0.8, 0.9), 0.0)
+    label = smoother.update(1, prediction(0.1, 0.4, 0.5), 0.0)
+    assert label.age_confidence == pytest.approx(0.6)
+    assert label.gender_confidence == pytest.approx(0.7)
+    assert label.prediction.age[1] == pytest.approx(label.age_confidence)
+
+
+def test_crops_that_disagree_lower_the_confidence() -> None:
+    smoother = Smoother(LABELS)
+    for index in range(20):
+        label = smoother.update(1, prediction(0.1, 0.8, 0.98 if index % 2 else 0.02), index / 10)
+    assert 0.4 < label.gender_confidence < 0.6
+
+
+def test_labels_do_not_flicker_between_near_equals() -> None:
+    chance = random.Random(1)
+    smoother = Smoother(LABELS)
+    shown: list[Label] = []
+    raw = []
+    for index in range(300):
+        female, young = 0.5 + chance.gauss(0, 0.15), 0.4 + chance.gauss(0, 0.1)
+        raw.append(female > 0.5)
+        shown.append(smoother.update(1, prediction(young, 0.8 - young, female), index / 10))
+    assert changes([one.gender for one in shown]) <= 6 < changes(raw)
+    assert changes([one.age for one in shown]) <= 6
+
+
+def changes(values: list[str] | list[bool]) -> int:
+    return sum(one != other for one, other in itertools.pairwise(values))
+
+
+def test_a_clear_change_is_followed_within_the_time_constant() -> None:
+    smoother = Smoother(LABELS, time_constant_s=1.0)
+    for index in range(20):
+        smoother.update(1, prediction(0.9, 0.05, 0.05), index / 10)
+    label = smoother.update(1, prediction(0.05, 0.9, 0.95), 2.0)
+    assert (label.age, label.gender) == ("0-19", "Male")
+    for index in range(21, 31):
+        label = smoother.update(1, prediction(0.05, 0.9, 0.95), index / 10)
+    assert (label.age, label.gender) == ("20-39", "Female")
+
+
+def test_a_small_lead_takes_over_when_it_lasts() -> None:
+    smoother = Smoother(LABELS, time_constant_s=0.5, patience_s=3.0)
+    for index in range(10):
+        smoother.update(1, prediction(0.42, 0.38, 0.47), index / 10)
+    shown = [smoother.update(1, prediction(0.38, 0.41, 0.53), 1 + index / 10) for index in range(60)]
+    assert (shown[5].age, shown[5].gender) == ("0-19", "Male")
+    assert (shown[-1].age, shown[-1].gender) == ("20-39", "Female")
+
+
+def test_heavier_crops_count_more() -> None:
+    smoother = Smoother(LABELS)
+    smoother.update(1, prediction(0.1, 0.8, 0.1), 0.0, weight=0.1)
+    label = smoother.update(1, prediction(0.1, 0.8, 0.9), 0.0, weight=0.9)
+    assert label.gender == "Female"
+    assert label.gender_confidence == pytest.approx(0.82)
+
+
+def test_a_weight_of_nothing_still_gives_an_answer() -> None:
+    label = Smoother(LABELS).update(1, prediction(0.1, 0.8, 0.9), 0.0, weight=0.0)
+    assert (label.age, label.gender) == ("20-39", "Female")
+
+
+def test_old_predictions_fade() -> None:
+    smoother = Smoother(LABELS, time_constant_s=1.0)
+    smoother.update(1, prediction(0.1, 0.8, 0.0), 0.0)
+    label = smoother.update(1, prediction(0.1, 0.8, 1.0), 1.0)
+    assert label.gender_confidence == pytest.approx(1 / (1 + np.exp(-1)), abs=1e-6)
+
+
+def test_a_face_that_comes_back_after_an_hour_is_finite() -> None:
+    smoother = Smoother(LABELS)
+    smoother.update(1, prediction(0.1, 0.8, 0.2), 0.0)
+    label = smoother.update(1, prediction(0.1, 0.8, 0.9), 3600.0)
+    assert label.gender_confidence == pytest.approx(0.9)
+
+
+def test_a_prediction_that_comes_late_does_not_turn_time_back() -> None:
+    smoother = Smoother(LABELS)
+    smoother.update(1, prediction(0.1, 0.8, 0.2), 5.0)
+    label = smoother.update(1, prediction(0.1, 0.8, 0.4), 4.0)
+    assert label.updated_at == 5.0
+    assert label.gender_confidence == pytest.approx(0.7)
+
+
+def test_faces_do_not_mix() -> None:
+    smoother = Smoother(LABELS)
+    smoother.update(1, prediction(0.9, 0.05, 0.05), 0.0)
+    label = smoother.update(2, prediction(0.05, 0.9, 0.95), 0.0)
+    assert (label.age, label.gender, label.samples) == ("20-39", "Female", 1)
+
+
+def test_forget_drops_all_but_the_kept() -> None:
+    smoother = Smoother(LABELS)
+    for track in (1, 2):
+        smoother.update(track, prediction(0.9, 0.05, 0.05), 0.0)
+    smoother.forget({2})
+    assert smoother.update(1, prediction(0.1, 0.8, 0.9), 0.1).samples == 1
+    assert smoother.update(2, prediction(0.1, 0.8, 0.9), 0.1).samples == 2
+
+
+def test_reset_drops_all() -> None:
+    smoother = Smoother(LABELS)
+    smoother.update(1, prediction(0.9, 0.05, 0.05), 0.0)
+    smoother.reset()
+    assert smoother.update(1, prediction(0.1, 0.8, 0.9), 0.1).samples == 1
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 0.5), st.floats(0, 5), st.floats(0, 1)), min_size=1))
+def test_probabilities_stay_probabilities(steps: list[tuple[float, float, float, float]]) -> None:
+    smoother, at = Smoother(LABELS), 0.0
+    for female, young, pause, weight in steps:
+        at += pause
+        label = smoother.update(1, prediction(young, 0.5, female), at, weight)
+        for probabilities in (label.prediction.age, label.prediction.gender):
+            assert probabilities.sum() == pytest.approx(1, abs=1e-5)
+            assert probabilities.min() >= 0
+        assert label.gender_confidence >= 0.5 - 0.05 - 1e-6
+
+
+def detection(*, size: float = 200, score: float = 1.0, nose: float = 0.0) -> Detection:
+    """A face whose nose is `nose` eye distances from the middle between the eyes."""
+    points = [Point(-10, 0), Point(10, 0), Point(20 * nose, 12), Point(0, 22), Point(-25, 4), Point(25, 4)]
+    return Detection(Box(-size / 2, -size / 2, size, size), score, Landmarks(*points))
+
+
+def test_a_large_frontal_certain_face_counts_in_full() -> None:
+    assert crop_weight(detection()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("worse", [detection(size=60), detection(score=0.6), detection(nose=0.3), detection(nose=-0.3)])
+def test_small_doubtful_and_turned_faces_count_less(worse: Detection) -> None:
+    assert 0 < crop_weight(worse) < 0.8
+
+
+def test_a_profile_counts_little_but_not_nothing() -> None:
+    assert 0 < crop_weight(detection(nose=0.9)) < 0.3
+
+
+def test_a_face_without_extent_counts_almost_nothing() -> None:
+    point = Point(5, 5)
+    weight = crop_weight(Detection(Box(5, 5, 0, 0), 0.9, Landmarks(*[point] * 6)))
+    assert 0 < weight < 0.05

@@ -1,0 +1,280 @@
+"""Pictures into a video file: H.264 with the true time of every frame, playable even after a crash."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import av
+import numpy as np
+from av.video.frame import PictureType
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from desktop_app.errors import AgelensError
+from desktop_app.media.disk import NewFile, explain
+from desktop_app.media.video_output import (
+    DEFAULT_RATE,
+    FORMATS,
+    KEYFRAME_INTERVAL_S,
+    LONGEST_FRAME_S,
+    FileSink,
+    FrameConverter,
+    open_container,
+)
+
+_ENCODER_CLAUSE: Final = "the video encoder gave up; try again with another resolution"
+
+
+class RecordingError(AgelensError):
+    """A recording cannot be started or go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSummary:
+    """What a recording came to.
+
+    Attributes:
+        path: where the file is.
+        frames: frames in the file; 0 if no file was left.
+        duration_s: seconds from the first frame to the end of the last.
+        size_bytes: size of the file.
+    """
+
+    path: Path
+    frames: int
+    duration_s: float
+    size_bytes: int
+
+
+class Recorder:
+    """Writes pictures to an H.264 file, each with its own time. Not thread-safe: one thread uses it.
+
+    The file appears under its final name and never takes the place of another one: with `overwrite`, an
+    existing file stays until the recording was closed well, and meanwhile the new one is called
+    `film.part.mp4`. Killed at any moment, what was recorded until the last keyframe plays. An error (full
+    disk, lost folder) ends the recording with the file cut to its last whole fragment. A recording without
+    a single frame leaves no file.
+
+    Colours are BT.709, limited range, and tagged so. H.264 wants even sides: an odd picture is extended by
+    one row or column.
+
+    Args:
+        path: `.mp4` or `.mkv`.
+        width: of the recording, pixels; usually the first picture's.
+        height: of the recording, pixels.
+        rate: nominal frames per second, for the length of the last frame; 0 if unknown.
+        overwrite: replace an existing file.
+
+    Raises:
+        RecordingError: the suffix is another one, or the file cannot be made.
+    """
+
+    def __init__(
+        self, path: Path, *, width: int, height: int, rate: float = DEFAULT_RATE, overwrite: bool = False
+    ) -> None:
+        container_format = FORMATS.get(path.suffix.lower())
+        if container_format is None:
+            raise RecordingError(f"Cannot record to “{path.name}”: choose a name that ends in .mp4 or .mkv.")
+        self._rate = rate
+        self._time_base = container_format.time_base
+        self._started_at: float | None = None
+        self._last_pts = -1
+        self._last_interval = 0
+        self._keyframe_pts = 0
+        self._frames = 0
+        self._held: av.Packet[VideoStream] | None = None
+        self._muxed_frames = 0
+        # Frames that are on the disk for good, and where they end.
+        self._whole = (0, 0)
+        self._failure: RecordingError | None = None
+        self._summary: RecordingSummary | None = None
+        try:
+            self._file = NewFile(path, overwrite=overwrite)
+        except OSError as error:
+            raise RecordingError(f"Cannot record to “{path}”: {explain(error)}.") from error
+        self._sink = FileSink(self._file)
+        self._converter = FrameConverter(width, height)
+        try:
+            self._container, self._stream = open_container(
+                self._sink,
+                container_format,
+                width=self._converter.coded_width,
+                height=self._converter.coded_height,
+                rate=rate if rate > 0 else DEFAULT_RATE,
+            )
+        except (av.FFmpegError, ValueError, OverflowError) as error:
+            self._file.discard()
+            raise RecordingError(
+                f"Cannot record pictures of {width}×{height} pixels; choose another resolution."
+            ) from error
+        if self._sink.error is not None:
+            self._file.discard()
+            raise RecordingError(f"Cannot record to “{path}”: {explain(self._sink.error)}.")
+        self._file.mark()
+
+    @property
+    def frames(self) -> int:
+        """Frames written so far."""
+        return self._frames if self._summary is None else self._summary.frames
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds recorded so far, the last frame's included."""
+        return self._seconds(self._end_pts) if self._summary is None else self._summary.duration_s
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes on the disk so far."""
+        return self._file.size if self._summary is None else self._summary.size_bytes
+
+    def write(self, image: NDArray[np.uint8], time_s: float) -> None:
+        """Append a picture.
+
+        Args:
+            image: H×W×3 uint8, BGR; of another size than the recording it is fitted in, with black bars.
+            time_s: its moment in seconds, of any clock: the first picture's becomes 0. One that is not after
+                its predecessor's is moved behind it by the shortest step of the file format, one more than 12
+                hours after it is moved up to there with all that follow.
+
+        Raises:
+            RecordingError: the disk is full, gone or broken, or the recording ended already.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if self._summary is not None:
+            raise RecordingError(f"The recording “{self._file.path.name}” is closed; start a new one.")
+        frame = self._converter.convert(image)
+        frame.pts = self._next_pts(time_s)
+        frame.time_base = self._time_base
+        if frame.pts - self._keyframe_pts >= KEYFRAME_INTERVAL_S / self._time_base:
+            frame.pict_type = PictureType.I
+            self._keyframe_pts = frame.pts
+        try:
+            self._hold(self._stream.encode(frame))
+        except av.FFmpegError as error:
+            raise self._fail(_ENCODER_CLAUSE) from error
+        self._frames += 1
+
+    def close(self) -> RecordingSummary:
+        """Write what is left and close the file; every further call only returns the summary.
+
+        Raises:
+            RecordingError: the end could not be written; the file is kept up to there.
+        """
+        if self._summary is not None:
+            return self._summary
+        try:
+            self._hold(self._stream.encode(None))
+            if self._held is not None:
+                self._mux(self._held, self._end_pts)
+            self._container.close()
+        except av.FFmpegError as error:
+            raise self._fail(_ENCODER_CLAUSE) from error
+        self._sink.check_present()
+        self._check_sink()
+        try:
+            if self._frames == 0:
+                self._file.discard()
+            else:
+                self._commit()
+        finally:
+            self._summary = self._summarise(self._frames, self._end_pts)
+        return self._summary
+
+    def __enter__(self) -> Self:
+        """Return the recorder itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the recording."""
+        self.close()
+
+    @property
+    def _end_pts(self) -> int:
+        if self._frames == 0:
+            return 0
+        if self._rate > 0:
+            return self._last_pts + max(round(1 / self._rate / self._time_base), 1)
+        return self._last_pts + (self._last_interval or round(1 / DEFAULT_RATE / self._time_base))
+
+    def _seconds(self, pts: int) -> float:
+        return float(pts * self._time_base)
+
+    def _next_pts(self, time_s: float) -> int:
+        if self._started_at is None:
+            self._started_at = time_s
+        previous_s = self._seconds(max(self._last_pts, 0))
+        excess_s = time_s - self._started_at - previous_s - LONGEST_FRAME_S
+        if excess_s > 0:
+            # A laptop that slept for a day: what follows moves up as well.
+            self._started_at += excess_s
+        pts = max(round((time_s - self._started_at) / self._time_base), self._last_pts + 1)
+        self._last_interval = pts - max(self._last_pts, 0)
+        self._last_pts = pts
+        return pts
+
+    def _hold(self, packets: list[av.Packet[VideoStream]]) -> None:
+        """Keep the newest packet back until its successor tells how long it lasts."""
+        for packet in packets:
+            if self._held is not None:
+                self._mux(self._held, packet.pts or 0)
+            self._held = packet
+
+    def _mux(self, packet: av.Packet[VideoStream], end_pts: int) -> None:
+        pts = packet.pts or 0
+        packet.duration = end_pts - pts
+        self._held = None
+        size = self._file.size
+        self._container.mux(packet)
+        if self._file.size > size:
+            # FFmpeg flushed the fragment before this packet: all earlier frames are on the disk.
+            self._sink.check_present()
+            self._check_sink()
+            self._whole = (self._muxed_frames, pts)
+            self._file.mark()
+        self._check_sink()
+        self._muxed_frames += 1
+
+    def _check_sink(self) -> None:
+        if self._sink.error is not None:
+            raise self._fail(explain(self._sink.error)) from self._sink.error
+
+    def _fail(self, clause: str) -> RecordingError:
+        """End the recording with the file cut to its whole fragments, and make the error that says so."""
+        # What the muxer still wants to write would follow a gap.
+        self._sink.stop()
+        with suppress(av.FFmpegError):
+            self._container.close()
+        frames, end_pts = self._whole
+        if frames == 0:
+            self._file.discard()
+            kept = "nothing was recorded"
+        else:
+            self._file.roll_back()
+            self._file.keep()
+            kept = f"what was recorded before is “{self._file.path}”"
+        self._summary = self._summarise(frames, end_pts)
+        self._failure = RecordingError(f"The recording ended: {clause} ({kept}).")
+        return self._failure
+
+    def _commit(self) -> None:
+        try:
+            self._file.commit()
+        except OSError as error:
+            self._file.keep()
+            raise RecordingError(
+                f"The recording is complete but is called “{self._file.path.name}”: {explain(error)}."
+            ) from error
+
+    def _summarise(self, frames: int, end_pts: int) -> RecordingSummary:
+        size = self._file.size if frames else 0
+        return RecordingSummary(self._file.path, frames, self._seconds(end_pts), size)

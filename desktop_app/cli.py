@@ -1,0 +1,226 @@
+"""The command line: argument parsing only; each command is one call into the code that does the work."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Final, NoReturn
+
+from desktop_app.errors import AgelensError
+
+EXIT_DONE: Final = 0
+EXIT_UNUSABLE: Final = 2
+EXIT_INTERRUPTED: Final = 130
+COMMANDS: Final = ("annotate", "benchmark", "cameras", "models")
+SOURCE_HELP: Final = (
+    "a camera's index or name, a video or image file, a folder of images, an http(s):// or rtsp:// address, or `demo`"
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, and where the help is."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_UNUSABLE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def run() -> NoReturn:
+    """Run the program with this process's arguments and exit."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the program.
+
+    Args:
+        arguments: what follows the program's name.
+
+    Returns:
+        0 done, 2 wrong arguments or unusable input (one line on stderr), 130 interrupted with what was written kept.
+    """
+    logging.basicConfig(level=os.environ.get("AGELENS_LOG", "CRITICAL").upper(), format="%(threadName)s %(message)s")
+    try:
+        options = _parse(arguments)
+        command: Callable[[argparse.Namespace], int] = options.run
+        return command(options)
+    except AgelensError as error:
+        print(f"agelens: {error}", file=sys.stderr)
+        return EXIT_UNUSABLE
+    except KeyboardInterrupt:
+        print("agelens: interrupted; what was written so far is kept", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output left, as `head` does: nothing to say, and nowhere to say it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse; a first word that is no command is the window's source."""
+    try:
+        if arguments and arguments[0] in COMMANDS:
+            return _command_parser().parse_args(arguments)
+        return _window_parser().parse_args(arguments)
+    except SystemExit as end:
+        raise _Exit(int(end.code or 0)) from None
+
+
+class _Exit(SystemExit):
+    """The parser printed what there was to say."""
+
+
+def _window_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="agelens",
+        description="Age group and perceived gender from live video, on your own machine.",
+        epilog="Further commands: agelens annotate | benchmark | cameras | models (each with --help).",
+    )
+    parser.add_argument("source", nargs="?", metavar="SOURCE", help=f"{SOURCE_HELP}; default: the last one used")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    _add_common(parser)
+    parser.set_defaults(run=_run_window)
+    return parser
+
+
+def _command_parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="agelens")
+    commands = parser.add_subparsers(required=True, parser_class=_Parser)
+
+    annotate = commands.add_parser("annotate", help="annotate a source without a window")
+    annotate.add_argument("source", metavar="SOURCE", help=SOURCE_HELP)
+    annotate.add_argument(
+        "--output", type=Path, metavar="FILE", help="video (.mp4, .mkv); for pictures also a picture or a folder"
+    )
+    annotate.add_argument(
+        "--predictions", type=Path, metavar="FILE", help="table (.csv or .jsonl), a row a face a frame"
+    )
+    annotate.add_argument("--overwrite", action="store_true", help="replace files that exist")
+    _add_common(annotate)
+    annotate.set_defaults(run=_run_annotate)
+
+    benchmark = commands.add_parser("benchmark", help="measure speed on this machine")
+    benchmark.add_argument("source", metavar="SOURCE", nargs="?", default="demo", help=f"{SOURCE_HELP}; default: demo")
+    benchmark.add_argument("--seconds", type=_positive, default=10.0, metavar="N", help="how long to measure (10)")
+    benchmark.add_argument("--json", action="store_true", help="print the figures as JSON")
+    _add_common(benchmark)
+    benchmark.set_defaults(run=_run_benchmark)
+
+    cameras = commands.add_parser("cameras", help="list the cameras of this machine")
+    cameras.set_defaults(run=_run_cameras)
+    models = commands.add_parser("models", help="list the models that can be used")
+    models.set_defaults(run=_run_models)
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("model")
+    group.add_argument("--model", default="", metavar="NAME|FILE", help="a model of `agelens models`, or its file")
+    group.add_argument(
+        "--provider",
+        default="auto",
+        choices=("auto", "cpu", "cuda", "directml", "coreml", "openvino"),
+        help="what runs the networks (auto: the best that loads)",
+    )
+    group.add_argument("--oversample", action="store_true", help="average ten views of each face (slower)")
+
+
+def _run_window(options: argparse.Namespace) -> int:
+    from desktop_app.window.application import run_window
+
+    return run_window(
+        source=options.source,
+        model=options.model or None,
+        provider=options.provider if options.provider != "auto" else None,
+        oversample=options.oversample or None,
+    )
+
+
+def _run_annotate(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from desktop_app.engine.annotation import AnnotationRequest, annotate
+
+    request = AnnotationRequest(
+        source=options.source,
+        output=options.output,
+        predictions=options.predictions,
+        overwrite=options.overwrite,
+        model=options.model,
+        provider=options.provider,
+        oversample=options.oversample,
+    )
+    told = ""
+    with closing(annotate(request)) as steps, tqdm(unit=" frames", disable=None, file=sys.stderr) as bar:
+        for progress in steps:
+            bar.total = progress.total
+            bar.update(progress.frames - bar.n)
+            bar.set_postfix(faces=progress.faces, refresh=False)
+            if progress.notice and progress.notice != told:
+                told = progress.notice
+                bar.write(f"agelens: {told}", file=sys.stderr)
+    return EXIT_DONE
+
+
+def _run_benchmark(options: argparse.Namespace) -> int:
+    from desktop_app.engine.benchmark import BenchmarkRequest, run_benchmark
+
+    report = run_benchmark(
+        BenchmarkRequest(
+            source=options.source,
+            seconds=options.seconds,
+            model=options.model,
+            provider=options.provider,
+            oversample=options.oversample,
+        )
+    )
+    print(report.as_json() if options.json else report.as_text())
+    return EXIT_DONE
+
+
+def _run_cameras(_: argparse.Namespace) -> int:
+    from desktop_app.media.cameras import list_cameras
+
+    cameras = list_cameras()
+    for camera in cameras:
+        print(f"{camera.index}\t{camera.name}\t{camera.backend}")
+    if not cameras:
+        print("no camera was found; plug one in, or use `demo` as the source", file=sys.stderr)
+    return EXIT_DONE
+
+
+def _run_models(_: argparse.Namespace) -> int:
+    from models.catalogue import Catalogue, user_models_folder
+
+    packages, errors = Catalogue().packages()
+    for package in packages:
+        scores = ", ".join(f"{name} {value:.3f}" for name, value in package.manifest.scores.items() if value <= 1)
+        ages = " ".join(label.name for label in package.labels.ages)
+        print(f"{package.name}\t{package.title}\t{package.size_bytes / 1e6:.1f} MB\t{scores or 'not measured'}\t{ages}")
+    for error in errors:
+        print(f"agelens: {error}", file=sys.stderr)
+    print(f"your own models go into {user_models_folder()}", file=sys.stderr)
+    return EXIT_DONE
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
+    return value
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("agelens")
+    except PackageNotFoundError:
+        return "(source checkout)"

@@ -1,0 +1,190 @@
+"""The steps that every frame goes through, with or without threads: find, track, choose and cut crops, draw."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from desktop_app.engine.flow import Composed, CropBatch
+from desktop_app.engine.statistics import Statistics
+from desktop_app.media.frame import Frame
+from desktop_app.vision.crops import crop_face, roll
+from desktop_app.vision.detector import Detection
+from desktop_app.vision.geometry import Box, Landmarks, Point
+from desktop_app.vision.overlay import OverlayStyle, draw_overlay
+from desktop_app.vision.smoothing import Label, crop_weight
+from desktop_app.vision.tracker import Track
+
+SETTLED_SAMPLES: Final = 5
+"""From this many answers on, a face counts as known."""
+UNSETTLED_EVERY_S: Final = 0.1
+"""How often a new face is classified."""
+SETTLED_EVERY_S: Final = 0.6
+"""How often a known face is classified again: its answer is old."""
+CHANGED_SIZE: Final = 1.25
+"""A face that grew by this factor since its last crop is worth a new one."""
+CHANGED_ROLL: Final = 0.2
+"""A face that turned by this many radians in the picture's plane is worth a new one."""
+EXPECTED_FOR_S: Final = 0.3
+"""A face that was missed for longer has probably left."""
+MAX_BATCH: Final = 8
+"""Crops of one frame at the most; the others have their turn in the next frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class CropSpec:
+    """How the classifier in use wants its crops: side in pixels, and side over the side of the detector's box."""
+
+    size: int
+    margin: float
+
+
+@dataclass(slots=True)
+class _Asked:
+    at: float
+    size: float
+    roll: float
+    count: int
+
+
+class CropChooser:
+    """Decides which faces are worth classifying in a frame: new, grown, turned, or answered long ago.
+
+    Remembers the newest crop of each face, for whoever shows it.
+
+    Args:
+        max_batch: crops a frame at the most.
+    """
+
+    def __init__(self, *, max_batch: int = MAX_BATCH) -> None:
+        self._asked: dict[int, _Asked] = {}
+        self._max_batch = max_batch
+        self.crops: dict[int, NDArray[np.uint8]] = {}
+
+    def choose(self, frame: Frame, tracks: Sequence[Track], spec: CropSpec, *, generation: int = 0) -> CropBatch | None:
+        """Cut the crops that are due.
+
+        Args:
+            frame: the frame.
+            tracks: the faces in it; those that were missed are left out.
+            spec: what the classifier wants.
+            generation: passed on in the batch.
+
+        Returns:
+            The batch, most urgent face first, or None where nothing is due.
+        """
+        seen = [track for track in tracks if track.missed == 0]
+        self._forget({track.id for track in tracks})
+        urgent = sorted(
+            ((self._urgency(track, frame.captured_at), track) for track in seen),
+            key=lambda pair: (-pair[0], pair[1].id),
+        )
+        due = [track for urgency, track in urgent if urgency >= 1][: self._max_batch]
+        if not due:
+            return None
+        for track in due:
+            crop = crop_face(frame.image, track.detection, size=spec.size, margin=spec.margin)
+            self.crops[track.id] = crop
+            known = self._asked.get(track.id)
+            self._asked[track.id] = _Asked(
+                frame.captured_at,
+                track.detection.box.size,
+                roll(track.detection),
+                known.count + 1 if known else 1,
+            )
+        return CropBatch(
+            track_ids=tuple(track.id for track in due),
+            crops=np.stack([self.crops[track.id] for track in due]),
+            weights=tuple(crop_weight(track.detection) for track in due),
+            captured_at=frame.captured_at,
+            generation=generation,
+        )
+
+    def reset(self) -> None:
+        """Forget all faces, at a cut or for a new model."""
+        self._asked.clear()
+        self.crops.clear()
+
+    def _urgency(self, track: Track, at: float) -> float:
+        """Time since the face was last asked about over the time after which it is due; infinite for a new one."""
+        known = self._asked.get(track.id)
+        if known is None:
+            return float("inf")
+        every = UNSETTLED_EVERY_S if known.count < SETTLED_SAMPLES else SETTLED_EVERY_S
+        growth = track.detection.box.size / max(known.size, 1.0)
+        changed = growth > CHANGED_SIZE or abs(roll(track.detection) - known.roll) > CHANGED_ROLL
+        return max(at - known.at, 0.0) / min(every, UNSETTLED_EVERY_S if changed else every)
+
+    def _forget(self, keep: set[int]) -> None:
+        for gone in self._asked.keys() - keep:
+            del self._asked[gone]
+            self.crops.pop(gone, None)
+
+
+def compose(
+    frame: Frame,
+    tracks: Sequence[Track],
+    labels: Mapping[int, Label],
+    crops: Mapping[int, NDArray[np.uint8]],
+    style: OverlayStyle,
+    *,
+    mirror: bool = False,
+    status: Sequence[str] = (),
+    taken_at: float = 0.0,
+    statistics: Statistics | None = None,
+) -> Composed:
+    """Draw a frame and what is known about it.
+
+    Args:
+        frame: the frame; it is not written into.
+        tracks: the faces in it.
+        labels: what is said of them.
+        crops: newest crop of each face.
+        style: what is drawn.
+        mirror: flip the picture, not its texts.
+        status: lines for a corner of the picture.
+        taken_at: monotonic seconds when the frame left its source.
+        statistics: where to note the time it took.
+    """
+    started = time.perf_counter()
+    picture = cv2.flip(frame.image, 1) if mirror else frame.image.copy()
+    width = frame.image.shape[1]
+    shown = tuple(mirrored(track, width) for track in tracks) if mirror else tuple(tracks)
+    ids = {track.id for track in shown}
+    said = {track_id: label for track_id, label in labels.items() if track_id in ids}
+    drawn = np.asarray(picture, np.uint8)
+    draw_overlay(drawn, shown, said, style, status=status)
+    if statistics is not None:
+        statistics.add_stage("draw", time.perf_counter() - started)
+    return Composed(
+        picture=drawn,
+        frame=frame,
+        tracks=shown,
+        labels=said,
+        crops={track_id: crop for track_id, crop in crops.items() if track_id in ids},
+        taken_at=taken_at,
+        composed_at=time.monotonic(),
+    )
+
+
+def count_expected(tracks: Sequence[Track]) -> int:
+    """How many faces the next frame should show: those in view, and those missed for no more than a moment."""
+    return sum(track.missed_s <= EXPECTED_FOR_S for track in tracks)
+
+
+def mirrored(track: Track, width: int) -> Track:
+    """The track in the mirror image of a picture that is `width` pixels wide."""
+    box, marks = track.detection.box, track.detection.landmarks
+    flipped = Detection(
+        Box(width - box.right, box.y, box.width, box.height),
+        track.detection.score,
+        # The person's right eye stays the person's right eye, and lies to the right in a mirror.
+        Landmarks(*(Point(width - 1 - point.x, point.y) for point in marks.points)),
+    )
+    return replace(track, detection=flipped)

@@ -1,0 +1,208 @@
+"""The capture thread: read, detect, track, offer crops, draw."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from desktop_app.engine.analysis import CropChooser, CropSpec, compose, count_expected
+from desktop_app.engine.flow import Composed, SessionSettings, SourceState
+from desktop_app.engine.inference import InferenceWorker
+from desktop_app.engine.playback import Playback, Turn
+from desktop_app.engine.statistics import Statistics
+from desktop_app.engine.worker import Worker
+from desktop_app.media.frame import Frame
+from desktop_app.media.sources import Source, SourceError, SourceInfo, SourceStalledError, open_source
+from desktop_app.vision.finder import DetectorMode, FaceFinder
+from desktop_app.vision.overlay import OverlayStyle
+from desktop_app.vision.tracker import Track, Tracker
+
+log = logging.getLogger(__name__)
+
+RECONNECT_AFTER_S: Final = (0.5, 1.0, 2.0, 4.0)
+"""Waits between attempts to open a live source again; the last one is repeated."""
+
+
+class CaptureWorker(Worker):
+    """Owns the source, the detectors and the tracker; publishes composed pictures.
+
+    Args:
+        settings: source, detector, mirror and style to start with.
+        inference: takes the crops and publishes the labels.
+        playback: paces the source.
+        statistics: where to note rates and times.
+        on_picture: called on this thread with each finished picture.
+        on_state: called on this thread with a new state and one sentence.
+        on_end: called on this thread when it is over.
+    """
+
+    def __init__(
+        self,
+        settings: SessionSettings,
+        *,
+        inference: InferenceWorker,
+        playback: Playback,
+        statistics: Statistics,
+        on_picture: Callable[[Composed], None],
+        on_state: Callable[[SourceState, str], None],
+        on_end: Callable[[Worker], None] | None = None,
+    ) -> None:
+        super().__init__("capture", on_end=on_end)
+        self.info: SourceInfo | None = None
+        self.style: OverlayStyle = settings.style
+        self.mirror = settings.mirror
+        self.status_lines: tuple[str, ...] = ()
+        self._settings = settings
+        self._inference, self._playback, self._statistics = inference, playback, statistics
+        self._on_picture, self._on_state = on_picture, on_state
+        self._source_lock = threading.Lock()
+        self._source: Source | None = None
+        self._wanted_detector: tuple[DetectorMode, float] = (settings.detector, settings.min_score)
+        self._detector: tuple[DetectorMode, float] | None = None
+        self._finder: FaceFinder | None = None
+        self._tracker = Tracker()
+        self._expected = 0
+        self._chooser = CropChooser()
+        self._spec: CropSpec | None = None
+        self._generation = 0
+        self._reopened = 0
+        self._last: tuple[Frame, tuple[Track, ...], float] | None = None
+
+    def set_detector(self, mode: DetectorMode, min_score: float) -> None:
+        """Look for faces differently from the next frame on."""
+        self._wanted_detector = (mode, min_score)
+
+    def stop(self) -> None:
+        """Ask the worker to end; a source that waits for a frame is released."""
+        super().stop()
+        self._playback.stop()
+        with self._source_lock:
+            if self._source is not None:
+                self._source.close()
+
+    def run(self) -> None:
+        """Show the source until stopped; open a live one again when it breaks off."""
+        attempt, opened_once = 0, False
+        try:
+            while not self.stopping.is_set():
+                self._on_state("reconnecting" if opened_once else "connecting", "")
+                try:
+                    with self._open() as source:
+                        opened_once, attempt = True, 0
+                        self._on_state("paused" if self._playback.is_paused else "live", "")
+                        self._show(source)
+                    return
+                except SourceError as error:
+                    live = self.info is not None and self.info.live
+                    if self.stopping.is_set():
+                        return
+                    if not (opened_once and live):
+                        self._on_state("failed", str(error))
+                        return
+                    self._on_state("reconnecting", str(error))
+                self.stopping.wait(RECONNECT_AFTER_S[min(attempt, len(RECONNECT_AFTER_S) - 1)])
+                attempt += 1
+        finally:
+            if self._finder is not None:
+                self._finder.close()
+
+    def _open(self) -> Source:
+        source = open_source(self._settings.source, camera=self._settings.camera, cancel=self.stopping)
+        with self._source_lock:
+            self._source = source
+            self.info = source.info
+        if self.stopping.is_set():
+            source.close()
+        self._reopened += 1
+        return source
+
+    def _show(self, source: Source) -> None:
+        """Show frames until stopped; returns then.
+
+        Raises:
+            SourceError: the source broke off.
+        """
+        while not self.stopping.is_set():
+            started = time.perf_counter()
+            turn = self._playback.next_turn(source)
+            taken_at = time.monotonic()
+            if isinstance(turn, Frame):
+                self._statistics.add_stage("read", time.perf_counter() - started)
+                self._statistics.count("capture")
+                self._process(turn, taken_at)
+            elif turn is Turn.REDRAW:
+                self._publish(taken_at)
+            elif turn is Turn.STOPPED:
+                return
+            elif source.info.live:
+                raise SourceStalledError(f"{source.info.name} gives no more pictures")
+            else:
+                self._on_state("ended", "")
+
+    def _process(self, frame: Frame, taken_at: float) -> None:
+        generation = self._playback.generation + (self._reopened << 20)
+        if generation != self._generation:
+            self._generation = generation
+            self._forget()
+        finder = self._ready_finder()
+        with self._statistics.stage("detect"):
+            still = self.info is not None and self.info.kind in {"image", "folder"}
+            detections = finder.find_still(frame.image) if still else finder.find(frame.image, expected=self._expected)
+        self._statistics.count("detection")
+        with self._statistics.stage("track"):
+            if still and self.info is not None and self.info.kind == "folder":
+                self._tracker.reset()
+            tracks = tuple(self._tracker.update(detections, frame.captured_at))
+        self._expected = count_expected(tracks)
+        self._offer_crops(frame, tracks)
+        self._last = (frame, tracks, taken_at)
+        self._publish(taken_at)
+
+    def _offer_crops(self, frame: Frame, tracks: tuple[Track, ...]) -> None:
+        spec = self._inference.model.spec
+        if spec is None:
+            return
+        if spec != self._spec:
+            self._spec = spec
+            self._chooser.reset()
+        with self._statistics.stage("crop"):
+            batch = self._chooser.choose(frame, tracks, spec, generation=self._generation)
+        if batch is not None:
+            self._inference.crops.put(batch)
+
+    def _publish(self, taken_at: float) -> None:
+        if self._last is None:
+            return
+        frame, tracks, _ = self._last
+        composed = compose(
+            frame,
+            tracks,
+            self._inference.labels,
+            self._chooser.crops,
+            self.style,
+            mirror=self.mirror,
+            status=self.status_lines if self.style.statistics else (),
+            taken_at=taken_at,
+            statistics=self._statistics,
+        )
+        self._on_picture(composed)
+
+    def _ready_finder(self) -> FaceFinder:
+        if self._finder is None or self._wanted_detector != self._detector:
+            if self._finder is not None:
+                self._finder.close()
+            self._detector = self._wanted_detector
+            mode, min_score = self._detector
+            self._finder = FaceFinder(mode, min_score=min_score)
+        return self._finder
+
+    def _forget(self) -> None:
+        """At a cut nobody is who they were."""
+        self._tracker.reset()
+        self._expected = 0
+        self._chooser.reset()
+        if self._finder is not None:
+            self._finder.reset()

@@ -1,0 +1,163 @@
+"""The inference thread: gathers crops, classifies them, publishes labels."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from desktop_app.engine.analysis import CropSpec
+from desktop_app.engine.channel import Channel, ChannelClosedError
+from desktop_app.engine.flow import CropBatch
+from desktop_app.engine.statistics import Statistics
+from desktop_app.engine.worker import Worker
+from desktop_app.errors import AgelensError
+from desktop_app.vision.classifier import Classifier
+from desktop_app.vision.smoothing import Label, Smoother
+from models.catalogue import Catalogue, ModelPackage
+
+CHANNEL_CAPACITY: Final = 4
+"""Frames' worth of crops that may wait: more would only be older."""
+FORGET_AFTER_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """Which model shall run, and how; see `Classifier`."""
+
+    model: str = ""
+    provider: str = "auto"
+    oversample: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInUse:
+    """What runs now.
+
+    Attributes:
+        package: the model; None until the first one is loaded.
+        provider: the execution provider; empty until then.
+        spec: the crops it wants; None until then.
+        notice: one sentence about a fall-back or a choice that failed, or empty.
+    """
+
+    package: ModelPackage | None = None
+    provider: str = ""
+    spec: CropSpec | None = None
+    notice: str = ""
+
+
+class InferenceWorker(Worker):
+    """Owns the classifier: created, used and dropped on this thread.
+
+    Args:
+        choice: the model to start with.
+        statistics: where to note rates and times.
+        on_labels: called on this thread when new labels are published.
+        on_model: called on this thread when `model` changed.
+        on_end: called on this thread when it is over.
+    """
+
+    def __init__(
+        self,
+        choice: ModelChoice,
+        *,
+        statistics: Statistics,
+        on_labels: Callable[[], None],
+        on_model: Callable[[], None],
+        on_end: Callable[[Worker], None] | None = None,
+    ) -> None:
+        super().__init__("inference", on_end=on_end)
+        self.crops: Channel[CropBatch] = Channel(CHANNEL_CAPACITY)
+        self.model = ModelInUse()
+        self.labels: Mapping[int, Label] = MappingProxyType({})
+        self._statistics = statistics
+        self._on_labels, self._on_model = on_labels, on_model
+        self._choice_lock = threading.Lock()
+        self._choice: ModelChoice | None = choice
+        self._classifier: Classifier | None = None
+        self._smoother: Smoother | None = None
+        self._generation = 0
+
+    def choose(self, choice: ModelChoice) -> None:
+        """Run another model from the next batch on; the present one stays in use if that fails."""
+        with self._choice_lock:
+            self._choice = choice
+
+    def stop(self) -> None:
+        """Ask the worker to end; crops that wait are left."""
+        super().stop()
+        self.crops.close()
+
+    def run(self) -> None:
+        """Classify until stopped."""
+        while not self.stopping.is_set():
+            self._load_choice()
+            try:
+                first = self.crops.get(timeout_s=0.25)
+            except ChannelClosedError:
+                break
+            if first is not None and self._classifier is not None:
+                self._classify([first, *self.crops.drain()])
+        self._classifier = None
+
+    def _load_choice(self) -> None:
+        with self._choice_lock:
+            choice, self._choice = self._choice, None
+        if choice is None:
+            return
+        try:
+            package = Catalogue().find(choice.model)
+            classifier = Classifier(package, provider=choice.provider, oversample=choice.oversample)
+        except AgelensError as error:
+            self._keep_running_without(choice, str(error))
+            return
+        self._classifier, self._smoother = classifier, Smoother(classifier.labels)
+        self.labels = MappingProxyType({})
+        self.model = ModelInUse(
+            package, classifier.provider, CropSpec(classifier.crop_size, classifier.margin), classifier.notice
+        )
+        self._on_model()
+
+    def _keep_running_without(self, choice: ModelChoice, reason: str) -> None:
+        """Say why a choice failed; where nothing runs yet, run the default instead."""
+        now = self.model
+        self.model = ModelInUse(now.package, now.provider, now.spec, reason)
+        if self._classifier is None and choice != ModelChoice():
+            with self._choice_lock:
+                self._choice = self._choice or ModelChoice()
+            self._load_choice()
+            loaded = self.model
+            self.model = ModelInUse(loaded.package, loaded.provider, loaded.spec, reason)
+        self._on_model()
+
+    def _classify(self, batches: list[CropBatch]) -> None:
+        classifier, smoother = self._classifier, self._smoother
+        if classifier is None or smoother is None:
+            return
+        generation = batches[-1].generation
+        size = classifier.crop_size
+        batches = [one for one in batches if one.generation == generation and one.crops.shape[1] == size]
+        if not batches:
+            return
+        if generation != self._generation:
+            smoother.reset()
+            self.labels = MappingProxyType({})
+            self._generation = generation
+        crops = np.concatenate([one.crops for one in batches])
+        with self._statistics.stage("classify"):
+            predictions = iter(classifier.classify(crops))
+        self._statistics.count("inference", len(crops))
+        labels = dict(self.labels)
+        for batch in batches:
+            for track_id, weight in zip(batch.track_ids, batch.weights, strict=True):
+                labels[track_id] = smoother.update(track_id, next(predictions), batch.captured_at, weight)
+        now = batches[-1].captured_at
+        labels = {one: label for one, label in labels.items() if now - label.updated_at < FORGET_AFTER_S}
+        smoother.forget(labels.keys())
+        self.labels = MappingProxyType(labels)
+        self._on_labels()

@@ -1,0 +1,232 @@
+"""Plays a finite source at its own pace: pause, step, seek, loop, speed."""
+
+from __future__ import annotations
+
+import enum
+import threading
+import time
+from dataclasses import replace
+from typing import Final
+
+from desktop_app.engine.flow import PlaybackPosition
+from desktop_app.media.frame import Frame
+from desktop_app.media.sources import Source, SourceInfo
+
+STILL_RATE: Final = 1.0
+"""Pictures a second of a folder, whose pictures have no rate of their own."""
+LATE_FRAMES: Final = 1.5
+"""A picture that is later than this many frame times is passed over rather than shown."""
+SLOW_PERIOD_S: Final = 0.15
+"""Pictures that come less often than this are drawn again when their labels change."""
+MIN_SPEED: Final = 0.1
+MAX_SPEED: Final = 16.0
+
+
+class Turn(enum.Enum):
+    """What `Playback.next_turn` says where it has no frame."""
+
+    REDRAW = enum.auto()
+    """The picture stands still and what is drawn on it changed."""
+    ENDED = enum.auto()
+    """The source has no more frames; the next call waits for a seek or `play`."""
+    STOPPED = enum.auto()
+    """Playing is over for good."""
+
+
+class Playback:
+    """Reads frames when they are due.
+
+    `next_turn` belongs to the capture thread; every other method may be called from any thread and returns at once.
+    Live sources are read as they come; `pause` then holds the picture.
+
+    Args:
+        loop: start again at the end.
+    """
+
+    def __init__(self, *, loop: bool = True) -> None:
+        self._changed = threading.Condition()
+        self._loop = loop
+        self._speed = 1.0
+        self._paused = False
+        self._stopped = False
+        self._ended = False
+        self._redraw = False
+        self._steps = 0
+        self._seek_to: int | None = None
+        self._pending: Frame | None = None
+        self._period_s = 0.0
+        self._anchor: tuple[float, float] | None = None
+        self._last: PlaybackPosition | None = None
+        self.skipped = 0
+        """Frames that were passed over so far, to stay in time."""
+        self.generation = 0
+        """Counts the jumps in time: seeks and loops."""
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether playing stands still."""
+        return self._paused
+
+    @property
+    def position(self) -> PlaybackPosition:
+        """Where the source is now."""
+        with self._changed:
+            last = self._last or PlaybackPosition()
+            return replace(last, paused=self._paused or self._ended, speed=self._speed, loop=self._loop)
+
+    def play(self) -> None:
+        """Go on; from the beginning where the end was reached."""
+        with self._changed:
+            if self._ended:
+                self._seek_to = 0
+            self._paused = False
+            self._anchor = None
+            self._changed.notify_all()
+
+    def pause(self) -> None:
+        """Stand still."""
+        with self._changed:
+            self._paused = True
+            self._changed.notify_all()
+
+    def step(self) -> None:
+        """Stand still and show the next frame."""
+        with self._changed:
+            self._paused = True
+            self._steps += 1
+            self._changed.notify_all()
+
+    def seek(self, index: int) -> None:
+        """Show the frame of that index next, paused or not."""
+        with self._changed:
+            self._seek_to = max(index, 0)
+            self._changed.notify_all()
+
+    def set_speed(self, speed: float) -> None:
+        """Play at a multiple of the source's own speed, kept between 0.1 and 16."""
+        with self._changed:
+            self._speed = min(max(speed, MIN_SPEED), MAX_SPEED)
+            self._anchor = None
+            self._changed.notify_all()
+
+    def set_loop(self, loop: bool) -> None:
+        """Start again at the end, or stand still there."""
+        with self._changed:
+            self._loop = loop
+            self._changed.notify_all()
+
+    def redraw(self) -> None:
+        """Ask for the picture that stands still to be drawn again; no effect while pictures keep coming."""
+        with self._changed:
+            if self._paused or self._ended or self._is_slow():
+                self._redraw = True
+                self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Make `next_turn` say STOPPED from now on."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def next_turn(self, source: Source) -> Frame | Turn:
+        """Wait for what comes next: a frame that is due, or something else to do.
+
+        Args:
+            source: the open source; the same one until STOPPED or until it broke off.
+
+        Raises:
+            SourceError: the source cannot be read on.
+        """
+        info = source.info
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._has_turn)
+                if self._stopped:
+                    return Turn.STOPPED
+                if self._redraw and self._seek_to is None:
+                    self._redraw = False
+                    return Turn.REDRAW
+                seeking, self._seek_to = self._seek_to, None
+                at_once = self._steps > 0 or seeking is not None
+            if seeking is not None and not info.live:
+                self._jump(source, seeking)
+            frame = self._pending or self._read(source)
+            if frame is None:
+                self._ended = not self._stopped
+                return Turn.STOPPED if self._stopped else Turn.ENDED
+            self._pending = frame
+            if info.live or at_once or self._is_due(source, frame):
+                self._pending = None
+                self._note(frame, info)
+                return frame
+
+    def _has_turn(self) -> bool:
+        if self._stopped or self._redraw or self._seek_to is not None:
+            return True
+        return not self._ended and (not self._paused or self._steps > 0)
+
+    def _is_slow(self) -> bool:
+        """Whether pictures come so rarely that a new label should not wait for the next one."""
+        return self._pending is not None and self._period_s > SLOW_PERIOD_S
+
+    def _read(self, source: Source) -> Frame | None:
+        frame = source.read()
+        if frame is None and self._loop and not source.info.live and not self._stopped:
+            self._jump(source, 0)
+            frame = source.read()
+        return frame
+
+    def _jump(self, source: Source, index: int) -> None:
+        source.seek(index)
+        self._pending = None
+        self._anchor = None
+        self._ended = False
+        self.generation += 1
+
+    def _is_due(self, source: Source, frame: Frame) -> bool:
+        """Wait for the frame's moment; False where something else came first."""
+        info = source.info
+        media_time = _media_time(frame, info)
+        with self._changed:
+            now = time.monotonic()
+            if self._anchor is None:
+                self._anchor = (now, media_time)
+            started_at, from_media = self._anchor
+            due = started_at + (media_time - from_media) / self._speed
+            self._period_s = 1 / ((info.rate or STILL_RATE) * self._speed)
+            if now - due > LATE_FRAMES * self._period_s:
+                self._catch_up(source, int((now - due) / self._period_s))
+                return True
+            disturbed = self._changed.wait_for(
+                lambda: (
+                    self._stopped or self._paused or self._redraw or self._seek_to is not None or self._anchor is None
+                ),
+                max(due - now, 0.0),
+            )
+            return not disturbed
+
+    def _catch_up(self, source: Source, frames: int) -> None:
+        """Pass over frames that are late; after a long hold-up (a suspended machine) start counting anew."""
+        info = source.info
+        if info.kind in {"folder", "image"} or frames > 10 * (info.rate or STILL_RATE):
+            self._anchor = None
+            return
+        self.skipped += source.skip(frames)
+
+    def _note(self, frame: Frame, info: SourceInfo) -> None:
+        with self._changed:
+            self._steps = max(self._steps - 1, 0)
+            self._last = PlaybackPosition(
+                index=frame.index,
+                time_s=0.0 if info.live else _media_time(frame, info),
+                frame_count=info.frame_count,
+                duration_s=info.duration_s,
+                seekable=not info.live,
+            )
+
+
+def _media_time(frame: Frame, info: SourceInfo) -> float:
+    """When the frame is due, in seconds from the source's beginning; pictures of a folder take a second each."""
+    if info.kind in {"folder", "image"}:
+        return frame.index / (info.rate or STILL_RATE)
+    return frame.captured_at

@@ -1,0 +1,113 @@
+"""What every source of pictures has in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+from desktop_app.errors import AgelensError
+from desktop_app.media.frame import Frame
+
+SourceKind = Literal["camera", "file", "image", "folder", "stream", "demo"]
+
+
+class SourceError(AgelensError):
+    """A source cannot be opened or read."""
+
+
+class SourceStalledError(SourceError):
+    """A live source that was open gives no more pictures; opening it again may help."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What is known about a source.
+
+    Attributes:
+        kind: what sort of source it is.
+        name: for people; never holds a password.
+        spec: what the source was opened with, so that it can be opened again.
+        width: of the first picture, upright, in pixels.
+        height: of the first picture, upright, in pixels.
+        rate: nominal frames per second; 0.0 where unknown.
+        frame_count: None where it is endless or unknown.
+        live: True for cameras and streams: the newest frame counts, not every frame.
+    """
+
+    kind: SourceKind
+    name: str
+    spec: str
+    width: int
+    height: int
+    rate: float
+    frame_count: int | None
+    live: bool
+
+    @property
+    def duration_s(self) -> float | None:
+        """Length in seconds; None where it is endless or unknown."""
+        if self.frame_count is None or self.rate <= 0:
+            return None
+        return self.frame_count / self.rate
+
+
+class Source(Protocol):
+    """A sequence of frames; one thread reads it, any thread may close it."""
+
+    @property
+    def info(self) -> SourceInfo:
+        """What is known about the source by now."""
+        ...
+
+    def read(self) -> Frame | None:
+        """The next frame; None when the source has ended or was closed.
+
+        Live sources give the newest frame, wait for one that was not given yet, and stamp it with the
+        monotonic clock. The others give every frame, at once, stamped with media time.
+
+        Raises:
+            SourceStalledError: a live source went silent or broke off.
+            SourceError: the source cannot be read on.
+        """
+        ...
+
+    def skip(self, count: int) -> int:
+        """Pass over up to `count` frames, cheaply; returns how many. Live sources pass over none."""
+        ...
+
+    def seek(self, index: int) -> None:
+        """Make `index` the next frame, kept within the source. Live sources ignore it."""
+        ...
+
+    def close(self) -> None:
+        """End the source, from any thread; a read that waits elsewhere returns None at once."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Return the source itself."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the source."""
+        ...
+
+
+class SourceBase:
+    """The part of a source that is the same everywhere: it closes at the end of a `with` block."""
+
+    def close(self) -> None:
+        """End the source; see `Source.close`."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        """Return the source itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the source."""
+        self.close()

@@ -1,0 +1,251 @@
+"""Video files: every frame, with its true time."""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import av
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from desktop_app.media.base import SourceBase, SourceError, SourceInfo
+from desktop_app.media.decoding import choose_video_stream, decode_frames, nominal_rate, to_bgr
+from desktop_app.media.frame import Frame
+
+_CLOSE_TIMEOUT_S: Final = 0.1
+_COUNT_LIMIT_BYTES: Final = 1 << 30
+# FFmpeg plays text files as the screen of an old terminal.
+_TEXT_FORMATS: Final = frozenset({"tty", "bin", "xbin", "adf", "idf"})
+
+
+@dataclass(frozen=True, slots=True)
+class FrameTable:
+    """When the frames of a file are shown, in units of the stream's time base.
+
+    Attributes:
+        times: of all frames, ascending.
+        keys: of the frames that decoding can start at, ascending; empty where the file states no times, and
+            `times` then only count.
+    """
+
+    times: list[int]
+    keys: list[int]
+
+
+class VideoFileSource(SourceBase):
+    """Every frame of a video file, upright, stamped with its media time (the first frame is at 0).
+
+    Reading and seeking belong to one thread. A file that is broken half-way plays up to the break.
+
+    Args:
+        path: the file.
+        spec: what the user called it; the path if not given.
+
+    Raises:
+        SourceError: it is not a video, or no frame of it can be decoded.
+    """
+
+    def __init__(self, path: Path, *, spec: str | None = None) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._closed = False
+        self._notice = ""
+        self._table: FrameTable | None = None
+        self._container, self._stream = _open_video(path)
+        self._frames = self._decode()
+        self._pending = next(self._frames, None)
+        if self._pending is None:
+            self._container.close()
+            raise SourceError(f"{path.name} holds no picture that can be decoded; the file is damaged or empty")
+        self._next_index = 0
+        self._start = self._pending.pts
+        self._last_s = 0.0
+        self._info = self._describe(spec or str(path))
+
+    @property
+    def info(self) -> SourceInfo:
+        """What the file says about itself; counted rather than believed where that is cheap."""
+        return self._info
+
+    @property
+    def notice(self) -> str:
+        """One sentence if the file turned out to be damaged, else empty."""
+        return self._notice
+
+    def read(self) -> Frame | None:
+        """The next frame; see `Source.read`."""
+        with self._lock:
+            frame = self._take()
+            if frame is None:
+                self._release_if_closed()
+                return None
+            index, self._next_index = self._next_index, self._next_index + 1
+            image = to_bgr(frame, self._stream.sample_aspect_ratio)
+            return Frame(image, index, self._time_of(frame, index), self._path.name)
+
+    def skip(self, count: int) -> int:
+        """Decode up to `count` frames without making pictures of them; returns how many there were."""
+        passed = 0
+        with self._lock:
+            while passed < count and self._take() is not None:
+                passed += 1
+            self._next_index += passed
+        return passed
+
+    def seek(self, index: int) -> None:
+        """Make exactly frame `index` the next one; an index outside the file is moved to its first or last frame.
+
+        The first seek reads through the file once to learn where its frames are.
+
+        Raises:
+            SourceError: the file has gone or changed.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            table = self._frame_table()
+            index = min(max(index, 0), max(len(table.times) - 1, 0))
+            self._last_s = 0.0
+            try:
+                if not table.keys or not self._seek_time(table, table.times[index]):
+                    self._replay(index)
+            except av.FFmpegError as error:
+                raise SourceError(f"{self._path.name} cannot be read any more: {error.strerror}") from error
+            self._next_index = index
+
+    def close(self) -> None:
+        """End the source; see `Source.close`."""
+        self._closed = True
+        # A read that hangs on a lost disk keeps the lock; it then closes the file itself.
+        if self._lock.acquire(timeout=_CLOSE_TIMEOUT_S):
+            try:
+                self._container.close()
+            finally:
+                self._lock.release()
+
+    def _take(self) -> VideoFrame | None:
+        if self._closed:
+            return None
+        frame, self._pending = self._pending, None
+        return frame if frame is not None else next(self._frames, None)
+
+    def _release_if_closed(self) -> None:
+        if self._closed:
+            self._container.close()
+
+    def _time_of(self, frame: VideoFrame, index: int) -> float:
+        if frame.pts is not None and self._start is not None and frame.time_base:
+            time_s = float((frame.pts - self._start) * frame.time_base)
+        else:
+            time_s = index / self._info.rate if self._info.rate else float(index)
+        # Damaged files jump back in time; the tracker must not.
+        self._last_s = max(time_s, self._last_s)
+        return self._last_s
+
+    def _decode(self) -> Iterator[VideoFrame]:
+        try:
+            yield from decode_frames(self._container, self._stream)
+        except av.FFmpegError as error:
+            self._notice = f"{self._path.name} is damaged: it plays up to the break ({error.strerror})"
+
+    def _seek_time(self, table: FrameTable, time: int) -> bool:
+        """Stand before the frame that is shown at `time`; False where the container cannot."""
+        # Containers seek by decoding time: the first frame that comes out can be later than asked for.
+        for key in reversed(table.keys[: bisect_left(table.keys, time + 1)]):
+            self._container.seek(key, stream=self._stream)
+            self._frames = self._decode()
+            frame = next(self._frames, None)
+            if frame is None or frame.pts is None:
+                return False
+            if frame.pts <= time:
+                while frame is not None and frame.pts is not None and frame.pts < time:
+                    frame = next(self._frames, None)
+                self._pending = frame
+                return True
+        return False
+
+    def _replay(self, index: int) -> None:
+        """Stand before frame `index` by decoding everything before it."""
+        self._container.close()
+        self._container, self._stream = _open_video(self._path)
+        self._frames = self._decode()
+        self._pending = None
+        for _ in range(index):
+            if next(self._frames, None) is None:
+                return
+
+    def _frame_table(self) -> FrameTable:
+        if self._table is None:
+            self._table = _scan_frames(self._path, self._start)
+        return self._table
+
+    def _describe(self, spec: str) -> SourceInfo:
+        assert self._pending is not None
+        height, width = to_bgr(self._pending, self._stream.sample_aspect_ratio).shape[:2]
+        rate = nominal_rate(self._stream)
+        count: int | None = self._stream.frames or None
+        if count is None and self._path.stat().st_size <= _COUNT_LIMIT_BYTES:
+            table = self._frame_table()
+            count = len(table.times) or None
+            if table.keys:
+                rate = _checked_rate(table.times, float(self._stream.time_base or 0), rate)
+        elif count is None and self._container.duration:
+            count = round(self._container.duration / av.time_base * rate) or None
+        return SourceInfo("file", self._path.name, spec, width, height, rate, count, live=False)
+
+
+def _open_video(path: Path) -> tuple[InputContainer, VideoStream]:
+    try:
+        # "file:" and the list of protocols: neither a file's name nor its content may lead anywhere else.
+        container = av.open(
+            f"file:{path}", options={"protocol_whitelist": "file,crypto,data"}, metadata_errors="replace"
+        )
+    except av.error.InvalidDataError:
+        raise SourceError(f"{path.name} is not a video that can be read; it is damaged or of another kind") from None
+    except (av.FFmpegError, OSError) as error:
+        raise SourceError(f"{path.name} cannot be opened: {error.strerror or error}") from error
+    stream = choose_video_stream(container)
+    if container.format.name in _TEXT_FORMATS:
+        stream = None
+    if stream is None:
+        container.close()
+        raise SourceError(f"{path.name} holds no video; give a file with moving pictures")
+    stream.thread_type = "AUTO"
+    return container, stream
+
+
+def _scan_frames(path: Path, start: int | None) -> FrameTable:
+    """Read through a file without decoding; damaged files up to the break."""
+    container, stream = _open_video(path)
+    times: list[int] = []
+    keys: list[int] = []
+    complete = True
+    with container:
+        try:
+            for packet in container.demux(stream):
+                if packet.size == 0 or packet.is_discard:
+                    continue
+                complete = complete and packet.pts is not None
+                time = packet.pts if packet.pts is not None else packet.dts
+                if time is not None and start is not None and time < start:
+                    continue
+                times.append(len(times) if time is None else time)
+                if packet.is_keyframe:
+                    keys.append(times[-1])
+        except av.FFmpegError:
+            pass
+    return FrameTable(sorted(times), sorted(keys) if complete else [])
+
+
+def _checked_rate(times: list[int], unit_s: float, stated: float) -> float:
+    """The stated rate, or the measured one where they are more than 2 % apart."""
+    if len(times) < 2 or times[-1] <= times[0] or not unit_s:
+        return stated
+    measured = (len(times) - 1) / ((times[-1] - times[0]) * unit_s)
+    return stated if abs(stated - measured) <= 0.02 * measured else measured

@@ -1,0 +1,148 @@
+"""Where pictures come from: everything that a user may give as SOURCE."""
+
+from __future__ import annotations
+
+import re
+import stat
+import threading
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from desktop_app.media.base import Source, SourceError, SourceInfo, SourceKind, SourceStalledError
+from desktop_app.media.cameras import CameraOptions, open_camera
+from desktop_app.media.demo import DemoSource
+from desktop_app.media.files import VideoFileSource
+from desktop_app.media.pictures import IMAGE_SUFFIXES, FolderSource, ImageSource
+from desktop_app.media.streams import STREAM_SCHEMES, open_stream
+
+__all__ = [
+    "CameraOptions",
+    "IMAGE_SUFFIXES",
+    "Source",
+    "SourceError",
+    "SourceInfo",
+    "SourceKind",
+    "SourceStalledError",
+    "VIDEO_SUFFIXES",
+    "classify_spec",
+    "open_source",
+]
+
+DEMO_SPEC: Final = "demo"
+_DEFAULT_CAMERA: Final = CameraOptions()
+VIDEO_SUFFIXES: Final = frozenset(
+    {".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv"}
+    | {".ts", ".webm", ".wmv"}
+)
+_ADDRESS: Final = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+
+
+def classify_spec(spec: str) -> SourceKind:
+    """What sort of source a user means; opens nothing and never fails.
+
+    `demo`; a number is a camera's index; an address with a scheme is a stream; what exists is a folder, a picture or a
+    video; what looks like a path is one, though it may not exist; anything else is a camera's name.
+
+    Args:
+        spec: as the user wrote it.
+    """
+    spec = spec.strip()
+    if spec.casefold() == DEMO_SPEC:
+        return "demo"
+    if spec.isascii() and spec.isdecimal():
+        return "camera"
+    address = _ADDRESS.match(spec)
+    if address and address[1].lower() != "file":
+        return "stream"
+    return _classify_path(spec)
+
+
+def open_source(spec: str, *, camera: CameraOptions = _DEFAULT_CAMERA, cancel: threading.Event | None = None) -> Source:
+    """Open whatever the user gave.
+
+    Args:
+        spec: a camera's index or name, a video or picture file, a folder of pictures, an address, or `demo`.
+        camera: how a camera is asked to run.
+        cancel: when set, by another thread, opening a camera or stream is given up.
+
+    Raises:
+        SourceError: it cannot be opened; the message is one sentence for the user.
+    """
+    spec = spec.strip()
+    if not spec:
+        raise SourceError("no source was given; try a camera's index or name, a file, an address, or `demo`")
+    kind = classify_spec(spec)
+    if kind == "demo":
+        return DemoSource()
+    if kind == "camera":
+        return open_camera(spec, camera, cancel=cancel)
+    if kind == "stream":
+        return _open_address(spec, cancel)
+    path = _to_path(spec)
+    _require_path(path, kind)
+    if kind == "folder":
+        return FolderSource(path, spec=spec)
+    if kind == "image":
+        return ImageSource(path, spec=spec)
+    return VideoFileSource(path, spec=spec)
+
+
+def _open_address(spec: str, cancel: threading.Event | None) -> Source:
+    scheme = spec.split("://", 1)[0].lower()
+    if scheme not in STREAM_SCHEMES:
+        raise SourceError(f"addresses that begin with {scheme}:// cannot be opened; use http, https or rtsp")
+    try:
+        host = urlsplit(spec).hostname
+    except ValueError:
+        host = None
+    if not host:
+        raise SourceError(f"the address {spec} names no computer; write it as {scheme}://host/path")
+    return open_stream(spec, cancel=cancel)
+
+
+def _classify_path(spec: str) -> SourceKind:
+    path = _to_path(spec)
+    mode = _mode(path)
+    if mode is not None and stat.S_ISDIR(mode):
+        return "folder"
+    if (mode is not None and stat.S_ISCHR(mode)) or spec.startswith("/dev/video"):
+        return "camera"
+    suffix = path.suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return "image"
+    looks_like_path = suffix in VIDEO_SUFFIXES or "/" in spec or "\\" in spec or spec.startswith("~")
+    return "file" if mode is not None or looks_like_path else "camera"
+
+
+def _to_path(spec: str) -> Path:
+    """The path that is meant; desktops hand over dropped files as file:// addresses."""
+    if spec.lower().startswith("file://"):
+        try:
+            return Path(url2pathname(urlsplit(spec).path))
+        except ValueError:
+            return Path(spec)
+    try:
+        return Path(spec).expanduser()
+    except RuntimeError:
+        return Path(spec)
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return None
+
+
+def _require_path(path: Path, kind: SourceKind) -> None:
+    try:
+        path.stat()
+    except ValueError:
+        raise SourceError(f"{str(path)!r} is not a path that this system knows; check its spelling") from None
+    except PermissionError:
+        raise SourceError(f"{path} may not be read by this user; check its permissions") from None
+    except OSError:
+        what = "picture" if kind == "image" else "file or folder"
+        raise SourceError(f"there is no {what} {path}; check its spelling") from None

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from desktop_app.engine.analysis import (
+    SETTLED_EVERY_S,
+    UNSETTLED_EVERY_S,
+    CropChooser,
+    CropSpec,
+    compose,
+    mirrored,
+)
+from desktop_app.media.frame import Frame
+from desktop_app.vision.detector import Detection
+from desktop_app.vision.geometry import Box, Landmarks, Point
+from desktop_app.vision.overlay import OverlayStyle
+from desktop_app.vision.tracker import Track
+
+SPEC = CropSpec(64, 1.15)
+
+
+def make_track(track_id: int, *, x: float = 100, size: float = 80, missed: int = 0) -> Track:
+    at = [(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.5, 0.8), (0.1, 0.45), (0.9, 0.45)]
+    marks = Landmarks(*(Point(x + size * dx, 50 + size * dy) for dx, dy in at))
+    return Track(track_id, Detection(Box(x, 50, size, size), 0.9, marks), 0.0, 0.0, 5, missed)
+
+
+def make_frame(at: float) -> Frame:
+    return Frame(np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8), 0, at)
+
+
+def test_a_new_face_is_classified_at_once_and_then_by_need() -> None:
+    chooser = CropChooser()
+    asked = [
+        at for at in np.arange(0, 4, 1 / 30) if chooser.choose(make_frame(float(at)), [make_track(1)], SPEC) is not None
+    ]
+    assert asked[0] == 0
+    gaps = np.diff(asked)
+    assert gaps[:4] == pytest.approx(UNSETTLED_EVERY_S, abs=0.04)
+    assert gaps[5:] == pytest.approx(SETTLED_EVERY_S, abs=0.04)
+
+
+def test_a_face_that_grew_does_not_wait() -> None:
+    chooser = CropChooser()
+    for at in np.arange(0, 2, 0.1):
+        chooser.choose(make_frame(float(at)), [make_track(1)], SPEC)
+    assert chooser.choose(make_frame(2.0), [make_track(1, size=80)], SPEC) is None
+    assert chooser.choose(make_frame(2.1), [make_track(1, size=120)], SPEC) is not None
+
+
+def test_faces_take_turns_when_there_are_many() -> None:
+    chooser = CropChooser(max_batch=2)
+    tracks = [make_track(one) for one in range(1, 6)]
+    batches = [chooser.choose(make_frame(0.0), tracks, SPEC) for _ in range(3)]
+    assert [batch.track_ids if batch else () for batch in batches] == [(1, 2), (3, 4), (5,)]
+    assert set(chooser.crops) == {1, 2, 3, 4, 5}
+
+
+def test_a_face_that_is_not_seen_is_not_classified_and_one_that_left_is_forgotten() -> None:
+    chooser = CropChooser()
+    assert chooser.choose(make_frame(0.0), [make_track(1, missed=2)], SPEC) is None
+    chooser.choose(make_frame(0.1), [make_track(1)], SPEC)
+    chooser.choose(make_frame(0.2), [], SPEC)
+    assert chooser.crops == {}
+
+
+def test_the_frame_is_not_written_into_and_the_mirror_turns_picture_and_boxes() -> None:
+    frame = make_frame(0.0)
+    before = frame.image.copy()
+    plain = OverlayStyle(boxes=False, names=False, ages=False, genders=False, confidences=False)
+    composed = compose(frame, [make_track(1, x=10)], {}, {}, plain, mirror=True)
+    np.testing.assert_array_equal(frame.image, before)
+    np.testing.assert_array_equal(composed.picture, before[:, ::-1])
+    box = composed.tracks[0].detection.box
+    assert (box.x, box.width) == (320 - 10 - 80, 80)
+
+
+def test_mirroring_twice_changes_nothing() -> None:
+    track = make_track(3, x=33)
+    twice = mirrored(mirrored(track, 320), 320)
+    assert twice.detection.box == track.detection.box
+    assert twice.detection.landmarks.nose == pytest.approx(track.detection.landmarks.nose)

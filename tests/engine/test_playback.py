@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import threading
+
+from desktop_app.engine.playback import Playback, Turn
+from desktop_app.media.frame import Frame
+from tests.engine.counting_source import CountingSource
+
+
+def index_of(turn: Frame | Turn) -> int:
+    assert isinstance(turn, Frame), turn
+    return turn.index
+
+
+def test_every_frame_in_order_and_then_the_end() -> None:
+    source, playback = CountingSource(3, rate=20.0), Playback(loop=False)
+    assert [index_of(playback.next_turn(source)) for _ in range(3)] == [0, 1, 2]
+    assert playback.next_turn(source) is Turn.ENDED
+    assert playback.position.paused
+    assert playback.position.index == 2
+
+
+def test_a_loop_starts_again_and_counts_as_a_jump() -> None:
+    source, playback = CountingSource(2, rate=20.0), Playback(loop=True)
+    assert [index_of(playback.next_turn(source)) for _ in range(5)] == [0, 1, 0, 1, 0]
+    assert playback.generation == 2
+
+
+def test_play_after_the_end_begins_again() -> None:
+    source, playback = CountingSource(1), Playback(loop=False)
+    playback.next_turn(source)
+    assert playback.next_turn(source) is Turn.ENDED
+    playback.play()
+    assert index_of(playback.next_turn(source)) == 0
+
+
+def test_seek_and_step_show_one_frame_while_paused() -> None:
+    source, playback = CountingSource(100), Playback()
+    playback.pause()
+    playback.seek(40)
+    assert index_of(playback.next_turn(source)) == 40
+    playback.step()
+    playback.step()
+    assert index_of(playback.next_turn(source)) == 41
+    assert index_of(playback.next_turn(source)) == 42
+    assert playback.position.paused
+    assert playback.position.seekable
+    playback.redraw()
+    assert playback.next_turn(source) is Turn.REDRAW
+
+
+def test_a_paused_source_waits_until_told() -> None:
+    source, playback = CountingSource(5), Playback()
+    playback.pause()
+    turns: list[Frame | Turn] = []
+    reader = threading.Thread(target=lambda: turns.append(playback.next_turn(source)), daemon=True)
+    reader.start()
+    assert source.next_index == 0
+    playback.play()
+    reader.join(10)
+    assert index_of(turns[0]) == 0
+
+
+def test_stop_ends_a_wait_for_a_frame_that_is_due_in_an_hour() -> None:
+    source, playback = CountingSource(5, rate=1 / 3600), Playback()
+    assert index_of(playback.next_turn(source)) == 0
+    turns: list[Frame | Turn] = []
+    reader = threading.Thread(target=lambda: turns.append(playback.next_turn(source)), daemon=True)
+    reader.start()
+    playback.stop()
+    reader.join(10)
+    assert turns == [Turn.STOPPED]
+
+
+def test_a_jump_interrupts_the_wait_for_a_frame() -> None:
+    source, playback = CountingSource(50, rate=1 / 3600), Playback()
+    playback.next_turn(source)
+    turns: list[Frame | Turn] = []
+    reader = threading.Thread(target=lambda: turns.append(playback.next_turn(source)), daemon=True)
+    reader.start()
+    playback.seek(30)
+    reader.join(10)
+    assert index_of(turns[0]) == 30
+
+
+def test_speed_is_kept_within_reason() -> None:
+    playback = Playback()
+    playback.set_speed(1000)
+    assert playback.position.speed == 16
+    playback.set_speed(0)
+    assert playback.position.speed == 0.1
+
+
+def test_frames_that_are_too_late_are_passed_over_and_counted() -> None:
+    source, playback = CountingSource(100_000, rate=5000.0), Playback()
+    first = index_of(playback.next_turn(source))
+    seen = [first]
+    while playback.skipped == 0 and len(seen) < 50_000:
+        seen.append(index_of(playback.next_turn(source)))
+        threading.Event().wait(0.002)
+    assert playback.skipped > 0
+    assert seen == sorted(seen)

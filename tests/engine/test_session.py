@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from desktop_app.engine.session import Session, SessionSettings
+from desktop_app.vision.overlay import OverlayStyle
+
+PATIENCE_S = 60.0
+
+
+class Bell:
+    """Waits, on the test's thread, until the session rang and a condition holds."""
+
+    def __init__(self) -> None:
+        self._rung = threading.Condition()
+
+    def ring(self) -> None:
+        with self._rung:
+            self._rung.notify_all()
+
+    def wait_until(self, holds: Callable[[], object]) -> None:
+        with self._rung:
+            for _ in range(int(PATIENCE_S / 0.1)):
+                if holds():
+                    return
+                self._rung.wait(0.1)
+        pytest.fail("the session did not come to it in time")
+
+
+@contextmanager
+def running(settings: SessionSettings) -> Iterator[tuple[Session, Bell]]:
+    bell = Bell()
+    session = Session(settings, on_picture=bell.ring, on_status=bell.ring)
+    session.start()
+    try:
+        yield session, bell
+    finally:
+        session.stop()
+    names = {thread.name for thread in threading.enumerate()}
+    assert not names & {"capture", "inference", "recorder"}
+
+
+def labelled(session: Session) -> bool:
+    latest = session.latest()
+    return latest is not None and len(latest.labels) > 0
+
+
+def test_the_demo_runs_and_every_part_is_alive() -> None:
+    with running(SessionSettings(source="demo")) as (session, bell):
+        bell.wait_until(lambda: labelled(session))
+        status, latest = session.status(), session.latest()
+        assert status.state == "live"
+        assert status.model == "agelens"
+        assert status.provider
+        assert latest is not None
+        assert latest.picture.shape == latest.frame.image.shape
+        for track_id, label in latest.labels.items():
+            assert track_id in {track.id for track in latest.tracks}
+            assert 0 < label.age_confidence <= 1
+        assert all(crop.shape == (227, 227, 3) for crop in latest.crops.values())
+        session.painted(latest.composed_at)
+        statistics = session.statistics()
+        assert set(statistics.stage_ms) >= {"read", "detect", "track", "draw"}
+        assert statistics.faces == sum(track.missed == 0 for track in session.latest().tracks)  # type: ignore[union-attr]
+    assert session.status().state == "stopped"
+
+
+def test_a_source_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
+    with running(SessionSettings(source=str(tmp_path / "nothing.mp4"))) as (session, bell):
+        bell.wait_until(lambda: session.status().state == "failed")
+        assert "nothing.mp4" in session.status().message
+
+
+def test_a_model_that_cannot_be_used_is_said_and_the_default_runs() -> None:
+    with running(SessionSettings(source="demo", model="no-such-model")) as (session, bell):
+        bell.wait_until(lambda: session.status().model == "agelens")
+        assert "no-such-model" in session.status().notice
+        bell.wait_until(lambda: labelled(session))
+
+
+def test_a_change_of_model_that_fails_keeps_the_one_in_use() -> None:
+    with running(SessionSettings(source="demo")) as (session, bell):
+        bell.wait_until(lambda: session.status().model)
+        session.set_model("no-such-model")
+        bell.wait_until(lambda: session.status().notice)
+        assert session.status().model == "agelens"
+        session.set_model("", oversample=True)
+        bell.wait_until(
+            lambda: any(c.shape[0] == 256 for c in (session.latest().crops if session.latest() else {}).values())
+        )  # type: ignore[union-attr]
+
+
+def test_what_is_shown_is_what_is_recorded(tmp_path: Path) -> None:
+    video, table = tmp_path / "demo.mp4", tmp_path / "demo.csv"
+    with running(SessionSettings(source="demo")) as (session, bell):
+        bell.wait_until(lambda: labelled(session))
+        session.start_recording(video, predictions=table)
+        bell.wait_until(lambda: session.recording().frames >= 10)
+        session.pause_recording(True)
+        assert session.recording().state == "paused"
+        session.pause_recording(False)
+        bell.wait_until(lambda: session.recording().frames >= 15)
+        session.stop_recording()
+        bell.wait_until(lambda: session.recording().state == "idle")
+        written = session.recording()
+    with av.open(str(video)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == written.frames
+    assert len(table.read_text(encoding="utf-8").splitlines()) > 1
+
+
+def test_stopping_the_session_finishes_the_recording(tmp_path: Path) -> None:
+    video = tmp_path / "demo.mkv"
+    with running(SessionSettings(source="demo")) as (session, bell):
+        bell.wait_until(lambda: session.latest())
+        session.start_recording(video)
+        bell.wait_until(lambda: session.recording().frames >= 3)
+    with av.open(str(video)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == session.recording().frames
+
+
+def test_a_recording_that_cannot_be_written_is_said_and_the_picture_goes_on(tmp_path: Path) -> None:
+    with running(SessionSettings(source="demo")) as (session, bell):
+        bell.wait_until(lambda: session.latest())
+        session.start_recording(tmp_path / "no such folder" / "demo.mp4")
+        bell.wait_until(lambda: session.recording().state == "failed")
+        assert session.recording().message
+        before = session.latest()
+        bell.wait_until(lambda: session.latest() is not before)
+        assert session.status().state == "live"
+
+
+def test_a_paused_picture_follows_style_and_mirror() -> None:
+    with running(SessionSettings(source="demo")) as (session, bell):
+        bell.wait_until(lambda: labelled(session))
+        session.pause()
+        assert session.status().state == "paused"
+        session.set_style(OverlayStyle(boxes=False, names=False, ages=False, genders=False, confidences=False))
+        bell.wait_until(lambda: np.array_equal(session.latest().picture, session.latest().frame.image))  # type: ignore[union-attr]
+        session.set_mirror(True)
+        bell.wait_until(
+            lambda: np.array_equal(session.latest().picture, session.latest().frame.image[:, ::-1])  # type: ignore[union-attr]
+        )
+
+
+def test_seek_and_step() -> None:
+    with running(SessionSettings(source="demo")) as (session, bell):
+        bell.wait_until(lambda: session.latest())
+        session.pause()
+        session.seek(100)
+        bell.wait_until(lambda: session.position().index == 100)
+        session.step()
+        bell.wait_until(lambda: session.position().index == 101)
+        assert session.position().paused
+        session.play()
+        bell.wait_until(lambda: session.position().index > 102)
+        assert session.status().state == "live"
+
+
+def test_without_a_loop_the_source_ends_and_can_be_played_again(tmp_path: Path) -> None:
+    path = tmp_path / "short.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=2)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        for level in range(2):
+            picture = np.full((120, 160, 3), level * 40, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        container.mux(stream.encode())
+    with running(SessionSettings(source=str(path), loop=False)) as (session, bell):
+        bell.wait_until(lambda: session.status().state == "ended")
+        assert session.position().index == 1
+        session.play()
+        bell.wait_until(lambda: session.position().index == 0)
+        bell.wait_until(lambda: session.status().state == "ended")

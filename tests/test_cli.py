@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+from desktop_app.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def portrait(tmp_path: Path) -> Path:
+    path = tmp_path / "Çelik 肖像.png"
+    path.write_bytes(cv2.imencode(".png", cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR))[1].tobytes())
+    return path
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """Half a second of a portrait that slides to the right, 20 frames a second."""
+    path = tmp_path / "clip.mp4"
+    face = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=20)
+        stream.width, stream.height, stream.pix_fmt = 640, 512, "yuv420p"
+        for index in range(10):
+            picture = np.zeros((512, 640, 3), np.uint8)
+            picture[:, index * 4 : index * 4 + 512] = face
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        container.mux(stream.encode())
+    return path
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_video_is_annotated_frame_by_frame(clip: Path, tmp_path: Path) -> None:
+    video, table = tmp_path / "out.mp4", tmp_path / "out.csv"
+    assert main(["annotate", str(clip), "--output", str(video), "--predictions", str(table)]) == 0
+    with av.open(str(video)) as container:
+        stream = container.streams.video[0]
+        frames = [frame.time for frame in container.decode(stream)]
+        assert stream.codec_context.name == "h264"
+    assert frames == pytest.approx([index / 20 for index in range(10)], abs=0.002)
+    rows = rows_of(table)
+    assert [int(row["frame"]) for row in rows] == list(range(10))
+    assert {row["track"] for row in rows} == {"1"}
+    assert {row["gender"] for row in rows} <= {"Female", "Male"}
+    assert all(0 < float(row["age_confidence"]) <= 1 for row in rows)
+    lefts = [float(row["x"]) for row in rows]
+    assert lefts == sorted(lefts)
+
+
+def test_the_same_input_gives_the_same_predictions(clip: Path, tmp_path: Path) -> None:
+    tables = [tmp_path / "one.csv", tmp_path / "two.csv"]
+    for table in tables:
+        assert main(["annotate", str(clip), "--predictions", str(table)]) == 0
+    assert tables[0].read_bytes() == tables[1].read_bytes()
+
+
+def test_a_picture_becomes_a_picture_and_json_lines(portrait: Path, tmp_path: Path) -> None:
+    picture, table = tmp_path / "out.png", tmp_path / "out.jsonl"
+    assert main(["annotate", str(portrait), "--output", str(picture), "--predictions", str(table)]) == 0
+    assert cv2.imdecode(np.fromfile(picture, np.uint8), cv2.IMREAD_COLOR).shape == (512, 512, 3)
+    rows = [json.loads(line) for line in table.read_text(encoding="utf-8").splitlines()]
+    assert len(rows) == 1
+    assert rows[0]["file"] == portrait.name
+    assert rows[0]["age"]
+
+
+def test_a_folder_becomes_a_folder(portrait: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("b.png", "a10.png", "a9.png"):
+        (folder / name).write_bytes(portrait.read_bytes())
+    (folder / "notes.txt").write_text("not a picture")
+    out, table = tmp_path / "out", tmp_path / "out.csv"
+    assert main(["annotate", str(folder), "--output", str(out), "--predictions", str(table)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["a10.png.png", "a9.png.png", "b.png.png"]
+    rows = rows_of(table)
+    assert [row["file"] for row in rows] == ["a9.png", "a10.png", "b.png"]
+    assert len({row["track"] for row in rows}) == 3
+
+
+def test_oversampling_changes_the_answer_a_little(portrait: Path, tmp_path: Path) -> None:
+    plain, oversampled = tmp_path / "plain.csv", tmp_path / "oversampled.csv"
+    assert main(["annotate", str(portrait), "--predictions", str(plain)]) == 0
+    assert main(["annotate", str(portrait), "--predictions", str(oversampled), "--oversample"]) == 0
+    assert plain.read_bytes() != oversampled.read_bytes()
+
+
+BAD = {
+    "no such file": (["annotate", "nowhere.mp4", "--predictions", "{tmp}/o.csv"], "nowhere.mp4"),
+    "text called mp4": (["annotate", "{tmp}/text.mp4", "--predictions", "{tmp}/o.csv"], "text.mp4"),
+    "no camera": (["annotate", "97", "--predictions", "{tmp}/o.csv"], "97"),
+    "empty folder": (["annotate", "{tmp}/empty", "--predictions", "{tmp}/o.csv"], "empty"),
+    "no such model": (["annotate", "demo", "--model", "nothing", "--predictions", "{tmp}/o.csv"], "no model named"),
+    "broken model": (
+        ["annotate", "demo", "--model", "{tmp}/broken.toml", "--predictions", "{tmp}/o.csv"],
+        "broken.toml",
+    ),
+    "nothing to write": (["annotate", "demo"], "nothing to write"),
+    "no such folder": (["annotate", "demo", "--output", "{tmp}/no/o.mp4"], "does not exist"),
+    "unknown table": (["annotate", "demo", "--predictions", "{tmp}/o.xls"], ".csv"),
+    "unknown video": (["annotate", "demo", "--output", "{tmp}/o.avi"], ".mp4"),
+    "bad seconds": (["benchmark", "--seconds", "-3"], "--seconds"),
+    "bad provider": (["annotate", "demo", "--provider", "tpu"], "tpu"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line_and_exit_2(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "text.mp4").write_text("this is no video")
+    (tmp_path / "broken.toml").write_text("name = 3")
+    (tmp_path / "empty").mkdir()
+    arguments, says = BAD[name]
+    before = sorted(tmp_path.iterdir())
+    try:
+        code = main([argument.format(tmp=tmp_path) for argument in arguments])
+    except SystemExit as end:
+        code = int(end.code or 0)
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("agelens")]
+    assert code == 2
+    assert len(lines) == 1
+    assert says in lines[0]
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_an_existing_file_is_not_touched(portrait: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text("my work")
+    assert main(["annotate", str(portrait), "--predictions", str(table)]) == 2
+    assert table.read_text() == "my work"
+    assert "--overwrite" in capsys.readouterr().err
+    assert main(["annotate", str(portrait), "--predictions", str(table), "--overwrite"]) == 0
+    assert len(rows_of(table)) == 1
+
+
+def test_models_lists_the_shipped_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models"]) == 0
+    assert capsys.readouterr().out.startswith("agelens\t")
+
+
+def test_cameras_ends_well_with_or_without_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cameras"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out or "no camera" in printed.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process")
+def test_interrupting_keeps_what_was_written(tmp_path: Path) -> None:
+    video, table = tmp_path / "out.mkv", tmp_path / "out.csv"
+    process = subprocess.Popen(
+        [sys.executable, "main.py", "annotate", "demo", "--output", str(video), "--predictions", str(table)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    while process.poll() is None and (not table.exists() or table.stat().st_size < 2000):
+        pass
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "what was written so far is kept" in errors
+    assert "Traceback" not in errors
+    with av.open(str(video)) as container:
+        frames = sum(1 for _ in container.decode(video=0))
+    assert frames > 0
+    assert int(rows_of(table)[-1]["frame"]) < frames

@@ -114,9 +114,7 @@ def load_package(path: Path) -> ModelPackage:
     """
     manifest_path = path.with_suffix(".toml")
     if not manifest_path.is_file():
-        raise ModelError(
-            f"there is no model at {path}: a model is an .onnx file with a .toml manifest beside it"
-        )
+        raise ModelError(f"there is no model at {path}: a model is an .onnx file with a .toml manifest beside it")
     manifest = read_manifest(manifest_path)
     needed = {manifest.age.file, manifest.gender.file}
     if isinstance(manifest.input.mean, str):
@@ -198,9 +196,7 @@ def _check_file(path: Path, checksum: str | None) -> None:
     if checksum is None:
         raise ModelError(f"the model's manifest gives no checksum for {path.name}; export the model again")
     if sha256_of(path) != checksum.lower():
-        raise ModelError(
-            f"the model's file {path} is damaged or was changed (checksum differs); install it again"
-        )
+        raise ModelError(f"the model's file {path} is damaged or was changed (checksum differs); install it again")
 
 
 def _read_mean(path: Path) -> NDArray[np.float32]:

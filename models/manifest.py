@@ -131,8 +131,7 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
         "labels": {
             "gender": list(manifest.labels.genders),
             "age": [
-                {"name": label.name, "low": label.low}
-                | ({"high": label.high} if label.high is not None else {})
+                {"name": label.name, "low": label.low} | ({"high": label.high} if label.high is not None else {})
                 for label in manifest.labels.ages
             ],
         },
@@ -173,9 +172,7 @@ class _Reader:
             name=name,
             title=str(document.get("title", name)),
             description=str(document.get("description", "")),
-            architecture=cast(
-                "Architecture", self._choice(document, "architecture", ("two-head", "two-network"))
-            ),
+            architecture=cast("Architecture", self._choice(document, "architecture", ("two-head", "two-network"))),
             input=self._input(),
             age=self._output(outputs, "age"),
             gender=self._output(outputs, "gender"),

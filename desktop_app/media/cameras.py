@@ -34,8 +34,8 @@ _PLATFORM_BACKENDS: Final[dict[str, tuple[str, ...]]] = {
     "darwin": ("avfoundation",),
 }
 _WARM_UP_FRAMES: Final = 20
-_RETRY_S: Final = 0.05
-_MAX_FAILURES: Final = 40
+_RETRY_S: Final = 0.02
+_MAX_FAILURES: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class CameraOptions:
         width: in pixels.
         height: in pixels.
         rate: frames per second.
-        backend: the system's interface; `auto` tries those of the platform in turn.
+        backend: the system's interface; `auto` is the platform's first one that knows of a camera.
         fourcc: the pixel format's four letters; MJPG is what most webcams need for their full rate.
     """
 

@@ -51,8 +51,8 @@ class Motion:
 _CAST: Final = (
     Motion(LOOKS[0], Wave(330, -166), Wave(254, 22, 2), Wave(1.1), Wave(0, 3, 1, 0.25)),
     Motion(LOOKS[1], Wave(330, 166), Wave(462, 22, 2, 0.3), Wave(1.12), Wave(0, 3, 1, 0.6)),
-    Motion(LOOKS[2], Wave(1304, -180), Wave(352, 66, 1, 0.1), Wave(1.1), Wave(0, 4, 2, 0.1)),
-    Motion(LOOKS[3], Wave(838, 14, 1, 0.2), Wave(362, 8, 2), Wave(1.4, -0.3), Wave(0, 2, 1, 0.4)),
+    Motion(LOOKS[2], Wave(1300, -182), Wave(352, 66, 1, 0.1), Wave(1.13), Wave(0, 4, 2, 0.1)),
+    Motion(LOOKS[3], Wave(822, 14, 1, 0.2), Wave(362, 8, 2), Wave(1.4, -0.3), Wave(0, 2, 1, 0.4)),
 )
 
 
@@ -79,10 +79,8 @@ class DemoSource(SourceBase):
         self._background = make_background(width, height)
         self._unit = min(width / _DESIGN_WIDTH, height / _DESIGN_HEIGHT)
         self._motions = _CAST[:faces] if faces <= len(_CAST) else _make_rows(faces)
-        self._cards = [
-            make_card(motion.look, (motion.scale.middle + abs(motion.scale.swing)) * self._unit)
-            for motion in self._motions
-        ]
+        # At the middle size: the portrait has no more detail, and larger cards fall out of the processor's cache.
+        self._cards = [make_card(motion.look, motion.scale.middle * self._unit) for motion in self._motions]
         self._next_index = 0
         self._closed = False
 
@@ -136,7 +134,7 @@ def _make_rows(faces: int) -> tuple[Motion, ...]:
     rows = math.ceil(faces / columns)
     scale = _row_scale(columns, rows)
     step_x, step_y = _DESIGN_WIDTH / columns, _DESIGN_HEIGHT / rows
-    drift_x, drift_y = (step_x - CARD_WIDTH * scale) / 2.4, (step_y - CARD_HEIGHT * scale) / 2.4
+    drift_x, drift_y = (step_x - CARD_WIDTH * scale) / 4, (step_y - CARD_HEIGHT * scale) / 4
     motions = []
     for number in range(faces):
         row, column = divmod(number, columns)
@@ -147,7 +145,7 @@ def _make_rows(faces: int) -> tuple[Motion, ...]:
                 Wave((column + 0.5) * step_x, drift_x, 1 + number % 2, phase),
                 Wave((row + 0.5) * step_y, drift_y, 2 - number % 2, phase + 0.25),
                 Wave(scale),
-                Wave(0, 3, 1, phase),
+                Wave(0, 2, 1, phase),
             )
         )
     return tuple(motions)

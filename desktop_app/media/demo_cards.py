@@ -22,7 +22,7 @@ _PORTRAIT_Y: Final = 12
 _PORTRAIT_WIDTH: Final = 164
 _BORDER: Final = 7.0
 _RADIUS: Final = 26.0
-_SHADOW: Final = 26.0
+_SHADOW: Final = 20.0
 _SHADOW_DROP: Final = 8.0
 _SHADOW_STRENGTH: Final = 0.42
 
@@ -47,7 +47,7 @@ class Look:
 LOOKS: Final = (
     Look(gains=(0.98, 1.0, 1.02)),
     Look(mirrored=True, gains=(1.1, 1.0, 0.93), gamma=1.06),
-    Look(colour=0.0, gamma=0.94),
+    Look(colour=0.0, gains=(0.85, 1.0, 1.15), gamma=0.96),
     Look(mirrored=True, colour=0.85, gains=(0.86, 0.98, 1.06), gamma=0.95),
 )
 

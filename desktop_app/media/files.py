@@ -187,7 +187,10 @@ class VideoFileSource(SourceBase):
 
     def _describe(self, spec: str) -> SourceInfo:
         assert self._pending is not None
-        height, width = to_bgr(self._pending, self._stream.sample_aspect_ratio).shape[:2]
+        try:
+            height, width = to_bgr(self._pending, self._stream.sample_aspect_ratio).shape[:2]
+        except (av.FFmpegError, ValueError) as error:
+            raise SourceError(f"the pictures of {self._path.name} are of a kind that cannot be shown") from error
         rate = nominal_rate(self._stream)
         count: int | None = self._stream.frames or None
         if count is None and self._path.stat().st_size <= _COUNT_LIMIT_BYTES:

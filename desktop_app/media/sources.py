@@ -51,7 +51,7 @@ def classify_spec(spec: str) -> SourceKind:
     spec = spec.strip()
     if spec.casefold() == DEMO_SPEC:
         return "demo"
-    if spec.isascii() and spec.isdecimal():
+    if not spec or (spec.isascii() and spec.isdecimal()):
         return "camera"
     address = _ADDRESS.match(spec)
     if address and address[1].lower() != "file":

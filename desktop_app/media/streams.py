@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from typing import Final
@@ -134,7 +135,7 @@ class StreamCapture:
 
 
 def _connect(url: str, name: str, open_timeout_s: float, read_timeout_s: float) -> InputContainer:
-    options = {"protocol_whitelist": _PROTOCOLS, "fflags": "nobuffer"}
+    options = {"protocol_whitelist": _PROTOCOLS}
     if url.lower().startswith("rtsp"):
         # Over UDP, which FFmpeg tries first, lost packets smear the picture and firewalls eat all of them.
         options["rtsp_transport"] = "tcp"
@@ -157,5 +158,8 @@ def _connect(url: str, name: str, open_timeout_s: float, read_timeout_s: float) 
 def _reason(error: Exception) -> str:
     if isinstance(error, av.error.ExitError):
         return "no data came in time"
+    if getattr(error, "errno", None) == errno.EIO:
+        # All that FFmpeg says when a name is unknown, or when a connection ends too early.
+        return "nothing that can be read came from there"
     # Only the system's words: FFmpeg's message repeats the address, password and all.
     return str(getattr(error, "strerror", None) or type(error).__name__)

@@ -25,8 +25,8 @@ DEFAULT_MARGIN: Final = 1.15
 def roll(detection: Detection) -> float:
     """The angle in radians by which the face is turned in the picture's plane, clockwise positive.
 
-    The line between the eyes, as long as both are seen; in profile, where the eyes fall together, the line from the eyes
-    to the mouth gradually takes over.
+    The line between the eyes, as long as both are seen; in profile, where the eyes fall together, the line from
+    the eyes to the mouth gradually takes over.
     """
     marks = detection.landmarks
     eyes = np.subtract(marks.left_eye, marks.right_eye)

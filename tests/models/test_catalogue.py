@@ -51,9 +51,7 @@ def test_a_missing_network_is_named(make_model: MakeModel) -> None:
         ("[outputs]", "[outputs", "cannot be read"),
     ],
 )
-def test_a_manifest_that_lies_says_so_in_one_sentence(
-    make_model: MakeModel, find: str, put: str, says: str
-) -> None:
+def test_a_manifest_that_lies_says_so_in_one_sentence(make_model: MakeModel, find: str, put: str, says: str) -> None:
     path = make_model()
     text = path.read_text(encoding="utf-8")
     assert find in text

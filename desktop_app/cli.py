@@ -107,6 +107,15 @@ def _command_parser() -> argparse.ArgumentParser:
     benchmark.add_argument("source", metavar="SOURCE", nargs="?", default="demo", help=f"{SOURCE_HELP}; default: demo")
     benchmark.add_argument("--seconds", type=_positive, default=10.0, metavar="N", help="how long to measure (10)")
     benchmark.add_argument("--json", action="store_true", help="print the figures as JSON")
+    benchmark.add_argument(
+        "--faces", action="store_true", help="also the cost against the number of faces (1 to 30) and frame size"
+    )
+    benchmark.add_argument(
+        "--compare", action="store_true", help="also the usual way: the 2015 networks on every face of every frame"
+    )
+    benchmark.add_argument("--recall", action="store_true", help="also how small a face may be and still be found")
+    benchmark.add_argument("--plot", type=Path, metavar="FILE", help="draw the curves (.svg or .png)")
+    benchmark.add_argument("--overwrite", action="store_true", help="replace a plot that exists")
     _add_common(benchmark)
     benchmark.set_defaults(run=_run_benchmark)
 
@@ -176,7 +185,13 @@ def _run_benchmark(options: argparse.Namespace) -> int:
             model=options.model,
             provider=options.provider,
             oversample=options.oversample,
-        )
+            faces=options.faces,
+            compare=options.compare,
+            recall=options.recall,
+            plot=options.plot,
+            overwrite=options.overwrite,
+        ),
+        tell=lambda part: print(f"measuring: {part}", file=sys.stderr),
     )
     print(report.as_json() if options.json else report.as_text())
     return EXIT_DONE

@@ -74,7 +74,9 @@ def test_the_same_input_gives_the_same_predictions(clip: Path, tmp_path: Path) -
 def test_a_picture_becomes_a_picture_and_json_lines(portrait: Path, tmp_path: Path) -> None:
     picture, table = tmp_path / "out.png", tmp_path / "out.jsonl"
     assert main(["annotate", str(portrait), "--output", str(picture), "--predictions", str(table)]) == 0
-    assert cv2.imdecode(np.fromfile(picture, np.uint8), cv2.IMREAD_COLOR).shape == (512, 512, 3)
+    written = cv2.imdecode(np.fromfile(picture, np.uint8), cv2.IMREAD_COLOR)
+    assert written is not None
+    assert written.shape == (512, 512, 3)
     rows = [json.loads(line) for line in table.read_text(encoding="utf-8").splitlines()]
     assert len(rows) == 1
     assert rows[0]["file"] == portrait.name

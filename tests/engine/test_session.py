@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from desktop_app.engine.session import Session, SessionSettings
+from desktop_app.engine.session import Composed, Session, SessionSettings
 from desktop_app.vision.overlay import OverlayStyle
 
 PATIENCE_S = 60.0
@@ -52,6 +52,12 @@ def labelled(session: Session) -> bool:
     return latest is not None and len(latest.labels) > 0
 
 
+def latest_of(session: Session) -> Composed:
+    latest = session.latest()
+    assert latest is not None
+    return latest
+
+
 def test_the_demo_runs_and_every_part_is_alive() -> None:
     with running(SessionSettings(source="demo")) as (session, bell):
         bell.wait_until(lambda: labelled(session))
@@ -68,7 +74,7 @@ def test_the_demo_runs_and_every_part_is_alive() -> None:
         session.painted(latest.composed_at)
         statistics = session.statistics()
         assert set(statistics.stage_ms) >= {"read", "detect", "track", "draw"}
-        assert statistics.faces == sum(track.missed == 0 for track in session.latest().tracks)  # type: ignore[union-attr]
+        assert statistics.faces == sum(track.missed == 0 for track in latest_of(session).tracks)
     assert session.status().state == "stopped"
 
 
@@ -91,10 +97,9 @@ def test_a_change_of_model_that_fails_keeps_the_one_in_use() -> None:
         session.set_model("no-such-model")
         bell.wait_until(lambda: session.status().notice)
         assert session.status().model == "agelens"
+        bell.wait_until(session.latest)
         session.set_model("", oversample=True)
-        bell.wait_until(
-            lambda: any(c.shape[0] == 256 for c in (session.latest().crops if session.latest() else {}).values())
-        )  # type: ignore[union-attr]
+        bell.wait_until(lambda: any(crop.shape[0] == 256 for crop in latest_of(session).crops.values()))
 
 
 def test_what_is_shown_is_what_is_recorded(tmp_path: Path) -> None:
@@ -142,11 +147,9 @@ def test_a_paused_picture_follows_style_and_mirror() -> None:
         session.pause()
         assert session.status().state == "paused"
         session.set_style(OverlayStyle(boxes=False, names=False, ages=False, genders=False, confidences=False))
-        bell.wait_until(lambda: np.array_equal(session.latest().picture, session.latest().frame.image))  # type: ignore[union-attr]
+        bell.wait_until(lambda: np.array_equal(latest_of(session).picture, latest_of(session).frame.image))
         session.set_mirror(True)
-        bell.wait_until(
-            lambda: np.array_equal(session.latest().picture, session.latest().frame.image[:, ::-1])  # type: ignore[union-attr]
-        )
+        bell.wait_until(lambda: np.array_equal(latest_of(session).picture, latest_of(session).frame.image[:, ::-1]))
 
 
 def test_seek_and_step() -> None:

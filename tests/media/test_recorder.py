@@ -91,7 +91,7 @@ def duration_of(path: Path) -> float:
 
 
 def portrait(width: int, height: int) -> NDArray[np.uint8]:
-    picture = cv2.cvtColor(astronaut(), cv2.COLOR_RGB2BGR)  # type: ignore[no-untyped-call]
+    picture = cv2.cvtColor(astronaut(), cv2.COLOR_RGB2BGR)
     return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 

@@ -32,7 +32,7 @@ NEW = FaceRow(12, 0.4, "演示.mp4", 4, 0.0, 0.0, 50.0, 60.0, 0.5)
 
 
 def picture() -> NDArray[np.uint8]:
-    rgb: NDArray[np.uint8] = astronaut()  # type: ignore[no-untyped-call]
+    rgb: NDArray[np.uint8] = astronaut()
     return np.ascontiguousarray(rgb[..., ::-1])
 
 

@@ -16,7 +16,7 @@ from desktop_app.vision.detector import Detection, DetectorRange, FaceDetector
 
 
 def bgr_astronaut() -> NDArray[np.uint8]:
-    rgb = astronaut()  # type: ignore[no-untyped-call]
+    rgb = astronaut()
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
 
 

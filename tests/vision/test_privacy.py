@@ -17,7 +17,7 @@ GREY = 120
 
 
 def bgr_astronaut() -> NDArray[np.uint8]:
-    rgb = astronaut()  # type: ignore[no-untyped-call]
+    rgb = astronaut()
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
 
 

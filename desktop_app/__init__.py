@@ -2,5 +2,8 @@
 
 import os
 
-# Read by OpenCV at its import: with it, Media Foundation opens cameras in half a minute on some Windows machines.
+# ONNX Runtime's own builds report to Microsoft unless they are told not to before they are loaded. Nothing of what is
+# done here may leave the machine, so this is no default that the environment can change.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+# Read by OpenCV at its import: with hardware transforms, Media Foundation takes many seconds to open some cameras.
 os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")

@@ -151,6 +151,17 @@ def test_an_existing_file_is_not_touched(portrait: Path, tmp_path: Path, capsys:
     assert len(rows_of(table)) == 1
 
 
+def test_nothing_is_left_behind_that_identifies_this_machine(portrait: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    places = {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"), "LOCALAPPDATA": str(home), "APPDATA": str(home)}
+    command = [sys.executable, "main.py", "annotate", str(portrait), "--predictions", str(tmp_path / "out.csv")]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **places}, check=True, capture_output=True)
+    left = {path.name for path in home.rglob("*") if path.is_file()}
+    # ONNX Runtime's telemetry keeps a device id and a database of what it has not sent yet.
+    assert not {name for name in left if "deviceid" in name or "onnxruntime" in name}
+
+
 def test_models_lists_the_shipped_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models"]) == 0
     assert capsys.readouterr().out.startswith("agelens\t")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -67,13 +67,22 @@ class CropChooser:
         self._max_batch = max_batch
         self.crops: dict[int, NDArray[np.uint8]] = {}
 
-    def choose(self, frame: Frame, tracks: Sequence[Track], spec: CropSpec, *, generation: int = 0) -> CropBatch | None:
+    def choose(
+        self,
+        frame: Frame,
+        tracks: Sequence[Track],
+        spec: CropSpec,
+        *,
+        labelled: Collection[int] = (),
+        generation: int = 0,
+    ) -> CropBatch | None:
         """Cut the crops that are due.
 
         Args:
             frame: the frame.
             tracks: the faces in it; those that were missed are left out.
             spec: what the classifier wants.
+            labelled: ids of the faces that have an answer: the crops of the others may have been dropped.
             generation: passed on in the batch.
 
         Returns:
@@ -82,7 +91,7 @@ class CropChooser:
         seen = [track for track in tracks if track.missed == 0]
         self._forget({track.id for track in tracks})
         urgent = sorted(
-            ((self._urgency(track, frame.captured_at), track) for track in seen),
+            ((self._urgency(track, frame.captured_at, track.id in labelled), track) for track in seen),
             key=lambda pair: (-pair[0], pair[1].id),
         )
         due = [track for urgency, track in urgent if urgency >= 1][: self._max_batch]
@@ -111,12 +120,13 @@ class CropChooser:
         self._asked.clear()
         self.crops.clear()
 
-    def _urgency(self, track: Track, at: float) -> float:
+    def _urgency(self, track: Track, at: float, labelled: bool) -> float:
         """Time since the face was last asked about over the time after which it is due; infinite for a new one."""
         known = self._asked.get(track.id)
         if known is None:
             return float("inf")
-        every = UNSETTLED_EVERY_S if known.count < SETTLED_SAMPLES else SETTLED_EVERY_S
+        settled = labelled and known.count >= SETTLED_SAMPLES
+        every = SETTLED_EVERY_S if settled else UNSETTLED_EVERY_S
         growth = track.detection.box.size / max(known.size, 1.0)
         changed = growth > CHANGED_SIZE or abs(roll(track.detection) - known.roll) > CHANGED_ROLL
         return max(at - known.at, 0.0) / min(every, UNSETTLED_EVERY_S if changed else every)

@@ -68,7 +68,8 @@ class CaptureWorker(Worker):
         self._chooser = CropChooser()
         self._spec: CropSpec | None = None
         self._generation = 0
-        self._reopened = 0
+        self._opened = False
+        self._dropped = 0
         self._last: tuple[Frame, tuple[Track, ...], float] | None = None
 
     def set_detector(self, mode: DetectorMode, min_score: float) -> None:
@@ -116,7 +117,10 @@ class CaptureWorker(Worker):
             self.info = source.info
         if self.stopping.is_set():
             source.close()
-        self._reopened += 1
+        self._dropped = self._playback.skipped
+        if self._opened:
+            self._playback.reopen()
+        self._opened = True
         return source
 
     def _show(self, source: Source) -> None:
@@ -126,15 +130,14 @@ class CaptureWorker(Worker):
             SourceError: the source broke off.
         """
         while not self.stopping.is_set():
-            started = time.perf_counter()
             turn = self._playback.next_turn(source)
-            taken_at = time.monotonic()
+            now = time.monotonic()
             if isinstance(turn, Frame):
-                self._statistics.add_stage("read", time.perf_counter() - started)
-                self._statistics.count("capture")
-                self._process(turn, taken_at)
+                self._count(source)
+                # A live frame may have waited in its source: the picture is as old as its capture.
+                self._process(turn, turn.captured_at if source.info.live else now)
             elif turn is Turn.REDRAW:
-                self._publish(taken_at)
+                self._publish(now)
             elif turn is Turn.STOPPED:
                 return
             elif source.info.live:
@@ -142,8 +145,15 @@ class CaptureWorker(Worker):
             else:
                 self._on_state("ended", "")
 
+    def _count(self, source: Source) -> None:
+        self._statistics.add_stage("read", self._playback.read_s)
+        self._statistics.count("capture")
+        dropped = self._playback.skipped + source.dropped_count
+        self._statistics.drop_frames(dropped - self._dropped)
+        self._dropped = dropped
+
     def _process(self, frame: Frame, taken_at: float) -> None:
-        generation = self._playback.generation + (self._reopened << 20)
+        generation = self._playback.generation
         if generation != self._generation:
             self._generation = generation
             self._forget()
@@ -169,7 +179,9 @@ class CaptureWorker(Worker):
             self._spec = spec
             self._chooser.reset()
         with self._statistics.stage("crop"):
-            batch = self._chooser.choose(frame, tracks, spec, generation=self._generation)
+            batch = self._chooser.choose(
+                frame, tracks, spec, labelled=self._inference.labels.keys(), generation=self._generation
+            )
         if batch is not None:
             self._inference.crops.put(batch)
 

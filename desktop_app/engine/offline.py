@@ -104,7 +104,7 @@ class OfflineAnalysis:
 
     def _classified(self, frame: Frame, tracks: list[Track]) -> Mapping[int, Label]:
         with self._statistics.stage("crop"):
-            batch = self._chooser.choose(frame, tracks, self._spec)
+            batch = self._chooser.choose(frame, tracks, self._spec, labelled=self._labels.keys())
         if batch is not None:
             with self._statistics.stage("classify"):
                 predictions = self._classifier.classify(batch.crops)

@@ -16,6 +16,8 @@ STILL_RATE: Final = 1.0
 """Pictures a second of a folder, whose pictures have no rate of their own."""
 LATE_FRAMES: Final = 1.5
 """A picture that is later than this many frame times is passed over rather than shown."""
+LONG_HOLD_UP_S: Final = 10.0
+"""After this long nothing is caught up."""
 SLOW_PERIOD_S: Final = 0.15
 """Pictures that come less often than this are drawn again when their labels change."""
 MIN_SPEED: Final = 0.1
@@ -55,10 +57,13 @@ class Playback:
         self._seek_to: int | None = None
         self._pending: Frame | None = None
         self._period_s = 0.0
+        self._late = 0
         self._anchor: tuple[float, float] | None = None
         self._last: PlaybackPosition | None = None
         self.skipped = 0
         """Frames that were passed over so far, to stay in time."""
+        self.read_s = 0.0
+        """Seconds that reading the newest frame took, without the wait until it was due."""
         self.generation = 0
         """Counts the jumps in time: seeks and loops."""
 
@@ -128,11 +133,18 @@ class Playback:
             self._stopped = True
             self._changed.notify_all()
 
+    def reopen(self) -> None:
+        """Begin anew with a source that was opened again."""
+        with self._changed:
+            self._pending = self._anchor = None
+            self._ended = False
+            self.generation += 1
+
     def next_turn(self, source: Source) -> Frame | Turn:
         """Wait for what comes next: a frame that is due, or something else to do.
 
         Args:
-            source: the open source; the same one until STOPPED or until it broke off.
+            source: the open source; after another one was opened call `reopen` first.
 
         Raises:
             SourceError: the source cannot be read on.
@@ -155,10 +167,12 @@ class Playback:
                 self._ended = not self._stopped
                 return Turn.STOPPED if self._stopped else Turn.ENDED
             self._pending = frame
-            if info.live or at_once or self._is_due(source, frame):
+            if info.live or at_once or self._is_due(frame, info):
                 self._pending = None
                 self._note(frame, info)
                 return frame
+            if self._late > 0:
+                self._catch_up(source)
 
     def _has_turn(self) -> bool:
         if self._stopped or self._redraw or self._seek_to is not None:
@@ -170,33 +184,51 @@ class Playback:
         return self._pending is not None and self._period_s > SLOW_PERIOD_S
 
     def _read(self, source: Source) -> Frame | None:
+        """The next frame; the first one again after the last, where the source loops."""
+        started = time.perf_counter()
         frame = source.read()
-        if frame is None and self._loop and not source.info.live and not self._stopped:
+        # A picture that stands alone has nothing to show again.
+        loops = self._loop and not source.info.live and source.info.kind != "image"
+        if frame is None and loops and not self._stopped:
+            due = self._due_after_last()
             self._jump(source, 0)
             frame = source.read()
+            if frame is not None and due is not None:
+                self._anchor = (due, _media_time(frame, source.info))
+        self.read_s = time.perf_counter() - started
         return frame
+
+    def _due_after_last(self) -> float | None:
+        """When the last frame of the source has been shown as long as the others."""
+        with self._changed:
+            if self._anchor is None or self._last is None:
+                return None
+            return self._due(self._last.time_s) + self._period_s
 
     def _jump(self, source: Source, index: int) -> None:
         source.seek(index)
-        self._pending = None
-        self._anchor = None
-        self._ended = False
-        self.generation += 1
+        with self._changed:
+            self._pending = None
+            self._anchor = None
+            self._ended = False
+            self.generation += 1
 
-    def _is_due(self, source: Source, frame: Frame) -> bool:
-        """Wait for the frame's moment; False where something else came first."""
-        info = source.info
+    def _due(self, media_time: float) -> float:
+        started_at, from_media = self._anchor or (time.monotonic(), media_time)
+        return started_at + (media_time - from_media) / self._speed
+
+    def _is_due(self, frame: Frame, info: SourceInfo) -> bool:
+        """Wait for the frame's moment; False where something else came first, or where it is past."""
         media_time = _media_time(frame, info)
         with self._changed:
             now = time.monotonic()
             if self._anchor is None:
                 self._anchor = (now, media_time)
-            started_at, from_media = self._anchor
-            due = started_at + (media_time - from_media) / self._speed
+            due = self._due(media_time)
             self._period_s = 1 / ((info.rate or STILL_RATE) * self._speed)
-            if now - due > LATE_FRAMES * self._period_s:
-                self._catch_up(source, int((now - due) / self._period_s))
-                return True
+            late = (now - due) / self._period_s
+            if late > LATE_FRAMES:
+                return self._accept_late(late, info)
             disturbed = self._changed.wait_for(
                 lambda: (
                     self._stopped or self._paused or self._redraw or self._seek_to is not None or self._anchor is None
@@ -205,13 +237,29 @@ class Playback:
             )
             return not disturbed
 
-    def _catch_up(self, source: Source, frames: int) -> None:
-        """Pass over frames that are late; after a long hold-up (a suspended machine) start counting anew."""
-        info = source.info
-        if info.kind in {"folder", "image"} or frames > 10 * (info.rate or STILL_RATE):
+    def _accept_late(self, late: float, info: SourceInfo) -> bool:
+        """Whether to show a frame that is late by so many frame times; else `_late` says how many to pass over."""
+        rate = info.rate or STILL_RATE
+        if info.kind == "folder" or late > LONG_HOLD_UP_S * rate:
+            # Every picture of a folder counts; and after a hold-up (a suspended machine) time starts anew.
             self._anchor = None
-            return
-        self.skipped += source.skip(frames)
+            return True
+        self._late = int(late)
+        return False
+
+    def _catch_up(self, source: Source) -> None:
+        """Pass over what is late, the frame that was read included, so that the next one is in time.
+
+        Not under the lock: skipping decodes, and whoever presses pause must not wait for it.
+        """
+        self._pending = None
+        self.skipped += 1 + source.skip(self._late - 1)
+        self._late = 0
+        frame = self._read(source)
+        with self._changed:
+            # One that is late again is shown all the same: a slow machine must see something.
+            self._pending = frame
+            self._anchor = None if frame is None else (time.monotonic(), _media_time(frame, source.info))
 
     def _note(self, frame: Frame, info: SourceInfo) -> None:
         with self._changed:

@@ -76,8 +76,11 @@ class RecorderWorker(Worker):
     def stop(self) -> None:
         """Finish: what was handed in is still written."""
         super().stop()
-        self._note(state="finishing")
+        with self._lock:
+            if self._status.state in {"recording", "paused"}:
+                self._status = replace(self._status, state="finishing")
         self._pictures.close()
+        self._on_change()
 
     def run(self) -> None:
         """Write until stopped or until it goes wrong; what was written stays playable."""

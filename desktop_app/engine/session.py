@@ -78,7 +78,6 @@ class Session:
         self._recorder: RecorderWorker | None = None
         self._statistics = Statistics()
         self._playback = Playback(loop=settings.loop)
-        self._skipped = 0
         self._choice = ModelChoice(settings.model, settings.provider, settings.oversample)
         self._inference = InferenceWorker(
             self._choice,
@@ -246,8 +245,6 @@ class Session:
         with self._lock:
             self._taken.append((composed.composed_at, composed.taken_at))
             recorder = self._recorder
-            skipped, self._skipped = self._playback.skipped - self._skipped, self._playback.skipped
-        self._statistics.drop_frames(skipped)
         self._statistics.add_latency(composed.composed_at - composed.taken_at, painted=False)
         if recorder is not None:
             recorder.offer(composed)

@@ -60,6 +60,11 @@ class Source(Protocol):
         """What is known about the source by now."""
         ...
 
+    @property
+    def dropped_count(self) -> int:
+        """Frames of a live source that nobody took in time, so far; 0 for the others."""
+        ...
+
     def read(self) -> Frame | None:
         """The next frame; None when the source has ended or was closed.
 
@@ -96,7 +101,12 @@ class Source(Protocol):
 
 
 class SourceBase:
-    """The part of a source that is the same everywhere: it closes at the end of a `with` block."""
+    """What is the same for most sources: nothing is dropped, and it closes at the end of a `with` block."""
+
+    @property
+    def dropped_count(self) -> int:
+        """Frames that nobody took in time; see `Source.dropped_count`."""
+        return 0
 
     def close(self) -> None:
         """End the source; see `Source.close`."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from desktop_app.vision.crops import CROP_SIZE, OVERSAMPLE_SIZE
 from desktop_app.vision.providers import open_sessions
-from models.catalogue import Labels, ModelError, ModelPackage
+from models.catalogue import InputSpec, Labels, ModelError, ModelPackage
 
 MAX_BATCH: Final = 32
 """Inputs a run: bounds the memory of a crowd or of ten views a face."""
@@ -120,15 +120,8 @@ class Classifier:
         )
         return [Prediction(age, gender) for age, gender in zip(ages, genders, strict=True)]
 
-    def preprocess(self, views: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Turn N×size×size×3 uint8 BGR pictures into the network's N×3×size×size float32 input."""
-        if self._package.input.colour == "RGB":
-            views = views[..., ::-1]
-        scaled = (views.astype(np.float32) - self._mean) * np.float32(self._package.input.scale)
-        return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
-
     def _run(self, views: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        pixels = self.preprocess(views)
+        pixels = preprocess(views, self._package.input, self._mean)
         manifest, folder = self._package.manifest, self._package.path.parent
         wanted: dict[str, list[str]] = {}
         for output in (manifest.age, manifest.gender):
@@ -178,6 +171,22 @@ class Classifier:
 
     def _lies(self, what: str) -> ModelError:
         return ModelError(f"the model {self._package.name!r} ({self._package.path}) cannot be used: {what}")
+
+
+def preprocess(views: NDArray[np.uint8], spec: InputSpec, mean: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn pictures into a network's input.
+
+    Args:
+        views: N×size×size×3 uint8, BGR.
+        spec: what the network wants.
+        mean: what is taken away, as `ModelPackage.mean` gives it.
+
+    Returns:
+        N×3×size×size float32, C-contiguous.
+    """
+    ordered = views[..., ::-1] if spec.colour == "RGB" else views
+    scaled = (ordered.astype(np.float32) - mean) * np.float32(spec.scale)
+    return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.errors import AgelensError
-from desktop_app.vision.classifier import Prediction, softmax
+from desktop_app.vision.classifier import Prediction, preprocess, softmax
 from desktop_app.vision.layers import Layer, OpenNetwork
 from models.catalogue import ModelPackage
 
@@ -112,7 +112,7 @@ class Explainer:
             head: to which answer the layer leads.
             layer: one of `layers(head)`.
         """
-        pixels = self._preprocess(self._fit(crop)[None])
+        pixels = preprocess(self._fit(crop)[None], self._package.input, self._mean)
         tensors = [layer.tensor] if layer is not None else []
         age, gender, inner = self._run(pixels, head, tensors)
         maps = inner[0][0] if inner else np.zeros((0, 0, 0), np.float32)
@@ -165,17 +165,14 @@ class Explainer:
         start = room // 2
         return crop[start : start + size, start : start + size]
 
-    def _preprocess(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        ordered = pictures[..., ::-1] if self._package.input.colour == "RGB" else pictures
-        scaled = (ordered.astype(np.float32) - self._mean) * np.float32(self._package.input.scale)
-        return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
-
     def _input_picture(self, pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
         picture = _stretched(pixels.transpose(1, 2, 0))
         return np.ascontiguousarray(picture[..., ::-1] if self._package.input.colour == "RGB" else picture)
 
     def _answer(self, pictures: NDArray[np.uint8], head: Head) -> NDArray[np.float32]:
-        output = self._network(head).run(self._preprocess(pictures), [self._output(head).tensor])[0]
+        output = self._network(head).run(
+            preprocess(pictures, self._package.input, self._mean), [self._output(head).tensor]
+        )[0]
         return self._probabilities(output)
 
     def _run(

@@ -133,4 +133,6 @@ def _runtime() -> Any:
         raise ProviderError(
             "ONNX Runtime is not installed; install `agelens[cpu]` or `agelens[cuda]`, or start with `uv run main.py`"
         ) from error
+    # The environment says so already (see `desktop_app`); older builds know only this call.
+    onnxruntime.disable_telemetry_events()
     return onnxruntime

@@ -33,7 +33,9 @@ def make_frame(at: float) -> Frame:
 def test_a_new_face_is_classified_at_once_and_then_by_need() -> None:
     chooser = CropChooser()
     asked = [
-        at for at in np.arange(0, 4, 1 / 30) if chooser.choose(make_frame(float(at)), [make_track(1)], SPEC) is not None
+        at
+        for at in np.arange(0, 4, 1 / 30)
+        if chooser.choose(make_frame(float(at)), [make_track(1)], SPEC, labelled={1}) is not None
     ]
     assert asked[0] == 0
     gaps = np.diff(asked)
@@ -41,12 +43,19 @@ def test_a_new_face_is_classified_at_once_and_then_by_need() -> None:
     assert gaps[5:] == pytest.approx(SETTLED_EVERY_S, abs=0.04)
 
 
+def test_a_face_whose_crops_were_dropped_is_asked_about_as_often_as_a_new_one() -> None:
+    chooser = CropChooser()
+    moments = [float(at) for at in np.arange(0, 2, 1 / 30)]
+    asked = [at for at in moments if chooser.choose(make_frame(at), [make_track(1)], SPEC) is not None]
+    assert np.diff(asked) == pytest.approx(UNSETTLED_EVERY_S, abs=0.04)
+
+
 def test_a_face_that_grew_does_not_wait() -> None:
     chooser = CropChooser()
     for at in np.arange(0, 2, 0.1):
-        chooser.choose(make_frame(float(at)), [make_track(1)], SPEC)
-    assert chooser.choose(make_frame(2.0), [make_track(1, size=80)], SPEC) is None
-    assert chooser.choose(make_frame(2.1), [make_track(1, size=120)], SPEC) is not None
+        chooser.choose(make_frame(float(at)), [make_track(1)], SPEC, labelled={1})
+    assert chooser.choose(make_frame(2.0), [make_track(1, size=80)], SPEC, labelled={1}) is None
+    assert chooser.choose(make_frame(2.1), [make_track(1, size=120)], SPEC, labelled={1}) is not None
 
 
 def test_faces_take_turns_when_there_are_many() -> None:

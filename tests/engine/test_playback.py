@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from dataclasses import replace
 
 from desktop_app.engine.playback import Playback, Turn
 from desktop_app.media.frame import Frame
@@ -100,3 +102,30 @@ def test_frames_that_are_too_late_are_passed_over_and_counted() -> None:
         threading.Event().wait(0.002)
     assert playback.skipped > 0
     assert seen == sorted(seen)
+
+
+def test_the_last_frame_of_a_loop_is_shown_as_long_as_the_others() -> None:
+    source, playback = CountingSource(2, rate=20.0), Playback(loop=True)
+    shown_at = []
+    for _ in range(7):
+        index_of(playback.next_turn(source))
+        shown_at.append(time.monotonic())
+    assert shown_at[-1] - shown_at[0] >= 6 * 0.05 - 0.01
+
+
+def test_a_source_that_was_opened_again_is_read_again() -> None:
+    playback = Playback(loop=False)
+    first = CountingSource(1)
+    playback.next_turn(first)
+    assert playback.next_turn(first) is Turn.ENDED
+    playback.reopen()
+    assert index_of(playback.next_turn(CountingSource(3))) == 0
+
+
+def test_a_single_picture_is_shown_once_and_then_stands_still() -> None:
+    source, playback = CountingSource(1), Playback(loop=True)
+    source.info = replace(source.info, kind="image")
+    assert index_of(playback.next_turn(source)) == 0
+    assert playback.next_turn(source) is Turn.ENDED
+    playback.redraw()
+    assert playback.next_turn(source) is Turn.REDRAW

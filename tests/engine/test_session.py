@@ -115,6 +115,7 @@ def test_what_is_shown_is_what_is_recorded(tmp_path: Path) -> None:
         session.stop_recording()
         bell.wait_until(lambda: session.recording().state == "idle")
         written = session.recording()
+    assert session.recording().state == "idle"
     with av.open(str(video)) as container:
         assert sum(1 for _ in container.decode(video=0)) == written.frames
     assert len(table.read_text(encoding="utf-8").splitlines()) > 1

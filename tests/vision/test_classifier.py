@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from desktop_app.vision.classifier import Classifier, softmax, ten_views
+from desktop_app.vision.classifier import Classifier, preprocess, softmax, ten_views
 from desktop_app.vision.providers import ProviderError, available_providers
 from models.catalogue import Catalogue, load_package
 from models.manifest import InputSpec, ModelError, OutputSpec, sha256_of
@@ -43,10 +43,10 @@ def test_a_batch_is_answered_like_its_crops_one_by_one(make_model: MakeModel) ->
 @pytest.mark.parametrize("colour", ["BGR", "RGB"])
 def test_pixels_are_prepared_as_the_manifest_says(make_model: MakeModel, colour: str) -> None:
     spec = InputSpec(size=32, colour=colour, mean=(1.0, 2.0, 3.0), scale=0.5)  # type: ignore[arg-type]
-    classifier = Classifier(load_package(make_model(input=spec)), provider="cpu")
+    package = load_package(make_model(input=spec))
     picture = np.zeros((1, 32, 32, 3), np.uint8)
     picture[...] = (10, 20, 30)
-    prepared = classifier.preprocess(picture)
+    prepared = preprocess(picture, package.input, package.mean())
     assert prepared.shape == (1, 3, 32, 32)
     first, last = (10, 30) if colour == "BGR" else (30, 10)
     assert prepared[0, :, 5, 7].tolist() == [(first - 1) * 0.5, (20 - 2) * 0.5, (last - 3) * 0.5]

@@ -1,0 +1,173 @@
+"""Starts the window: checks for a display first, because Qt would abort the process."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from desktop_app.errors import AgelensError
+
+if TYPE_CHECKING:
+    from desktop_app.settings import Settings
+
+EXIT_DONE: Final = 0
+EXIT_INTERRUPTED: Final = 130
+DEBIAN_PACKAGES: Final = {
+    "libEGL.so.1": "libegl1",
+    "libGL.so.1": "libgl1",
+    "libfontconfig.so.1": "libfontconfig1",
+    "libdbus-1.so.3": "libdbus-1-3",
+    "libglib-2.0.so.0": "libglib2.0-0",
+    "libxkbcommon.so.0": "libxkbcommon0",
+}
+DEBIAN_XCB_PACKAGES: Final = {
+    "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
+    "libX11-xcb.so.1": "libx11-xcb1",
+    "libxcb-cursor.so.0": "libxcb-cursor0",
+    "libxcb-icccm.so.4": "libxcb-icccm4",
+    "libxcb-image.so.0": "libxcb-image0",
+    "libxcb-keysyms.so.1": "libxcb-keysyms1",
+    "libxcb-randr.so.0": "libxcb-randr0",
+    "libxcb-render-util.so.0": "libxcb-render-util0",
+    "libxcb-shape.so.0": "libxcb-shape0",
+    "libxcb-sync.so.1": "libxcb-sync1",
+    "libxcb-xfixes.so.0": "libxcb-xfixes0",
+    "libxcb-xkb.so.1": "libxcb-xkb1",
+}
+
+
+class DisplayError(AgelensError):
+    """There is no screen to show a window on, or libraries for it are missing."""
+
+
+def run_window(
+    *,
+    source: str | None = None,
+    model: str | None = None,
+    provider: str | None = None,
+    oversample: bool | None = None,
+) -> int:
+    """Show the window until it is closed.
+
+    Args:
+        source: what to look at; None for what was looked at last.
+        model: a model's name or file; None for the one that was chosen last.
+        provider: an execution provider; None for the one that was chosen last.
+        oversample: whether ten views of a face are averaged; None as chosen last.
+
+    Returns:
+        0, or 130 after an interrupt from the terminal.
+
+    Raises:
+        DisplayError: no window can be shown here.
+    """
+    check_display(os.environ)
+    # Imported only now: Qt and OpenCV need the libraries that were looked for.
+    from PySide6.QtWidgets import QApplication
+
+    from desktop_app.settings import SettingsStore
+    from desktop_app.window.main_window import MainWindow
+    from desktop_app.window.theme import app_icon, apply_theme
+    from desktop_app.window.translation import install_language
+
+    # OpenCV's wheel points Qt to its own Qt 5 plugins when it is imported, which it was by now.
+    for name in ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):
+        os.environ.pop(name, None)
+    app = QApplication(sys.argv[:1])
+    app.setApplicationName("Agelens")
+    app.setDesktopFileName("agelens")
+    app.setWindowIcon(app_icon())
+    store = SettingsStore()
+    given: dict[str, Any] = {"source": source, "model": model, "provider": provider, "oversample": oversample}
+    settings: Settings = replace(store.load(), **{key: value for key, value in given.items() if value is not None})
+    apply_theme(app, settings.theme)
+    install_language(app, settings.language)
+    window = MainWindow(settings, store)
+    interrupted = _close_on_signals(lambda: window.close())
+    window.show()
+    window.begin(explicit=source is not None)
+    app.exec()
+    return EXIT_INTERRUPTED if interrupted else EXIT_DONE
+
+
+def check_display(environment: Mapping[str, str], load: Callable[[str], object] = ctypes.CDLL) -> None:
+    """Find out whether Qt can open a window here, without starting Qt.
+
+    Args:
+        environment: the process's environment.
+        load: loads a shared library by name; raises OSError where it is missing.
+
+    Raises:
+        DisplayError: it cannot; the sentence says what to install or what to use instead.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    platform = environment.get("QT_QPA_PLATFORM", "").split(":")[0].split(";")[0]
+    display, wayland = environment.get("DISPLAY"), environment.get("WAYLAND_DISPLAY")
+    if not platform and not display and not wayland:
+        raise DisplayError(
+            "there is no display (DISPLAY and WAYLAND_DISPLAY are not set), so no window can be shown; start Agelens "
+            "in a desktop session, or use `annotate` to write a video without a window"
+        )
+    needed = dict(DEBIAN_PACKAGES)
+    uses_xcb = platform == "xcb" or (not platform and not wayland)
+    if uses_xcb:
+        needed.update(DEBIAN_XCB_PACKAGES)
+    missing = [package for library, package in needed.items() if not _is_loadable(library, load)]
+    if missing:
+        raise DisplayError(
+            f"Qt's system libraries are missing, so no window can be shown; install them with "
+            f"`sudo apt install {' '.join(missing)}`, or use `annotate` to write a video without a window"
+        )
+    if uses_xcb and not _answers(display):
+        raise DisplayError(
+            f"the display {display!r} does not answer, so no window can be shown; set DISPLAY to one that runs, or use "
+            "`annotate` to write a video without a window"
+        )
+
+
+def _is_loadable(library: str, load: Callable[[str], object]) -> bool:
+    try:
+        load(library)
+    except OSError:
+        return False
+    return True
+
+
+def _answers(display: str | None) -> bool:
+    """Whether an X server takes a connection."""
+    try:
+        xcb = ctypes.CDLL("libxcb.so.1")
+    except OSError:
+        return False
+    xcb.xcb_connect.restype = ctypes.c_void_p
+    xcb.xcb_connect.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
+    xcb.xcb_connection_has_error.argtypes = [ctypes.c_void_p]
+    xcb.xcb_disconnect.argtypes = [ctypes.c_void_p]
+    connection = xcb.xcb_connect(display.encode() if display else None, None)
+    failed = xcb.xcb_connection_has_error(connection) != 0
+    xcb.xcb_disconnect(connection)
+    return not failed
+
+
+def _close_on_signals(close: Callable[[], object]) -> list[int]:
+    """Close the window on Ctrl+C and on a polite kill, so that a recording is finished.
+
+    Returns:
+        A list that the number of a signal is put into when it comes.
+    """
+    received: list[int] = []
+
+    def on_signal(number: int, _frame: object) -> None:
+        received.append(number)
+        close()
+
+    # Python runs this between two of its own instructions; the window's timers see to it that there are some.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    return received

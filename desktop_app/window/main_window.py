@@ -1,0 +1,283 @@
+"""The main window: puts the pieces together and carries out what they ask for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Slot
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
+from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar
+
+from desktop_app.engine.flow import Composed, RecordingStatus, SessionStatus
+from desktop_app.settings import Settings, SettingsStore
+from desktop_app.window.actions import Actions
+from desktop_app.window.background import Background
+from desktop_app.window.bridge import SessionBridge
+from desktop_app.window.capture_control import CaptureControl
+from desktop_app.window.control_bar import ControlBar
+from desktop_app.window.dialogs import Dialogs
+from desktop_app.window.menus import Menus
+from desktop_app.window.panels import Panels
+from desktop_app.window.picture_options import PictureOptions
+from desktop_app.window.playback_bar import PlaybackBar
+from desktop_app.window.saving import show_in_folder
+from desktop_app.window.source_bar import SourceBar
+from desktop_app.window.source_control import SourceControl
+from desktop_app.window.source_names import display_name
+from desktop_app.window.stage import Stage
+from desktop_app.window.status_line import StatusLine
+from desktop_app.window.theme import apply_theme
+from desktop_app.window.translation import install_language, translate_message
+
+TICK_MS: Final = 200
+SAVE_DELAY_MS: Final = 1000
+
+
+class MainWindow(QMainWindow):
+    """Shows one session at a time.
+
+    Args:
+        settings: to start with.
+        store: where changed settings are kept.
+    """
+
+    def __init__(self, settings: Settings, store: SettingsStore) -> None:
+        super().__init__()
+        self.settings = settings
+        self._store = store
+        self._notice = ""
+        self.bridge = SessionBridge(self)
+        self.background = Background("files", self)
+        self.stage = Stage()
+        self.actions_ = Actions(self, self.stage.view)
+        self.source_bar = SourceBar(self.actions_)
+        self.tool_bar = QToolBar()
+        self.menus = Menus(self, self.actions_, self.source_bar.recent_menu)
+        self.playback_bar = PlaybackBar(self.actions_)
+        self.control_bar = ControlBar(self.actions_, self.menus.privacy)
+        self.status_line = StatusLine()
+        self.panels = Panels(self, self.actions_)
+        self.capture = CaptureControl(self)
+        self.sources = SourceControl(self)
+        self.options = PictureOptions(self)
+        self.dialogs = Dialogs(self)
+        self._tick = QTimer(self)
+        self._save_timer = QTimer(self)
+        self._save_timer.setSingleShot(True)
+        self._build()
+        self._connect()
+        self._restore()
+        self._on_status(self.bridge.status)
+
+    def begin(self, *, explicit: bool = False) -> None:
+        """Start with the source of the settings, or with the first page where it was never read.
+
+        Args:
+            explicit: the user named the source just now, on the command line.
+        """
+        if not self.settings.welcomed and not explicit:
+            self.stage.welcome.show()
+            self.stage.welcome.start_button.setFocus()
+            self.sources.watch_cameras()
+            return
+        self.sources.begin()
+
+    def change(self, **changes: Any) -> None:
+        """Change settings and keep them, a little later and on a thread."""
+        self.settings = replace(self.settings, **changes)
+        self._save_timer.start(SAVE_DELAY_MS)
+
+    def note(self, text: str, *, path: Path | None = None) -> None:
+        """Show a short note.
+
+        Args:
+            text: one sentence.
+            path: a file that can be shown in its folder.
+        """
+        if path is None:
+            self.stage.toast.show_note(text)
+            return
+        self.stage.toast.show_note(text, button=self.tr("Show in folder"), do=lambda: show_in_folder(path))
+
+    def toggle_full_screen(self, wanted: bool) -> None:
+        """Give the picture the whole screen, or give it back."""
+        if wanted == self.isFullScreen():
+            return
+        bars = (self.menuBar(), self.tool_bar, self.status_line)
+        self.actions_["full_screen"].setChecked(wanted)
+        if wanted:
+            # Before the bars go: what is kept here is put back later.
+            self.panels.hide_all()
+            self.showFullScreen()
+        else:
+            self.showNormal()
+            self.panels.restore()
+        for bar in bars:
+            bar.setVisible(not wanted)
+        self.stage.set_floating(wanted)
+        self.options.refresh_full_screen(wanted)
+
+    def apply_looks(self) -> None:
+        """Use the theme and the language of the settings."""
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        apply_theme(app, self.settings.theme)
+        install_language(app, self.settings.language)
+        self._refresh()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Follow the language and the system's theme."""
+        if event.type() == QEvent.Type.LanguageChange:
+            self._refresh()
+        super().changeEvent(event)
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        """Stop everything, finish a recording, keep the settings."""
+        self._tick.stop()
+        self._save_timer.stop()
+        if self.isFullScreen():
+            self.toggle_full_screen(False)
+        self.settings = replace(
+            self.settings,
+            geometry=bytes(self.saveGeometry().data()),
+            layout=bytes(self.saveState().data()),
+        )
+        self.sources.close()
+        self.capture.close()
+        self.background.close()
+        self.bridge.close()
+        self._store.save(self.settings)
+        super().closeEvent(event)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
+        """Take files and addresses."""
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
+        """Open what was dropped, the first of several."""
+        urls = event.mimeData().urls()
+        if urls:
+            event.acceptProposedAction()
+            self.sources.open(urls[0].toLocalFile() if urls[0].isLocalFile() else urls[0].toString())
+
+    def _build(self) -> None:
+        self.setWindowTitle("Agelens")
+        self.setAcceptDrops(True)
+        self.setDockOptions(QMainWindow.DockOption.AllowTabbedDocks | QMainWindow.DockOption.AnimatedDocks)
+        self.tool_bar.setObjectName("toolBar")
+        self.tool_bar.setMovable(False)
+        self.tool_bar.addWidget(self.source_bar)
+        self.addToolBar(self.tool_bar)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        self.setCentralWidget(self.stage)
+        self.setStatusBar(self.status_line)
+        self.stage.set_bars(self.playback_bar, self.control_bar)
+        self.stage.want_bar(self.playback_bar, False)
+        room = self.screen().availableSize()
+        self.resize(min(1280, int(room.width() * 0.92)), min(800, int(room.height() * 0.9)))
+        escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), self)
+        escape.activated.connect(self._on_escape)
+
+    def _connect(self) -> None:
+        actions, view = self.actions_, self.stage.view
+        self.bridge.picture_arrived.connect(self._on_picture)
+        self.bridge.status_changed.connect(self._on_status)
+        view.painted.connect(self.bridge.painted)
+        view.face_clicked.connect(self.options.select)
+        view.double_clicked.connect(actions["full_screen"].trigger)
+        self.panels.faces.face_selected.connect(self.options.select)
+        self.stage.message.asked.connect(lambda name: actions[name].trigger())
+        self.stage.welcome.accepted.connect(self._on_welcomed)
+        actions["full_screen"].triggered.connect(self.toggle_full_screen)
+        actions["zoom_in"].triggered.connect(view.zoom_in)
+        actions["zoom_out"].triggered.connect(view.zoom_out)
+        actions["zoom_fit"].triggered.connect(view.fit)
+        actions["quit"].triggered.connect(self.close)
+        self._tick.timeout.connect(self._on_tick)
+        self._tick.start(TICK_MS)
+        self._save_timer.timeout.connect(self._on_save_timer)
+
+    def _restore(self) -> None:
+        if self.settings.geometry:
+            self.restoreGeometry(QByteArray(self.settings.geometry))
+        if self.settings.layout:
+            self.restoreState(QByteArray(self.settings.layout))
+
+    def _refresh(self) -> None:
+        self.actions_.retranslate()
+        self.actions_.refresh_icons()
+        self.menus.retranslate()
+        self.source_bar.retranslate()
+        self.playback_bar.show_play_action()
+        self.control_bar.refresh()
+        self.options.refresh_full_screen(self.isFullScreen())
+        self.panels.retranslate()
+        self._on_status(self.bridge.status)
+
+    @Slot(object)
+    def _on_picture(self, composed: Composed) -> None:
+        first = self.stage.view.composed is None
+        self.stage.view.show_composed(composed)
+        if first:
+            self._on_status(self.bridge.status)
+        self.panels.show_composed(composed)
+
+    @Slot(object)
+    def _on_status(self, status: SessionStatus) -> None:
+        if status.state == "live" and self.stage.view.composed is None:
+            # Nothing to see yet: the source is open, its first picture is on its way.
+            status = replace(status, state="connecting")
+        self.sources.show_status(status)
+        self.status_line.show_status(status)
+        self.stage.message.show_state(status.state, status.message)
+        if status.state in {"stopped", "failed", "connecting"}:
+            self.stage.view.clear()
+            self.panels.clear()
+        self.stage.view.set_dimmed(status.state in {"reconnecting", "ended"})
+        session = self.bridge.session
+        self.panels.set_package(session.package() if session is not None else None)
+        self.capture.show_recording(session.recording() if session is not None else RecordingStatus())
+        if status.notice != self._notice:
+            self._notice = status.notice
+            if status.notice:
+                self.note(translate_message(status.notice))
+
+    @Slot()
+    def _on_tick(self) -> None:
+        session = self.bridge.session
+        if session is None or self.bridge.status.state in {"stopped", "failed", "idle"}:
+            self.status_line.show_statistics(None)
+            return
+        snapshot = session.statistics()
+        self.status_line.show_statistics(snapshot)
+        self.panels.show_statistics(snapshot)
+        self.sources.show_position(session.position())
+        self.capture.show_recording(session.recording())
+
+    @Slot()
+    def _on_escape(self) -> None:
+        if self.isFullScreen():
+            self.toggle_full_screen(False)
+        else:
+            self.options.select(None)
+
+    @Slot()
+    def _on_welcomed(self) -> None:
+        self.stage.welcome.hide()
+        self.stage.view.setFocus()
+        first = not self.settings.welcomed
+        self.change(welcomed=True)
+        if first and self.bridge.session is None:
+            self.sources.begin()
+
+    @Slot()
+    def _on_save_timer(self) -> None:
+        settings = self.settings
+        self.background.submit(lambda: self._store.save(settings))
+
+    def show_source_title(self, spec: str) -> None:
+        """Name the window after what it shows; the system shows the program's name itself where it does."""
+        self.setWindowTitle(f"{display_name(spec)} · Agelens" if spec else "Agelens")

@@ -1,0 +1,85 @@
+"""What is drawn on the picture and how: mirror, privacy, layers, selection."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from PySide6.QtCore import QObject, Slot
+
+from desktop_app.vision.privacy import PrivacyMode
+from desktop_app.window.actions import DRAWN
+from desktop_app.window.theme import icon
+
+if TYPE_CHECKING:
+    from desktop_app.window.main_window import MainWindow
+
+
+class PictureOptions(QObject):
+    """Carries the actions that change the picture to the session and the settings.
+
+    Args:
+        window: whose picture it is.
+    """
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        privacy = window.settings.style.privacy
+        self._hidden_as: PrivacyMode = privacy if privacy != "off" else "blur"
+        actions = window.actions_
+        actions["mirror"].setChecked(window.settings.mirror)
+        actions["mirror"].triggered.connect(self._on_mirror)
+        actions["privacy"].triggered.connect(self._on_privacy)
+        for mode in ("off", "blur", "pixelate"):
+            actions[f"privacy_{mode}"].triggered.connect(
+                lambda _on=False, mode=mode: self.set_privacy(cast(PrivacyMode, mode))
+            )
+        for name in DRAWN:
+            action, layer = actions[name], name.removeprefix("show_")
+            action.setChecked(getattr(window.settings.style, layer))
+            action.triggered.connect(lambda wanted, layer=layer: self.change_style(**{layer: wanted}))
+        self._show_privacy()
+
+    @Slot(object)
+    def select(self, track_id: int | None) -> None:
+        """Select a face everywhere: in the picture, in the faces panel, in the network view."""
+        self._window.panels.select(track_id)
+        if track_id != self._window.settings.style.selected:
+            self.change_style(selected=track_id)
+
+    def set_privacy(self, mode: PrivacyMode) -> None:
+        """Show, blur or pixelate faces."""
+        if mode != "off":
+            self._hidden_as = mode
+        self.change_style(privacy=mode)
+        self._show_privacy()
+
+    def change_style(self, **changes: Any) -> None:
+        """Draw differently from now on."""
+        window = self._window
+        window.change(style=replace(window.settings.style, **changes))
+        if window.bridge.session is not None:
+            window.bridge.session.set_style(window.settings.style)
+
+    def refresh_full_screen(self, full_screen: bool) -> None:
+        """Name the action after what it does next."""
+        text = self.tr("Leave full screen") if full_screen else self.tr("Full screen")
+        self._window.actions_.name_action("full_screen", text)
+        self._window.actions_["full_screen"].setIcon(icon("fullscreen-exit" if full_screen else "fullscreen"))
+
+    def _show_privacy(self) -> None:
+        mode = self._window.settings.style.privacy
+        self._window.actions_["privacy"].setChecked(mode != "off")
+        self._window.actions_[f"privacy_{mode}"].setChecked(True)
+        self._window.panels.set_privacy(mode)
+
+    @Slot(bool)
+    def _on_mirror(self, mirror: bool) -> None:
+        self._window.change(mirror=mirror)
+        if self._window.bridge.session is not None:
+            self._window.bridge.session.set_mirror(mirror)
+
+    @Slot(bool)
+    def _on_privacy(self, hidden: bool) -> None:
+        self.set_privacy(self._hidden_as if hidden else "off")

@@ -1,0 +1,156 @@
+"""Screenshots, bursts and recordings as the window asks for them; files are touched on a thread."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from PySide6.QtCore import QObject, QProcess, QTimer, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
+
+from desktop_app.engine.flow import Composed
+from desktop_app.engine.session import Session
+from desktop_app.media.snapshots import burst_paths, free_path, save_snapshot
+from desktop_app.settings import Settings
+from desktop_app.vision.predictions import face_rows
+from desktop_app.window.background import Background
+
+BURST_INTERVAL_MS: Final = 200
+STEM: Final = "Agelens"
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """A burst that is going on.
+
+    Attributes:
+        folder: where its pictures go.
+        at: when it began.
+        count: pictures wanted.
+        taken: what was caught so far.
+    """
+
+    folder: Path
+    at: datetime
+    count: int
+    taken: list[Composed]
+
+
+class Saver(QObject):
+    """Saves what is shown.
+
+    Args:
+        latest: gives the newest picture.
+        describe: gives what is kept with a picture, such as the model's name.
+        parent: the Qt owner.
+    """
+
+    saved = Signal(object, int)
+    """The path of the last file that was written, and how many were."""
+    failed = Signal(str)
+    """One sentence."""
+
+    def __init__(
+        self,
+        *,
+        latest: Callable[[], Composed | None],
+        describe: Callable[[], dict[str, str]],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._latest, self._describe = latest, describe
+        self._background = Background("saving", self)
+        self._burst: Burst | None = None
+        self._burst_settings = Settings()
+        self._timer = QTimer(self)
+        self._timer.setInterval(BURST_INTERVAL_MS)
+        self._timer.timeout.connect(self._on_burst_timer)
+
+    def save_screenshot(self, settings: Settings) -> None:
+        """Save the picture that is shown now."""
+        composed = self._latest()
+        if composed is None:
+            return
+        metadata, at, beside = self._describe(), datetime.now(), settings.snapshot_json
+
+        def work() -> Path:
+            settings.screenshots_folder.mkdir(parents=True, exist_ok=True)
+            path = free_path(settings.screenshots_folder, STEM, ".png", at=at, beside=(".json",) if beside else ())
+            return _save(path, composed, metadata, json_beside=beside)
+
+        self._background.submit(work, lambda path: self.saved.emit(path, 1), self.failed.emit)
+
+    def save_burst(self, settings: Settings) -> None:
+        """Save several pictures, a fifth of a second apart."""
+        if self._burst is not None or self._latest() is None:
+            return
+        self._burst = Burst(settings.screenshots_folder, datetime.now(), settings.burst_count, [])
+        self._burst_settings = settings
+        self._timer.start()
+        self._on_burst_timer()
+
+    def start_recording(self, session: Session, settings: Settings) -> None:
+        """Record into a new file named by date."""
+        suffix = f".{settings.container}"
+        table = settings.recording_predictions
+        beside = () if table == "none" else (f".{table}",)
+        at = datetime.now()
+
+        def work() -> None:
+            settings.recordings_folder.mkdir(parents=True, exist_ok=True)
+            path = free_path(settings.recordings_folder, STEM, suffix, at=at, beside=beside)
+            session.start_recording(path, predictions=path.with_suffix(beside[0]) if beside else None)
+
+        self._background.submit(work, None, self.failed.emit)
+
+    def close(self) -> None:
+        """Take nothing more; a file that is being written is finished."""
+        self._timer.stop()
+        self._background.close()
+
+    def _on_burst_timer(self) -> None:
+        burst, composed = self._burst, self._latest()
+        if burst is None:
+            self._timer.stop()
+            return
+        if composed is not None and all(composed is not other for other in burst.taken):
+            burst.taken.append(composed)
+        if len(burst.taken) < burst.count and composed is not None:
+            return
+        self._timer.stop()
+        self._burst = None
+        self._write_burst(burst)
+
+    def _write_burst(self, burst: Burst) -> None:
+        metadata, beside = self._describe(), self._burst_settings.snapshot_json
+
+        def work() -> Path:
+            burst.folder.mkdir(parents=True, exist_ok=True)
+            suffixes = (".json",) if beside else ()
+            paths = burst_paths(burst.folder, STEM, ".png", at=burst.at, count=len(burst.taken), beside=suffixes)
+            for path, composed in zip(paths, burst.taken, strict=True):
+                _save(path, composed, metadata, json_beside=beside)
+            return paths[-1]
+
+        count = len(burst.taken)
+        self._background.submit(work, lambda path: self.saved.emit(path, count), self.failed.emit)
+
+
+def show_in_folder(path: Path) -> None:
+    """Open the file's folder in the system's file manager, with the file selected where that is possible."""
+    if sys.platform == "win32":
+        QProcess.startDetached("explorer", ["/select,", str(path)])
+    elif sys.platform == "darwin":
+        QProcess.startDetached("open", ["-R", str(path)])
+    else:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
+
+
+def _save(path: Path, composed: Composed, metadata: dict[str, str], *, json_beside: bool) -> Path:
+    frame = composed.frame
+    rows = face_rows(frame.index, frame.captured_at, frame.origin, composed.tracks, composed.labels)
+    return save_snapshot(path, composed.picture, rows, metadata=metadata, json_beside=json_beside)

@@ -1,0 +1,109 @@
+"""The window's languages: English in the source, others from a JSON file of texts."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Final
+
+from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
+from PySide6.QtWidgets import QApplication
+
+from desktop_app.settings import LanguageChoice
+
+TRANSLATIONS_FOLDER: Final = Path(__file__).resolve().parents[2] / "resources" / "translations"
+LANGUAGES: Final[dict[str, str]] = {"en": "English", "zh_CN": "简体中文"}
+"""Codes of the languages and their own names for themselves."""
+
+_PLACEHOLDER: Final = re.compile(r"\\\{(\w+)\\\}")
+_installed: list[QTranslator] = []
+
+
+class JsonTranslator(QTranslator):
+    """Answers from one JSON object of English texts and their translations, whatever the context.
+
+    Keys with `{placeholders}` also translate the sentences that the engine builds from them, see `translate_message`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._texts: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        self._patterns = [
+            (re.compile(_PLACEHOLDER.sub(r"(?P<\1>.+?)", re.escape(key)), re.DOTALL), text)
+            for key, text in self._texts.items()
+            if "{" in key
+        ]
+
+    def isEmpty(self) -> bool:  # noqa: N802
+        """Say that there is something in it: Qt would not ask it otherwise."""
+        return False
+
+    def translate(
+        self,
+        context: str,  # noqa: ARG002
+        source_text: str,
+        disambiguation: str | None = None,  # noqa: ARG002
+        n: int = -1,  # noqa: ARG002
+    ) -> str | None:
+        """The translation, or None where there is none."""
+        return self._texts.get(source_text)
+
+    def translate_sentence(self, message: str) -> str:
+        """The translation of a text that was built by the engine, or the text itself."""
+        if message in self._texts:
+            return self._texts[message]
+        for pattern, text in self._patterns:
+            if found := pattern.fullmatch(message):
+                parts = {name: self.translate_sentence(part) for name, part in found.groupdict().items()}
+                return str(text.format(**parts))
+        return message
+
+
+def translate_message(message: str) -> str:
+    """A sentence of the engine (an error, a notice) in the window's language."""
+    for translator in _installed:
+        if isinstance(translator, JsonTranslator):
+            return translator.translate_sentence(message)
+    return message
+
+
+def mark_text(text: str) -> str:
+    """Mark a text of a module-level table for translation where it is used."""
+    return text
+
+
+def tr(text: str) -> str:
+    """A text of a module-level table in the window's language."""
+    return QCoreApplication.translate("Agelens", text)
+
+
+def resolve_language(choice: LanguageChoice) -> str:
+    """The code of the language to use: the choice, or what the system speaks where that is here."""
+    if choice != "system":
+        return choice
+    return "zh_CN" if QLocale.system().name() in {"zh_CN", "zh_SG", "zh"} else "en"
+
+
+def install_language(app: QApplication, choice: LanguageChoice) -> str:
+    """Switch the window's language; open windows get a `LanguageChange` event.
+
+    Returns:
+        The code of the language in use.
+    """
+    language = resolve_language(choice)
+    while _installed:
+        app.removeTranslator(_installed.pop())
+    path = TRANSLATIONS_FOLDER / f"{language}.json"
+    if language != "en" and path.is_file():
+        _install(app, JsonTranslator(path))
+        buttons = QTranslator()
+        if buttons.load(f"qtbase_{language}", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)):
+            _install(app, buttons)
+    return language
+
+
+def _install(app: QApplication, translator: QTranslator) -> None:
+    app.installTranslator(translator)
+    # Qt does not keep translators alive.
+    _installed.append(translator)

@@ -1,0 +1,102 @@
+"""Small things that several bars are built from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QAction, QKeyEvent
+from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QToolButton, QWidget
+
+
+def make_button(action: QAction, *, role: str = "round", icon_size: int = 22) -> QToolButton:
+    """A button that shows an action's icon and does what it does."""
+    button = QToolButton()
+    button.setDefaultAction(action)
+    button.setProperty("role", role)
+    button.setIconSize(QSize(icon_size, icon_size))
+    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+    # A mouse click must leave the keyboard with the picture.
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    name_after_action(button, action)
+    action.changed.connect(lambda: name_after_action(button, action))
+    return button
+
+
+def make_picker(icon_size: int = 18) -> QToolButton:
+    """A button that opens a menu of choices."""
+    button = QToolButton()
+    button.setProperty("role", "picker")
+    button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+    button.setIconSize(QSize(icon_size, icon_size))
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return button
+
+
+def name_after_action(button: QToolButton, action: QAction) -> None:
+    """Give a button its action's name for screen readers."""
+    button.setAccessibleName(action.text().replace("&", "").rstrip("…"))
+    button.setAccessibleDescription(action.toolTip())
+
+
+def make_label(text: str = "", *, role: str = "", wrap: bool = False) -> QLabel:
+    """A label with a role that the style sheet knows."""
+    label = QLabel(text)
+    if role:
+        label.setProperty("role", role)
+    label.setWordWrap(wrap)
+    return label
+
+
+def fit_wrapped(label: QLabel, width: int) -> None:
+    """Make a wrapped label as wide as its text needs, at most `width`, and as high as that takes.
+
+    Box layouts do not ask centred labels for their height at a width.
+    """
+    needed = max(label.fontMetrics().horizontalAdvance(line) for line in label.text().split("\n")) + 8
+    label.setFixedWidth(min(needed, width))
+    label.setFixedHeight(label.heightForWidth(label.width()))
+
+
+def make_separator() -> QFrame:
+    """A thin upright line."""
+    line = QFrame()
+    line.setFrameShape(QFrame.Shape.VLine)
+    line.setFixedSize(1, 20)
+    line.setStyleSheet("color: palette(mid);")
+    return line
+
+
+def press_focused_button(parent: QWidget, event: QKeyEvent) -> bool:
+    """Let Enter press the button that has the keyboard, as Space does; Qt does so in dialogs only.
+
+    Returns:
+        Whether the key was used.
+    """
+    button = parent.focusWidget()
+    if event.key() not in {Qt.Key.Key_Return, Qt.Key.Key_Enter} or not isinstance(button, QPushButton):
+        return False
+    button.click()
+    return True
+
+
+def restyle(widgets: Iterable[QWidget]) -> None:
+    """Let the style sheet look again at widgets whose properties changed."""
+    for widget in widgets:
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
+
+
+def format_time(seconds: float) -> str:
+    """Seconds as `m:ss`, or `h:mm:ss` from an hour on."""
+    whole = max(int(seconds), 0)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def format_size(size_bytes: int) -> str:
+    """Bytes as kB, MB or GB (thousands)."""
+    if size_bytes < 1_000_000:
+        return f"{size_bytes / 1e3:.0f} kB"
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes < 1_000_000_000 else f"{size_bytes / 1e9:.2f} GB"

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import math
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from skimage import data as pictures
+
+from models.datasets import (
+    DataError,
+    Years,
+    parse_gender,
+    parse_years,
+    read_csv,
+    read_data,
+    read_fairface,
+    read_utkface,
+)
+from models.labels import FAIRFACE_AGES, LabelError, age_class, ages_from_rows, ages_to_rows, parse_age_buckets
+from models.pixels import center, to_pixels
+from models.prepare import age_targets, load_prepared, main, prepare
+
+
+@pytest.fixture(scope="module")
+def portrait() -> NDArray[np.uint8]:
+    """One face on 512×512 pixels, BGR."""
+    return np.ascontiguousarray(pictures.astronaut()[..., ::-1])
+
+
+def png(image: NDArray[np.uint8]) -> bytes:
+    return bytes(cv2.imencode(".png", image)[1])
+
+
+GREY = np.full((30, 40, 3), 127, np.uint8)
+
+
+def test_fairface_is_read_from_zips_and_folders(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text(
+        "file,age,gender,race,service_test\n"
+        "train/1.png,50-59,Male,East Asian,True\ntrain/2.png,more than 70,Female,White,False\n"
+    )
+    with zipfile.ZipFile(tmp_path / "train-0.zip", "w") as archive:
+        archive.writestr("train/1.png", png(GREY))
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train/2.png").write_bytes(png(GREY))
+    one, other = read_fairface(tmp_path, "train")
+    assert (one.age, one.gender, one.race) == (Years(50, 59), 0, "East Asian")
+    assert (other.age, other.gender) == (Years(70, math.inf), 1)
+    assert one.picture.read().shape == other.picture.read().shape == (30, 40, 3)
+
+
+def write_adience(folder: Path) -> None:
+    header = (
+        "user_id\toriginal_image\tface_id\tage\tgender\tx\ty\tdx\tdy\ttilt_ang\tfiducial_yaw_angle\tfiducial_score\n"
+    )
+    rows = [
+        "u@1\ta.jpg\t7\t(25, 32)\tf\t0\t0\t9\t9\t0\t0\t1",
+        "u@1\tb.jpg\t7\t35\tm\t0\t0\t9\t9\t0\t0\t1",
+        "u@1\tc.jpg\t8\t(60, 100)\tu\t0\t0\t9\t9\t0\t0\t1",
+        "u@1\td.jpg\t8\tNone\t\t0\t0\t9\t9\t0\t0\t1",
+    ]
+    for fold in range(5):
+        (folder / f"fold_{fold}_data.txt").write_text(header + "\n".join(rows) + "\n")
+    faces = folder / "faces" / "u@1"
+    faces.mkdir(parents=True)
+    (faces / "coarse_tilt_aligned_face.7.a.jpg").write_bytes(png(GREY))
+
+
+def test_adience_is_read_as_its_authors_do(tmp_path: Path) -> None:
+    write_adience(tmp_path)
+    samples = read_data("adience", tmp_path)
+    assert len(samples) == 15
+    assert {one.fold for one in samples} == set(range(5))
+    first, second, third = samples[:3]
+    assert first.name == "faces/u@1/coarse_tilt_aligned_face.7.a.jpg"
+    assert (first.age, first.gender) == (Years(25, 32), 1)
+    assert first.picture.read().size
+    assert (second.age, second.gender) == (None, 0)
+    assert (third.age, third.gender) == (Years(60, math.inf), -1)
+    assert {one.fold for one in read_data("adience", tmp_path, folds=(1, 4))} == {1, 4}
+
+
+def test_utkface_labels_are_in_the_names(tmp_path: Path) -> None:
+    for name in ("34_1_2_20170109.jpg", "8_0_0_20170109.jpg", "61_1_20170109.jpg", "notes.txt"):
+        (tmp_path / name).write_bytes(png(GREY))
+    old, young = read_utkface(tmp_path)
+    assert (old.age, old.gender, old.race) == (Years(34, 34), 1, "Asian")
+    assert (young.age, young.gender, young.race) == (Years(8, 8), 0, "White")
+
+
+def test_a_folder_with_a_csv_is_read(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("file,age,gender\na.png,34,Female\nb.png,20-29,\nc.png,,m\nd.png,,\n")
+    samples = read_csv(tmp_path)
+    assert [(one.age, one.gender) for one in samples] == [(Years(34, 34), 1), (Years(20, 29), -1), (None, 0)]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("file,age\na.png,old\n", "line 2.*'old' is no age"),
+        ("file,gender\na.png,1\nb.png,blue\n", "line 3.*'blue' is no gender"),
+        ("picture,age\na.png,3\n", "lacks the column 'file'"),
+        ("file,age\n", "no labelled picture"),
+    ],
+)
+def test_wrong_tables_are_refused_in_one_sentence(tmp_path: Path, table: str, message: str) -> None:
+    (tmp_path / "labels.csv").write_text(table)
+    with pytest.raises(DataError, match=message):
+        read_data("csv", tmp_path)
+
+
+@pytest.mark.parametrize("data", ["fairface", "adience", "utkface", "csv"])
+def test_a_missing_data_set_is_refused_in_one_sentence(tmp_path: Path, data: str) -> None:
+    with pytest.raises(DataError):
+        read_data(data, tmp_path / "nowhere")  # type: ignore[arg-type]
+
+
+def test_a_broken_zip_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "val.csv").write_text("file,age,gender\nval/1.png,3-9,Male\n")
+    (tmp_path / "val.zip").write_bytes(b"no zip")
+    with pytest.raises(DataError, match="zip"):
+        read_fairface(tmp_path, "val")
+
+
+def test_a_picture_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("file,age\na.png,3\nb.png,3\n")
+    (tmp_path / "a.png").write_bytes(b"text")
+    for sample in read_csv(tmp_path):
+        with pytest.raises(DataError, match="cannot be read as a picture"):
+            sample.picture.read()
+
+
+@given(st.integers(0, 120), st.integers(0, 120))
+def test_ages_are_parsed_in_every_spelling(low: int, high: int) -> None:
+    low, high = sorted((low, high))
+    assert parse_years(f"{low}-{high}") == parse_years(f"({low}, {high})") == Years(low, high)
+    assert parse_years(f" {low} ") == Years(low, low)
+    assert parse_years(f"{low}+") == Years(low, math.inf)
+    assert parse_years("") is None
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_an_age_or_a_data_error(text: str) -> None:
+    try:
+        years = parse_years(text)
+    except DataError:
+        return
+    assert years is None or 0 <= years.low <= years.high
+
+
+def test_genders_are_parsed_in_every_spelling() -> None:
+    assert [parse_gender(text) for text in ("Male", "m", "0", "FEMALE", "f", "1", "", "u")] == [
+        0,
+        0,
+        0,
+        1,
+        1,
+        1,
+        -1,
+        -1,
+    ]
+
+
+def test_age_buckets_are_parsed() -> None:
+    labels = parse_age_buckets("0-12, 13-19,20-64,65+")
+    assert [(one.name, one.low, one.high) for one in labels][-1] == ("65+", 65, None)
+    assert [age_class(labels, years) for years in (0, 12.9, 13, 64, 99)] == [0, 0, 1, 2, 3]
+    assert age_class(parse_age_buckets("0-2,4-6"), 3) == -1
+    assert ages_from_rows(ages_to_rows(labels)) == labels
+
+
+@pytest.mark.parametrize("text", ["", "0-12", "0-12,12-20", "20-10,30+", "0+,10-20", "young,old"])
+def test_age_buckets_without_sense_are_refused(text: str) -> None:
+    with pytest.raises(LabelError):
+        parse_age_buckets(text)
+
+
+def test_an_age_belongs_to_a_group_only_as_a_whole() -> None:
+    low = np.array([3, 34, 70, 18, np.nan, 60], np.float32)
+    high = np.array([9, 34, np.inf, 22, np.nan, np.inf], np.float32)
+    assert age_targets(low, high, FAIRFACE_AGES).tolist() == [1, 4, 8, -1, -1, -1]
+    assert age_targets(low[:1], high[:1], parse_age_buckets("10-19,20+")).tolist() == [-1]
+
+
+def test_faces_are_prepared_as_the_app_cuts_them(tmp_path: Path, portrait: NDArray[np.uint8]) -> None:
+    folder, cache = tmp_path / "data", tmp_path / "cache"
+    folder.mkdir()
+    (folder / "whole.png").write_bytes(png(portrait))
+    (folder / "cut.png").write_bytes(png(portrait[30:240, 120:330]))
+    (folder / "none.png").write_bytes(png(GREY))
+    (folder / "labels.csv").write_text("file,age,gender\nwhole.png,36,Female\ncut.png,30-39,Female\nnone.png,,Male\n")
+    samples = read_csv(folder)
+    prepared = prepare(samples, cache)
+    assert prepared.found.tolist() == [True, True, False]
+    assert prepared.ages(FAIRFACE_AGES).tolist() == [4, 4, -1]
+    assert prepared.gender.tolist() == [1, 1, 0]
+    assert prepared.pictures.shape == (3, 256, 256, 3)
+    # However a picture was framed, the same face fills the same place, up to the detector's jitter.
+    views = center(prepared.pictures, 160).astype(float)
+    whole, cut, none = (cv2.GaussianBlur(view, (0, 0), 10).ravel() for view in views)
+    assert np.corrcoef(whole, cut)[0, 1] > 0.9
+    assert (none.round() == 127).all()
+    again = prepare(samples, cache)
+    assert (again.pictures == prepared.pictures).all()
+    with pytest.raises(DataError, match="other pictures"):
+        prepare(samples[:1], cache)
+
+
+def test_a_damaged_cache_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"python -m models\.prepare"):
+        load_prepared(tmp_path)
+    (tmp_path / "pictures.npy").write_bytes(b"nothing")
+    np.savez(tmp_path / "labels.npz", names=np.array(["a"]))
+    with pytest.raises(DataError):
+        load_prepared(tmp_path)
+
+
+def test_the_tool_prepares_a_data_set(
+    tmp_path: Path, portrait: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "utk"
+    folder.mkdir()
+    (folder / "36_1_0_1.png").write_bytes(png(portrait))
+    main(["--data", "utkface", "--path", str(folder), "--cache", str(tmp_path / "cache")])
+    assert "1 pictures" in capsys.readouterr().out
+    assert len(load_prepared(tmp_path / "cache" / "utkface-utk")) == 1
+
+
+def test_pixels_are_scaled_about_the_mean() -> None:
+    from models.manifest import InputSpec
+
+    shades = np.arange(3, dtype=np.uint8) * 10
+    picture = np.broadcast_to(shades, (1, 256, 256, 3))
+    spec = InputSpec(mean=(1.0, 2.0, 3.0), scale=0.5)
+    assert to_pixels(picture, spec)[0, :, 0, 0].tolist() == [-0.5, 4, 8.5]
+    swapped = InputSpec(mean=(1.0, 2.0, 3.0), scale=0.5, colour="RGB")
+    assert to_pixels(picture, swapped)[0, :, 0, 0].tolist() == [9.5, 4, -1.5]
+    mean = np.zeros((256, 256, 3), np.float32)
+    mean[14, 14] = 10
+    assert to_pixels(picture, InputSpec(mean=0.0, scale=1.0), mean)[0, 1, 0, :2].tolist() == [0, 10]

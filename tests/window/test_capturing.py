@@ -1,0 +1,120 @@
+"""What the window saves, opened again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import av
+import cv2
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+
+from desktop_app.media.snapshots import read_snapshot_rows
+from tests.window.desk import Desk
+
+
+def video_frames(path: Path) -> int:
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def test_recording_plays_and_has_its_length(desk: Desk) -> None:
+    desk.open_demo()
+    desk.press(Qt.Key.Key_R)
+    session = desk.window.bridge.session
+    assert session is not None
+    desk.wait(lambda: session.recording().frames >= 15)
+    desk.wait(lambda: desk.window.control_bar.elapsed_text != "")
+    assert desk.window.control_bar.record_button.isChecked()
+    QTest.mouseClick(desk.window.control_bar.record_button, Qt.MouseButton.LeftButton)
+    desk.wait(lambda: desk.window.stage.toast.text.startswith("Saved Agelens "))
+    (path,) = desk.files(".mp4")
+    assert path.parent.name == "films"
+    assert path.name in desk.window.stage.toast.text
+    assert video_frames(path) >= 15
+    assert desk.window.stage.toast.button.text() == "Show in folder"
+
+
+def test_recording_has_predictions_beside_it_when_wanted(desk: Desk) -> None:
+    desk.window.change(recording_predictions="jsonl", container="mkv")
+    desk.open_demo()
+    desk.wait_for_faces()
+    desk.trigger("record")
+    session = desk.window.bridge.session
+    assert session is not None
+    desk.wait(lambda: session.recording().frames >= 5)
+    desk.trigger("record")
+    desk.wait(lambda: desk.window.stage.toast.text.startswith("Saved "))
+    (film,), (table,) = desk.files(".mkv"), desk.files(".jsonl")
+    assert film.stem == table.stem
+    rows = [json.loads(line) for line in table.read_text().splitlines()]
+    assert rows
+    assert {"track", "age", "gender"} <= set(rows[0])
+
+
+def test_closing_while_recording_keeps_a_playable_file(desk: Desk) -> None:
+    desk.open_demo()
+    desk.trigger("record")
+    session = desk.window.bridge.session
+    assert session is not None
+    desk.wait(lambda: session.recording().frames >= 10)
+    desk.window.close()
+    (path,) = desk.files(".mp4")
+    assert video_frames(path) >= 10
+
+
+def test_another_source_finishes_the_recording(desk: Desk, clip: Path) -> None:
+    desk.open_demo()
+    desk.trigger("record")
+    session = desk.window.bridge.session
+    assert session is not None
+    desk.wait(lambda: session.recording().frames >= 5)
+    desk.open(str(clip))
+    desk.wait(lambda: "Saved Agelens " in desk.window.stage.toast.text)
+    films = [path for path in desk.files(".mp4") if path != clip]
+    assert video_frames(films[0]) >= 5
+
+
+def test_unwritable_folder_is_said_in_one_sentence(desk: Desk) -> None:
+    blocked = desk.folder / "a file"
+    blocked.write_text("not a folder")
+    desk.window.change(screenshots_folder=blocked / "inside", recordings_folder=blocked / "inside")
+    desk.open_demo()
+    for name in ("screenshot", "record"):
+        desk.window.stage.toast.hide()
+        desk.trigger(name)
+        desk.wait(lambda: desk.window.stage.toast.isVisible())
+        assert "a file" in desk.window.stage.toast.text
+        assert "Traceback" not in desk.window.stage.toast.text
+
+
+def test_screenshot_holds_picture_and_predictions(desk: Desk) -> None:
+    desk.open_demo()
+    desk.wait_for_faces()
+    desk.press(Qt.Key.Key_S)
+    desk.wait(lambda: desk.window.stage.toast.text.startswith("Saved Agelens "))
+    (path,) = desk.files(".png")
+    picture = cv2.imread(str(path))
+    assert picture is not None
+    assert picture.shape == desk.shown().picture.shape
+    rows = read_snapshot_rows(path)
+    assert rows
+    assert all(row.age for row in rows)
+
+
+def test_burst_saves_several_pictures(desk: Desk) -> None:
+    desk.window.change(burst_count=3, snapshot_json=True)
+    desk.open_demo()
+    desk.trigger("burst")
+    desk.wait(lambda: desk.window.stage.toast.text.startswith("Saved 3 pictures"))
+    assert len(desk.files(".png")) == 3
+    assert len(desk.files(".json")) == 3
+
+
+def test_copied_picture_is_on_the_clipboard(desk: Desk) -> None:
+    desk.open_demo()
+    desk.press(Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    image = QGuiApplication.clipboard().image()
+    assert (image.width(), image.height()) == (1280, 720)

@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PySide6.QtCore import QCoreApplication, QPoint, Qt
+from PySide6.QtGui import QImage
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel, QListView
+from pytestqt.qtbot import QtBot
+
+from desktop_app.engine.flow import Composed
+from desktop_app.media.frame import Frame
+from desktop_app.vision.classifier import Prediction
+from desktop_app.vision.detector import Detection
+from desktop_app.vision.geometry import Box, Landmarks, Point
+from desktop_app.vision.smoothing import Label
+from desktop_app.vision.tracker import Track
+from desktop_app.window.bars import BarChart
+from desktop_app.window.crop_image import conceal, rounded_pixmap
+from desktop_app.window.face_list import FACE_ROLE, Face
+from desktop_app.window.faces_panel import FacesPanel, format_duration
+from desktop_app.window.translation import JsonTranslator
+from models.manifest import AgeLabel, Labels
+
+LABELS = Labels((AgeLabel("0-19", 0, 19), AgeLabel("20-59", 20, 59), AgeLabel("60+", 60, None)), ("Male", "Female"))
+PICTURE = np.zeros((480, 640, 3), np.uint8)
+
+
+def make_track(track_id: int, *, seen_s: float = 5.0, size: float = 100.0, missed: int = 0) -> Track:
+    marks = Landmarks(*[Point(0, 0)] * 6)
+    return Track(track_id, Detection(Box(0, 0, size, size), 0.9, marks), 0.0, seen_s, 10, missed)
+
+
+def make_label(age: Sequence[float] = (0.1, 0.7, 0.2), gender: Sequence[float] = (0.2, 0.8)) -> Label:
+    prediction = Prediction(np.array(age, np.float32), np.array(gender, np.float32))
+    best_age, best_gender = int(np.argmax(age)), int(np.argmax(gender))
+    return Label(
+        LABELS.ages[best_age].name,
+        age[best_age],
+        LABELS.genders[best_gender],
+        gender[best_gender],
+        prediction,
+        updated_at=0.0,
+        samples=3,
+    )
+
+
+def make_crop(track_id: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(track_id).integers(0, 256, (64, 64, 3), np.uint8)
+
+
+def composed(*tracks: Track, labels: dict[int, Label] | None = None) -> Composed:
+    named = labels if labels is not None else {track.id: make_label() for track in tracks}
+    crops = {track.id: make_crop(track.id) for track in tracks if track.missed == 0}
+    return Composed(PICTURE, Frame(PICTURE, 0, 0.0), tracks, named, crops, 0.0, 0.0)
+
+
+@pytest.fixture
+def panel(qtbot: QtBot) -> FacesPanel:
+    panel = FacesPanel()
+    qtbot.addWidget(panel)
+    panel.resize(340, 700)
+    panel.set_labels(LABELS)
+    panel.show()
+    return panel
+
+
+def list_of(panel: FacesPanel) -> QListView:
+    view = panel.findChild(QListView)
+    assert isinstance(view, QListView)
+    return view
+
+
+def shown_faces(panel: FacesPanel) -> list[Face]:
+    model = list_of(panel).model()
+    return [model.index(row, 0).data(FACE_ROLE) for row in range(model.rowCount())]
+
+
+def wait_for_ids(qtbot: QtBot, panel: FacesPanel, *ids: int) -> None:
+    qtbot.waitUntil(lambda: [face.id for face in shown_faces(panel)] == list(ids))
+
+
+def card_text(panel: FacesPanel) -> str:
+    return " ".join(label.text() for label in panel.findChildren(QLabel) if label.isVisible())
+
+
+def click_row(panel: FacesPanel, row: int) -> None:
+    view = list_of(panel)
+    place = view.visualRect(view.model().index(row, 0)).center()
+    QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
+
+
+def test_without_faces_it_says_so(qtbot: QtBot, panel: FacesPanel) -> None:
+    panel.show_composed(composed())
+    qtbot.waitUntil(lambda: "No face in view" in card_text(panel))
+    assert not list_of(panel).isVisible()
+
+
+def test_each_face_has_a_row_that_a_screen_reader_can_read(qtbot: QtBot, panel: FacesPanel) -> None:
+    panel.show_composed(composed(make_track(3), make_track(1, seen_s=65), labels={1: make_label()}))
+    wait_for_ids(qtbot, panel, 1, 3)
+    model = list_of(panel).model()
+    texts = [model.index(row, 0).data(Qt.ItemDataRole.AccessibleTextRole) for row in (0, 1)]
+    assert texts == ["Face 1: 20-59 (70%), Female (80%), seen for 1:05", "Face 3, not yet classified"]
+
+
+def test_only_the_newest_picture_counts(qtbot: QtBot, panel: FacesPanel) -> None:
+    for last in range(1, 30):
+        panel.show_composed(composed(make_track(last)))
+    wait_for_ids(qtbot, panel, 29)
+
+
+def test_a_hidden_panel_waits_until_it_is_shown(qtbot: QtBot, panel: FacesPanel) -> None:
+    visible = FacesPanel()
+    qtbot.addWidget(visible)
+    visible.show()
+    for one in (panel, visible):
+        one.show_composed(composed(make_track(1)))
+        wait_for_ids(qtbot, one, 1)
+    panel.hide()
+    for one in (panel, visible):
+        one.show_composed(composed(make_track(2)))
+    wait_for_ids(qtbot, visible, 2)
+    assert [face.id for face in shown_faces(panel)] == [1]
+    panel.show()
+    wait_for_ids(qtbot, panel, 2)
+
+
+def test_texts_follow_the_language(qtbot: QtBot, panel: FacesPanel, tmp_path: Path) -> None:
+    panel.show_composed(composed(make_track(1)))
+    wait_for_ids(qtbot, panel, 1)
+    texts = tmp_path / "texts.json"
+    texts.write_text('{"In view: {count}": "画面中 {count} 人", "Female": "女"}', encoding="utf-8")
+    translator = JsonTranslator(texts)
+    QCoreApplication.installTranslator(translator)
+    try:
+        qtbot.waitUntil(lambda: "画面中 1 人" in card_text(panel) and "女 · 80%" in card_text(panel))
+    finally:
+        QCoreApplication.removeTranslator(translator)
+
+
+def test_a_click_selects_and_is_told_once(qtbot: QtBot, panel: FacesPanel) -> None:
+    panel.show_composed(composed(make_track(1), make_track(2)))
+    wait_for_ids(qtbot, panel, 1, 2)
+    told: list[object] = []
+    panel.face_selected.connect(told.append)
+    click_row(panel, 1)
+    assert told == [2]
+    assert panel.selected == 2
+    assert "#2" in card_text(panel)
+    QTest.keyClick(list_of(panel), Qt.Key.Key_Escape)
+    assert told == [2, None]
+    assert panel.selected is None
+
+
+def test_arrow_keys_move_the_selection(qtbot: QtBot, panel: FacesPanel) -> None:
+    panel.show_composed(composed(make_track(1), make_track(2), make_track(3)))
+    wait_for_ids(qtbot, panel, 1, 2, 3)
+    click_row(panel, 0)
+    with qtbot.waitSignal(panel.face_selected) as told:
+        QTest.keyClick(list_of(panel), Qt.Key.Key_Down)
+    assert told.args == [2]
+
+
+def test_select_from_elsewhere_is_not_told_back(qtbot: QtBot, panel: FacesPanel) -> None:
+    panel.show_composed(composed(make_track(1), make_track(2)))
+    wait_for_ids(qtbot, panel, 1, 2)
+    told: list[object] = []
+    panel.face_selected.connect(told.append)
+    panel.select(2)
+    rows = [index.row() for index in list_of(panel).selectionModel().selectedIndexes()]
+    assert (rows, told) == ([1], [])
+    panel.select(None)
+    assert not list_of(panel).selectionModel().hasSelection()
+    assert told == []
+
+
+def test_the_selection_stays_with_a_face_that_leaves_and_comes_back(qtbot: QtBot, panel: FacesPanel) -> None:
+    panel.show_composed(composed(make_track(1), make_track(2), make_track(3)))
+    wait_for_ids(qtbot, panel, 1, 2, 3)
+    click_row(panel, 1)
+    told: list[object] = []
+    panel.face_selected.connect(told.append)
+    panel.show_composed(composed(make_track(1), make_track(3)))
+    wait_for_ids(qtbot, panel, 1, 3)
+    assert panel.selected == 2
+    assert not list_of(panel).selectionModel().hasSelection()
+    panel.show_composed(composed(make_track(1), make_track(2), make_track(3)))
+    wait_for_ids(qtbot, panel, 1, 2, 3)
+    assert [index.row() for index in list_of(panel).selectionModel().selectedIndexes()] == [1]
+    assert told == []
+
+
+def test_without_a_selection_the_card_stays_with_the_largest_face(qtbot: QtBot, panel: FacesPanel) -> None:
+    panel.show_composed(composed(make_track(1, size=50), make_track(2, size=200)))
+    wait_for_ids(qtbot, panel, 1, 2)
+    assert "#2" in card_text(panel)
+    panel.show_composed(composed(make_track(1, size=400), make_track(2, size=200), make_track(3)))
+    wait_for_ids(qtbot, panel, 1, 2, 3)
+    assert "#2" in card_text(panel)
+    panel.show_composed(composed(make_track(1, size=400), make_track(3)))
+    wait_for_ids(qtbot, panel, 1, 3)
+    assert "#1" in card_text(panel)
+
+
+def test_the_card_shows_every_class_with_its_name(qtbot: QtBot, panel: FacesPanel) -> None:
+    panel.show_composed(composed(make_track(1), labels={1: make_label((0.1, 0.25, 0.65), (0.9, 0.1))}))
+    wait_for_ids(qtbot, panel, 1)
+    bars = [[(bar.label, bar.text, bar.strong) for bar in chart.bars] for chart in panel.findChildren(BarChart)]
+    assert bars == [
+        [("0-19", "10%", False), ("20-59", "25%", False), ("60+", "65%", True)],
+        [("Male", "90%", True), ("Female", "10%", False)],
+    ]
+
+
+def test_another_models_labels_do_not_name_old_answers(qtbot: QtBot, panel: FacesPanel) -> None:
+    panel.set_labels(Labels((AgeLabel("young", 0, 29), AgeLabel("old", 30, None)), ("Male", "Female")))
+    panel.show_composed(composed(make_track(1)))
+    wait_for_ids(qtbot, panel, 1)
+    ages = panel.findChildren(BarChart)[0].bars
+    assert [bar.label for bar in ages] == ["", "", ""]
+
+
+def test_a_coasting_face_keeps_its_last_crop_and_is_marked(qtbot: QtBot, panel: FacesPanel) -> None:
+    panel.show_composed(composed(make_track(1)))
+    wait_for_ids(qtbot, panel, 1)
+    panel.show_composed(composed(make_track(1, missed=3)))
+    qtbot.waitUntil(lambda: not shown_faces(panel)[0].visible)
+    crop = shown_faces(panel)[0].crop
+    assert crop is not None
+    np.testing.assert_array_equal(crop, make_crop(1))
+
+
+def row_picture(panel: FacesPanel) -> QImage:
+    view = list_of(panel)
+    return view.viewport().grab(view.visualRect(view.model().index(0, 0))).toImage()
+
+
+@pytest.mark.parametrize("mode", ["blur", "pixelate"])
+def test_privacy_conceals_row_and_card(qtbot: QtBot, panel: FacesPanel, mode: str) -> None:
+    panel.show_composed(composed(make_track(1)))
+    wait_for_ids(qtbot, panel, 1)
+    card = next(label for label in panel.findChildren(QLabel) if not label.pixmap().isNull())
+    plain_row, plain_card = row_picture(panel), card.pixmap().toImage()
+    panel.set_privacy(mode)  # type: ignore[arg-type]
+    hidden = rounded_pixmap(make_crop(1), card.width(), radius=12, privacy=mode).toImage()  # type: ignore[arg-type]
+    assert card.pixmap().toImage() == hidden
+    assert hidden != plain_card
+    assert row_picture(panel) != plain_row
+    panel.set_privacy("off")
+    assert card.pixmap().toImage() == plain_card
+    assert row_picture(panel) == plain_row
+
+
+@pytest.mark.parametrize("mode", ["blur", "pixelate"])
+def test_a_concealed_crop_holds_next_to_nothing_of_the_face(mode: str) -> None:
+    one = make_crop(1)
+    other = one.copy()
+    other[::2], other[1::2] = one[1::2], one[::2]
+    # Detail within a few pixels is gone: two crops that differ in it only look alike.
+    hidden, same = conceal(one, mode), conceal(other, mode)  # type: ignore[arg-type]
+    assert hidden.shape == one.shape
+    assert np.abs(hidden.astype(int) - same).mean() < 10 < np.abs(one.astype(int) - other).mean()
+
+
+def test_thirty_faces_scroll(qtbot: QtBot, panel: FacesPanel) -> None:
+    panel.show_composed(composed(*(make_track(number) for number in range(1, 31))))
+    wait_for_ids(qtbot, panel, *range(1, 31))
+    panel.select(30)
+    view = list_of(panel)
+    rectangle = view.visualRect(view.model().index(29, 0))
+    assert view.viewport().rect().contains(rectangle.center())
+    assert view.indexAt(QPoint(10, rectangle.center().y())).row() == 29
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-1, "0 s"), (0.9, "0 s"), (59.9, "59 s"), (60, "1:00"), (3599, "59:59"), (3725, "1:02:05")]
+)
+def test_durations_are_for_people(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text

@@ -1,0 +1,139 @@
+"""The window as a person uses it: real widgets, the real pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtTest import QTest
+
+from tests.window.desk import Desk
+
+
+def test_demo_runs_stops_and_starts_again(desk: Desk) -> None:
+    assert desk.window.stage.message.state == "idle"
+    desk.open_demo()
+    desk.wait_for_faces()
+    first = desk.shown().composed_at
+    desk.wait(lambda: desk.shown().composed_at > first)
+    assert not desk.window.stage.message.isVisible()
+    assert desk.window.status_line.state_text == "Playing"
+    assert desk.window.actions_["start"].text() == "Stop"
+    desk.trigger("start")
+    desk.wait(lambda: desk.window.stage.message.state == "stopped")
+    assert desk.window.stage.view.composed is None
+    assert desk.window.actions_["start"].text() == "Start"
+    QTest.mouseClick(desk.window.stage.message.button("start"), Qt.MouseButton.LeftButton)
+    desk.wait(lambda: desk.window.stage.view.composed is not None)
+
+
+def test_mirror_flips_the_picture(desk: Desk) -> None:
+    desk.window.options.change_style(
+        boxes=False, names=False, ages=False, genders=False, confidences=False, statistics=False
+    )
+    desk.open_demo()
+    desk.pause()
+    desk.wait(lambda: np.array_equal(desk.shown().picture, desk.shown().frame.image))
+    desk.press(Qt.Key.Key_M)
+    desk.wait(lambda: np.array_equal(desk.shown().picture, desk.shown().frame.image[:, ::-1]))
+    assert desk.window.settings.mirror
+
+
+def test_privacy_hides_faces_in_picture_and_screenshot(desk: Desk) -> None:
+    desk.open_demo()
+    desk.wait_for_faces()
+    desk.pause()
+
+    def sharpness(picture: NDArray[np.uint8] | None = None) -> float:
+        composed = desk.shown()
+        picture = composed.picture if picture is None else picture
+        box = max((track.detection.box for track in composed.tracks), key=lambda one: one.area)
+        x, y = int(box.x + box.width * 0.25), int(box.y + box.height * 0.25)
+        inner = picture[max(y, 0) : y + int(box.height / 2), max(x, 0) : x + int(box.width / 2)]
+        return float(cv2.Laplacian(cv2.cvtColor(inner, cv2.COLOR_BGR2GRAY), cv2.CV_64F).var())
+
+    clear = sharpness()
+    desk.press(Qt.Key.Key_P)
+    desk.wait(lambda: sharpness() < clear / 4)
+    desk.press(Qt.Key.Key_S)
+    desk.wait(lambda: bool(desk.files(".png")) and desk.window.stage.toast.text.startswith("Saved "))
+    assert sharpness(np.asarray(cv2.imread(str(desk.files(".png")[0])), np.uint8)) < clear / 4
+    assert desk.window.actions_["privacy_blur"].isChecked()
+    desk.trigger("privacy_pixelate")
+    assert desk.window.settings.style.privacy == "pixelate"
+    assert desk.window.actions_["privacy"].isChecked()
+    desk.press(Qt.Key.Key_P)
+    desk.wait(lambda: sharpness() > clear / 2)
+    desk.press(Qt.Key.Key_P)
+    assert desk.window.settings.style.privacy == "pixelate"
+
+
+def test_click_on_a_face_selects_it_everywhere(desk: Desk) -> None:
+    desk.open_demo()
+    desk.wait_for_faces()
+    desk.pause()
+    view = desk.window.stage.view
+    left, top, _, _ = view.viewport.target
+    track = desk.shown().tracks[0]
+    middle = track.detection.box.center
+    point = QPointF(left + middle.x * view.viewport.scale, top + middle.y * view.viewport.scale)
+    wanted = view.track_at(point)
+    assert wanted is not None
+    QTest.mouseClick(view, Qt.MouseButton.LeftButton, pos=point.toPoint())
+    assert desk.window.settings.style.selected == wanted
+    assert desk.window.panels.faces.selected == wanted
+    desk.press(Qt.Key.Key_Escape)
+    assert desk.window.settings.style.selected is None
+
+
+def test_bad_source_says_so_in_the_picture(desk: Desk) -> None:
+    missing = desk.folder / "missing.mp4"
+    desk.open(str(missing))
+    desk.wait(lambda: desk.window.stage.message.state == "failed")
+    assert str(missing) in desk.window.stage.message.text
+    assert "Traceback" not in desk.window.stage.message.text
+    assert not desk.window.actions_["screenshot"].isEnabled()
+    QTest.mouseClick(desk.window.stage.message.button("open_demo"), Qt.MouseButton.LeftButton)
+    desk.wait(lambda: desk.state == "live" and not desk.window.stage.message.isVisible())
+
+
+def test_file_can_be_wound_and_ends(desk: Desk, clip: Path) -> None:
+    desk.window.change(loop=False)
+    desk.open(str(clip))
+    bar = desk.window.playback_bar
+    desk.wait(lambda: bar.isVisible())
+    session = desk.window.bridge.session
+    assert session is not None
+    desk.press(Qt.Key.Key_Space)
+    desk.wait(lambda: session.position().paused)
+    QTest.mouseClick(bar.slider, Qt.MouseButton.LeftButton, pos=QPoint(bar.slider.width() // 2, 10))
+    desk.wait(lambda: abs(session.position().index - 24) <= 2)
+    index = session.position().index
+    desk.press(Qt.Key.Key_Period)
+    desk.wait(lambda: session.position().index == index + 1)
+    desk.press(Qt.Key.Key_Comma)
+    desk.wait(lambda: session.position().index == index)
+    desk.press(Qt.Key.Key_BracketRight)
+    desk.wait(lambda: session.position().speed == 1.5)
+    desk.press(Qt.Key.Key_Space)
+    desk.wait(lambda: desk.window.stage.message.state == "ended")
+    assert desk.window.settings.recent == (str(clip),)
+
+
+def test_dropped_file_is_opened(desk: Desk, clip: Path) -> None:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(clip))])
+    event = QDropEvent(
+        QPointF(300, 300),
+        Qt.DropAction.CopyAction,
+        mime,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    desk.window.dropEvent(event)
+    desk.wait(lambda: desk.state in {"live", "ended"})
+    assert desk.window.windowTitle() == "clip.mp4 · Agelens"

@@ -56,8 +56,8 @@ class InputSpec:
     Attributes:
         size: side in pixels.
         colour: order of the three channels.
-        mean: a number, one number a channel (in the order of `colour`), or the name of a `.npy` file beside the manifest
-            that holds an H×W×3 float32 image.
+        mean: a number, one number a channel (in the order of `colour`), or the name of a `.npy` file beside the
+            manifest that holds an H×W×3 float32 image.
         scale: the factor after the mean is taken away.
         margin: side of the crop over the side of the detector's box.
     """

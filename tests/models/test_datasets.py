@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -206,8 +207,11 @@ def test_faces_are_prepared_as_the_app_cuts_them(tmp_path: Path, portrait: NDArr
     whole, cut, none = (cv2.GaussianBlur(view, (0, 0), 10).ravel() for view in views)
     assert np.corrcoef(whole, cut)[0, 1] > 0.9
     assert (none.round() == 127).all()
-    again = prepare(samples, cache)
+    corrected = [replace(samples[0], gender=0), *samples[1:]]
+    again = prepare(corrected, cache)
     assert (again.pictures == prepared.pictures).all()
+    assert again.found.tolist() == [True, True, False]
+    assert again.gender.tolist() == [0, 1, 0]
     with pytest.raises(DataError, match="other pictures"):
         prepare(samples[:1], cache)
 

@@ -1,0 +1,103 @@
+"""What a training loop is fed: random views of prepared faces, batch by batch, and their normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from models.checkpoints import Checkpoint
+from models.networks import INPUT_SIZE
+from models.pixels import fit_mean
+from models.prepare import Prepared
+from models.recipes import Recipe
+from models.tool import progress
+
+MEAN_CHUNK: Final = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faces:
+    """Prepared pictures and the classes that a network should find.
+
+    Attributes:
+        pictures: N×256×256×3 uint8, BGR.
+        targets: by head: N int64, -1 where unknown.
+        rows: which of the N belong to this set.
+    """
+
+    pictures: NDArray[np.uint8]
+    targets: Mapping[str, NDArray[np.int64]]
+    rows: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """How many faces."""
+        return len(self.rows)
+
+
+def as_faces(prepared: Prepared, targets: Mapping[str, NDArray[np.int64]], rows: NDArray[np.int64]) -> Faces:
+    """Those of some rows that have a label that is asked for."""
+    known = np.any([targets[head][rows] >= 0 for head in targets], axis=0)
+    return Faces(pictures=prepared.pictures, targets=targets, rows=rows[known])
+
+
+class Views(Dataset[Any]):
+    """The batches of one pass; each depends on seed, pass and number alone, so that any can be made again."""
+
+    def __init__(
+        self, faces: Faces, recipe: Recipe, *, batch_size: int, side: int, seed: int, epoch: int, first: int
+    ) -> None:
+        self._faces, self._recipe, self._side = faces, recipe, side
+        self._batch_size, self._seed, self._epoch, self._first = batch_size, seed, epoch, first
+        self._order = np.random.default_rng((seed, epoch)).permutation(faces.rows)
+
+    def __len__(self) -> int:
+        return len(self._order) // self._batch_size - self._first
+
+    def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
+        if index >= len(self):
+            raise IndexError(index)
+        # Each worker process has its own OpenCV, whose threads would fight with PyTorch's.
+        cv2.setNumThreads(0)
+        number = index + self._first
+        rng = np.random.default_rng((self._seed, self._epoch, number))
+        rows = self._order[number * self._batch_size : (number + 1) * self._batch_size]
+        views = np.stack([self._recipe.view(np.asarray(self._faces.pictures[row]), self._side, rng) for row in rows])
+        targets = {head: torch.from_numpy(values[rows]) for head, values in self._faces.targets.items()}
+        return torch.from_numpy(views), targets
+
+
+class Normaliser(nn.Module):
+    """Turns N×side×side×3 views into a network's input; float views have had the mean taken away already."""
+
+    mean: Tensor
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__()
+        spec, image = checkpoint.input, checkpoint.mean_image
+        mean = fit_mean(image, INPUT_SIZE) if image is not None else np.asarray(spec.mean, np.float32)
+        self._scale, self._swap = spec.scale, spec.colour == "RGB"
+        self.register_buffer("mean", torch.from_numpy(np.array(mean, np.float32, ndmin=1)))
+
+    def forward(self, views: Tensor) -> Tensor:
+        """N×3×side×side float32."""
+        if views.dtype == torch.uint8:
+            views = (views.flip(-1) if self._swap else views).float() - self.mean
+        pixels = views.permute(0, 3, 1, 2) * self._scale
+        return pixels.contiguous(memory_format=torch.channels_last)
+
+
+def mean_picture(pictures: NDArray[np.uint8], rows: NDArray[np.int64], *, per_channel: bool) -> NDArray[np.float32]:
+    """The mean of N×S×S×3 pictures: S×S×3 float32, or 1×1×3."""
+    total = np.zeros(pictures.shape[1:], np.float64)
+    for start in progress(range(0, len(rows), MEAN_CHUNK), "mean image"):
+        total += pictures[rows[start : start + MEAN_CHUNK]].sum(axis=0, dtype=np.float64)
+    mean = total / len(rows)
+    return np.asarray(mean.mean(axis=(0, 1), keepdims=True) if per_channel else mean, np.float32)

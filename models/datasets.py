@@ -1,0 +1,298 @@
+"""Readers of labelled face data sets: FairFace, Adience, UTKFace, and any folder with a CSV."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from desktop_app.errors import AgelensError
+from models.labels import GENDERS
+
+DataName = Literal["fairface", "adience", "utkface", "csv"]
+
+PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+
+
+class DataError(AgelensError):
+    """A data set, or a picture of it, cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Years:
+    """An age in years, both ends included: `low == high` where it is known, `high` infinite where it is open."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Where a picture lies: a file, or a member of a zip file."""
+
+    path: Path
+    member: str = ""
+
+    def read(self) -> NDArray[np.uint8]:
+        """The picture as H×W×3 uint8, BGR.
+
+        Raises:
+            DataError: it is not there or is no picture.
+        """
+        try:
+            raw = _archive(self.path).read(self.member) if self.member else self.path.read_bytes()
+            image = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR) if raw else None
+        except (OSError, KeyError, zipfile.BadZipFile, cv2.error):
+            image = None
+        if image is None:
+            raise DataError(f"{self} cannot be read as a picture; remove it or its row")
+        return np.asarray(image, np.uint8)
+
+    def __str__(self) -> str:
+        """The path, with the member of a zip file behind a colon."""
+        return f"{self.path}:{self.member}" if self.member else str(self.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One labelled picture.
+
+    Attributes:
+        picture: where it lies.
+        name: how the data set calls it.
+        age: the age, or None where it is unknown.
+        gender: index in `GENDERS`, or -1 where it is unknown.
+        race: the group as the data set spells it, or empty; only ever used to compare accuracies.
+        fold: number of the cross-validation fold, or -1.
+    """
+
+    picture: Picture
+    name: str
+    age: Years | None
+    gender: int
+    race: str = ""
+    fold: int = -1
+
+
+def read_data(data: DataName, path: Path, *, split: str = "train", folds: Sequence[int] = ()) -> list[Sample]:
+    """Read a data set's labels.
+
+    Args:
+        data: its kind.
+        path: its folder; for `csv` the CSV file, or a folder with `labels.csv`.
+        split: `train` or `val`, for FairFace alone.
+        folds: the folds to take, for Adience alone; empty takes all.
+
+    Raises:
+        DataError: it is not there, or is not laid out as expected.
+    """
+    readers = {"utkface": read_utkface, "csv": read_csv}
+    if data == "fairface":
+        samples = read_fairface(path, split)
+    elif data == "adience":
+        samples = [one for one in read_adience(path) if not folds or one.fold in folds]
+    else:
+        samples = readers[data](path)
+    if not samples:
+        raise DataError(f"there is no labelled picture in {path}")
+    return samples
+
+
+def read_fairface(folder: Path, split: str) -> list[Sample]:
+    """FairFace (Kärkkäinen and Joo, WACV 2021): `train.csv` or `val.csv`, pictures unpacked or in zips beside it."""
+    table = next(
+        (one for one in (folder / f"{split}.csv", folder / f"fairface_label_{split}.csv") if one.is_file()), None
+    )
+    if table is None:
+        raise DataError(f"{folder} holds no {split}.csv; give the folder of the FairFace data set")
+    pictures = _Pictures(folder, f"{split}*.zip")
+    return [
+        Sample(
+            picture=pictures.find(row["file"]),
+            name=row["file"],
+            age=parse_years(_FAIRFACE_AGES.get(row["age"], row["age"])),
+            gender=parse_gender(row["gender"]),
+            race=row.get("race", ""),
+        )
+        for row in _rows(table, ("file", "age", "gender"))
+    ]
+
+
+def read_adience(folder: Path) -> list[Sample]:
+    """Adience (Eidinger et al. 2014): `fold_0_data.txt` to `fold_4_data.txt` and the aligned faces.
+
+    As in the authors' preparation, an age that is none of the eight groups (such as `35` or `(38, 48)`) is unknown, and
+    `(25 23)` is a slip for `(25, 32)`. Pictures lie in `aligned/<user>/landmark_aligned_face.<face>.<file>` or in
+    `faces/<user>/coarse_tilt_aligned_face.<face>.<file>`.
+    """
+    samples: list[Sample] = []
+    for fold in range(5):
+        table = folder / f"fold_{fold}_data.txt"
+        if not table.is_file():
+            raise DataError(f"{table} is missing; give the folder with Adience's five fold files")
+        for row in _rows(table, ("user_id", "original_image", "face_id", "age", "gender"), delimiter="\t"):
+            place = f"{row['user_id']}/{{}}.{row['face_id']}.{row['original_image']}"
+            path = folder / "aligned" / place.format("landmark_aligned_face")
+            if not path.is_file():
+                path = folder / "faces" / place.format("coarse_tilt_aligned_face")
+            samples.append(
+                Sample(
+                    picture=Picture(path),
+                    name=path.relative_to(folder).as_posix(),
+                    age=_ADIENCE_AGES.get(row["age"]),
+                    gender=parse_gender(row["gender"]),
+                    fold=fold,
+                )
+            )
+    return [one for one in samples if one.age is not None or one.gender >= 0]
+
+
+def read_utkface(folder: Path) -> list[Sample]:
+    """UTKFace (Zhang et al. 2017): pictures named `[age]_[gender]_[race]_[date].jpg`, gender 0 male and 1 female.
+
+    Files whose names lack a label, as a few do, are passed over.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is no folder; give the folder of the UTKFace data set")
+    samples: list[Sample] = []
+    for path in sorted(folder.rglob("*")):
+        match = re.match(r"(\d{1,3})_([01])_([0-4])_", path.name)
+        if match and path.suffix.lower() in PICTURE_SUFFIXES:
+            years = float(match[1])
+            samples.append(
+                Sample(
+                    picture=Picture(path),
+                    name=path.relative_to(folder).as_posix(),
+                    age=Years(years, years),
+                    gender=int(match[2]),
+                    race=_UTKFACE_RACES[int(match[3])],
+                )
+            )
+    return samples
+
+
+def read_csv(path: Path) -> list[Sample]:
+    """Any folder with a CSV of the columns `file`, `age` and/or `gender`, and perhaps `race`.
+
+    `age` is a number of years or a group (`20-29`, `70+`); `file` is relative to the CSV; empty cells are unknown.
+    """
+    table = path / "labels.csv" if path.is_dir() else path
+    if not table.is_file():
+        raise DataError(f"there is no {table}; write a CSV with the columns file,age,gender beside the pictures")
+    samples: list[Sample] = []
+    for number, row in enumerate(_rows(table, ("file",)), start=2):
+        try:
+            age, gender = parse_years(row.get("age") or ""), parse_gender(row.get("gender") or "")
+        except DataError as error:
+            raise DataError(f"{table}, line {number}: {error}") from error
+        if age is not None or gender >= 0:
+            samples.append(
+                Sample(
+                    picture=Picture(table.parent / row["file"]),
+                    name=row["file"],
+                    age=age,
+                    gender=gender,
+                    race=row.get("race") or "",
+                )
+            )
+    return samples
+
+
+def parse_years(text: str) -> Years | None:
+    """An age from `34`, `34.5`, `20-29`, `(25, 32)` or `70+`; None from an empty text.
+
+    Raises:
+        DataError: it is none of these.
+    """
+    text = text.strip()
+    if not text:
+        return None
+    match = re.fullmatch(r"\(?(\d{1,3}(?:\.\d+)?)(?:(?:\s*-\s*|,\s*)(\d{1,3})\)?|(\+))?", text)
+    if not match:
+        raise DataError(f"{text!r} is no age; write years (34) or a group (20-29, 70+)")
+    low = float(match[1])
+    high = math.inf if match[3] else float(match[2] or low)
+    if high < low:
+        raise DataError(f"the age group {text!r} ends before it begins")
+    return Years(low, high)
+
+
+def parse_gender(text: str) -> int:
+    """The index in `GENDERS` of `Male`, `m`, `0`, `Female`, `f`, `1` in any case; -1 of an empty text or `u`.
+
+    Raises:
+        DataError: it is none of these.
+    """
+    word = text.strip().lower()
+    for index, name in enumerate(GENDERS):
+        if word in (name.lower(), name[0].lower(), str(index)):
+            return index
+    if word in ("", "u", "unknown"):
+        return -1
+    raise DataError(f"{text!r} is no gender; write Male, Female, or nothing")
+
+
+_FAIRFACE_AGES: Final = {"more than 70": "70+", "03-Sep": "3-9", "Oct-19": "10-19"}
+_UTKFACE_RACES: Final = ("White", "Black", "Asian", "Indian", "Others")
+_ADIENCE_AGES: Final[Mapping[str, Years]] = {
+    "(0, 2)": Years(0, 2),
+    "(4, 6)": Years(4, 6),
+    "(8, 12)": Years(8, 12),
+    "(15, 20)": Years(15, 20),
+    "(25, 32)": Years(25, 32),
+    "(25 23)": Years(25, 32),
+    "(38, 43)": Years(38, 43),
+    "(48, 53)": Years(48, 53),
+    "(60, 100)": Years(60, math.inf),
+}
+
+
+@dataclass(slots=True)
+class _Pictures:
+    """Finds pictures as files or in the zip files of a folder."""
+
+    folder: Path
+    pattern: str
+    members: dict[str, Path] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for path in sorted(self.folder.glob(self.pattern)):
+            try:
+                self.members.update(dict.fromkeys(_archive(path).namelist(), path))
+            except (OSError, zipfile.BadZipFile) as error:
+                raise DataError(f"{path} cannot be read as a zip file ({error}); copy it again") from error
+
+    def find(self, name: str) -> Picture:
+        if name in self.members:
+            return Picture(self.members[name], name)
+        return Picture(self.folder / name)
+
+
+@lru_cache(maxsize=32)
+def _archive(path: Path) -> zipfile.ZipFile:
+    return zipfile.ZipFile(path)
+
+
+def _rows(path: Path, columns: Sequence[str], *, delimiter: str = ",") -> Iterator[dict[str, str]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as a table ({error})") from error
+    reader = csv.DictReader(text.splitlines(), delimiter=delimiter)
+    missing = [name for name in columns if name not in (reader.fieldnames or ())]
+    if missing:
+        raise DataError(f"{path} lacks the column {missing[0]!r}; it needs {', '.join(columns)}")
+    for row in reader:
+        if None in row.values() and any(row[name] is None for name in columns):
+            raise DataError(f"{path}, line {reader.line_num}, has too few cells")
+        yield row

@@ -1,0 +1,272 @@
+"""How well a model does on a labelled data set, through the app's own detector, crop and classifier.
+
+`python -m models.evaluate --model agelens --data fairface --path ../shared/data/fairface --split val` prints the scores
+and a table per group of people; `--json`, `--plots` and `--write-scores` keep them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from desktop_app.vision.classifier import Classifier, Prediction
+from desktop_app.vision.crops import crop_face
+from desktop_app.vision.detector import FaceDetector, largest
+from models.catalogue import Catalogue
+from models.datasets import Sample
+from models.labels import GENDERS
+from models.manifest import Labels, read_manifest, write_manifest
+from models.metrics import Answers, GroupScore, Report, measure
+from models.prepare import add_data_options, age_targets, read_chosen
+from models.tool import ToolError, progress, run_tool
+
+BATCH: Final = 32
+SCORE_DIGITS: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """A report and what it is of.
+
+    Attributes:
+        model: the model's name.
+        data: what the pictures are.
+        images: how many faces were judged.
+        not_found: pictures in which the detector found no face; they count in no score.
+        ages_left_out: faces whose labelled age lies in none, or in several, of the model's groups.
+        oversample: whether ten views were averaged.
+        report: the numbers.
+    """
+
+    model: str
+    data: str
+    images: int
+    not_found: int
+    ages_left_out: int
+    oversample: bool
+    report: Report
+
+
+def evaluate(samples: Sequence[Sample], classifier: Classifier, *, data: str, oversample: bool = False) -> Evaluation:
+    """Judge a model on labelled pictures.
+
+    Args:
+        samples: the pictures; where there are several faces, the largest is taken.
+        classifier: the model, as the app uses it.
+        data: what the pictures are, for the record.
+        oversample: what the classifier was made with, for the record.
+
+    Raises:
+        DataError: a picture cannot be read.
+        ToolError: no face was found at all, or the model's genders are not those of the data.
+    """
+    labels = classifier.labels
+    genders = _gender_order(labels)
+    kept: list[Sample] = []
+    predictions: list[Prediction] = []
+    for found, crops in _batches(samples, classifier):
+        kept += found
+        predictions += classifier.classify(crops)
+    if not predictions:
+        raise ToolError(f"no face was found in any of the {len(samples)} pictures; check the path")
+    answers = _answers(kept, predictions, labels, genders)
+    return Evaluation(
+        model=classifier.package.name,
+        data=data,
+        images=len(kept),
+        not_found=len(samples) - len(kept),
+        ages_left_out=sum(
+            1 for one, target in zip(kept, answers.age_target, strict=True) if one.age is not None and target < 0
+        ),
+        oversample=oversample,
+        report=measure(answers, labels),
+    )
+
+
+def _batches(samples: Sequence[Sample], classifier: Classifier) -> Iterator[tuple[list[Sample], NDArray[np.uint8]]]:
+    """The samples in which a face is found, and their crops, a batch at a time."""
+    kept: list[Sample] = []
+    crops: list[NDArray[np.uint8]] = []
+    with FaceDetector("short") as detector, ThreadPoolExecutor(1) as pool:
+        for sample, image in zip(progress(samples, "evaluating"), _read_ahead(pool, samples), strict=True):
+            face = largest(detector.detect_still(image))
+            if face is None:
+                continue
+            kept.append(sample)
+            crops.append(crop_face(image, face, size=classifier.crop_size, margin=classifier.margin))
+            if len(crops) == BATCH:
+                yield kept, np.stack(crops)
+                kept, crops = [], []
+    if crops:
+        yield kept, np.stack(crops)
+
+
+def _read_ahead(pool: ThreadPoolExecutor, samples: Sequence[Sample]) -> Iterator[NDArray[np.uint8]]:
+    for start in range(0, len(samples), BATCH):
+        yield from pool.map(lambda one: one.picture.read(), samples[start : start + BATCH])
+
+
+def _gender_order(labels: Labels) -> list[int]:
+    """For each gender of the data, which output of the model it is."""
+    names = [name.lower() for name in labels.genders]
+    try:
+        return [names.index(name.lower()) for name in GENDERS]
+    except ValueError:
+        raise ToolError(f"the model's genders are {', '.join(labels.genders)}, not {', '.join(GENDERS)}") from None
+
+
+def _answers(
+    samples: Sequence[Sample], predictions: Sequence[Prediction], labels: Labels, genders: Sequence[int]
+) -> Answers:
+    ages = [one.age for one in samples]
+    low = np.array([math.nan if age is None else age.low for age in ages], np.float32)
+    high = np.array([math.nan if age is None else age.high for age in ages], np.float32)
+    return Answers(
+        age=np.stack([one.age for one in predictions]),
+        gender=np.stack([one.gender for one in predictions]),
+        age_target=age_targets(low, high, labels.ages),
+        gender_target=np.array([genders[one.gender] if one.gender >= 0 else -1 for one in samples], np.int64),
+        years=np.where(low == high, low, np.float32(np.nan)),
+        race=np.array([one.race for one in samples], np.str_),
+    )
+
+
+def as_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Plain values: what `--json` writes and the model card reads."""
+    report = evaluation.report
+    return {
+        "model": evaluation.model,
+        "data": evaluation.data,
+        "images": evaluation.images,
+        "not_found": evaluation.not_found,
+        "ages_left_out": evaluation.ages_left_out,
+        "oversample": evaluation.oversample,
+        "scores": _rounded(report.scores),
+        "groups": {
+            kind: [{k: v if isinstance(v, str) else _number(v) for k, v in asdict(one).items()} for one in rows]
+            for kind, rows in report.groups.items()
+        },
+        "gaps": {kind: _rounded(gaps) for kind, gaps in report.gaps.items()},
+        "confusion": {
+            "age": {"labels": [a.name for a in report.labels.ages], "counts": report.age_confusion.tolist()},
+            "gender": {"labels": list(report.labels.genders), "counts": report.gender_confusion.tolist()},
+        },
+    }
+
+
+def as_text(evaluation: Evaluation) -> str:
+    """The tables that the tool prints."""
+    report = evaluation.report
+    lines = [f"{evaluation.model} on {evaluation.data}: {evaluation.images} faces"]
+    lines += [f"  no face found in {evaluation.not_found} pictures (not counted)"]
+    if evaluation.ages_left_out:
+        lines += [f"  ages of {evaluation.ages_left_out} faces are in no single age group of the model (not counted)"]
+    lines += [f"  {name:<26} {value:.4f}" for name, value in report.scores.items()]
+    for kind, rows in report.groups.items():
+        lines += ["", f"  {kind:<18}{'faces':>7}{'age exact':>11}{'within one':>12}{'gender':>9}"]
+        lines += [_row(one) for one in rows]
+        gaps = [report.gaps[kind].get(name, math.nan) for name in ("age_exact", "age_within_one", "gender")]
+        lines.append(_row(GroupScore("largest gap", 0, *gaps)).replace("      0", "       ", 1))
+    return "\n".join(lines)
+
+
+def write_plots(evaluation: Evaluation, folder: Path) -> list[Path]:
+    """Draw the confusion matrices.
+
+    Returns:
+        Two PNG files, `<model>-age-confusion.png` and `<model>-gender-confusion.png`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    report = evaluation.report
+    paths = [folder / f"{evaluation.model}-{kind}-confusion.png" for kind in ("age", "gender")]
+    _plot(report.age_confusion, [one.name for one in report.labels.ages], "Age group", paths[0])
+    _plot(report.gender_confusion, list(report.labels.genders), "Perceived gender", paths[1])
+    return paths
+
+
+def write_scores(evaluation: Evaluation, manifest_path: Path) -> None:
+    """Put the scores into the model's manifest."""
+    scores = {**_rounded(evaluation.report.scores), "images": evaluation.images}
+    manifest = read_manifest(manifest_path)
+    about = {**manifest.about, "scores_on": evaluation.data}
+    write_manifest(replace(manifest, scores=scores, about=about), manifest_path)
+
+
+def _plot(counts: NDArray[np.int64], names: Sequence[str], title: str, path: Path) -> None:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ToolError("drawing needs matplotlib; install the extra: pip install 'agelens[train]'") from error
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = 2.2 + 0.6 * len(names)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="predicted", ylabel="labelled", title=title)
+    for (row, column), share in np.ndenumerate(shares):
+        colour = "white" if share > 0.5 else "black"
+        axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=colour, fontsize=9)
+    figure.savefig(path, dpi=120)
+
+
+def _row(group: GroupScore) -> str:
+    numbers = (group.age_exact, group.age_within_one, group.gender)
+    exact, within, gender = ("–" if math.isnan(one) else f"{one:.3f}" for one in numbers)
+    return f"  {group.name:<18}{group.count:>7}{exact:>11}{within:>12}{gender:>9}"
+
+
+def _rounded(numbers: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(float(value), SCORE_DIGITS) for name, value in numbers.items()}
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, SCORE_DIGITS)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m models.evaluate", description=__doc__)
+    parser.add_argument("--model", default="", help="name or file of the model (default: the app's)")
+    add_data_options(parser)
+    parser.add_argument("--provider", default="auto", help="execution provider, as in the app")
+    parser.add_argument("--oversample", action="store_true", help="average ten views of each face")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to this file")
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write the confusion matrices as PNG there")
+    parser.add_argument("--write-scores", action="store_true", help="put the scores into the model's manifest")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the tool; raises AgelensError with one sentence where it cannot."""
+    options = build_parser().parse_args(arguments)
+    samples = read_chosen(options)
+    package = Catalogue().find(options.model)
+    classifier = Classifier(package, provider=options.provider, oversample=options.oversample)
+    data = " ".join([options.data, *([options.split] if options.data == "fairface" else [])])
+    if options.data == "csv":
+        data = f"{options.path.resolve().name}"
+    evaluation = evaluate(samples, classifier, data=data, oversample=options.oversample)
+    print(as_text(evaluation))
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(as_json(evaluation), indent=1) + "\n", encoding="utf-8")
+    if options.plots:
+        write_plots(evaluation, options.plots)
+    if options.write_scores:
+        write_scores(evaluation, package.path)
+
+
+if __name__ == "__main__":
+    sys.exit(run_tool(main))

@@ -1,0 +1,236 @@
+"""Cuts the faces out of a data set once, as the app would, into one array on disk.
+
+`python -m models.prepare --data fairface --path ../shared/data/fairface --split train --cache CACHE` writes
+`CACHE/fairface-train/pictures.npy` (N×256×256×3 uint8, BGR: a margin around the 227×227 that networks see) and
+`labels.npz`. A prepared set that is complete is not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, cast, get_args
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from desktop_app.vision.crops import CROP_SIZE, DEFAULT_MARGIN, OVERSAMPLE_SIZE, crop_face
+from desktop_app.vision.detector import Detection, FaceDetector, largest, shifted
+from models.datasets import DataError, DataName, Sample, read_data
+from models.labels import age_class
+from models.manifest import AgeLabel
+from models.tool import progress, run_tool
+
+PICTURES, LABELS = "pictures.npy", "labels.npz"
+MIN_SCORE: Final = 0.3
+"""With a border around the picture nothing is missed at this score; where the face must be sorts out false ones."""
+CERTAIN_SCORE: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Faces and their labels; row i of every array belongs to picture i.
+
+    Attributes:
+        pictures: N×256×256×3 uint8, BGR; may be mapped from disk.
+        names: N texts.
+        low: N float32, youngest age in years; NaN where it is unknown.
+        high: N float32, oldest age; infinite where it is open.
+        gender: N int64, index in `labels.GENDERS`; -1 where it is unknown.
+        race: N texts, empty where it is unknown.
+        fold: N int64, -1 where there is none.
+        found: N bool: whether the detector found the face; where not, the whole picture stands in.
+        margin: side of the centre 227×227 over the side of the detector's box.
+    """
+
+    pictures: NDArray[np.uint8]
+    names: NDArray[np.str_]
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+    gender: NDArray[np.int64]
+    race: NDArray[np.str_]
+    fold: NDArray[np.int64]
+    found: NDArray[np.bool_]
+    margin: float
+
+    def ages(self, labels: Sequence[AgeLabel]) -> NDArray[np.int64]:
+        """The index of each picture's age group; -1 where its age is unknown or not within one group."""
+        return age_targets(self.low, self.high, labels)
+
+    def __len__(self) -> int:
+        """How many pictures there are."""
+        return len(self.names)
+
+
+def age_targets(low: NDArray[np.float32], high: NDArray[np.float32], labels: Sequence[AgeLabel]) -> NDArray[np.int64]:
+    """The index of the group that holds all of [low, high] in years; -1 where none does or low is NaN."""
+    targets = np.full(len(low), -1, np.int64)
+    for index, (young, old) in enumerate(zip(low, high, strict=True)):
+        if np.isnan(young):
+            continue
+        group = age_class(labels, float(young))
+        oldest = labels[group].high
+        if group >= 0 and (oldest is None or old < oldest + 1):
+            targets[index] = group
+    return targets
+
+
+def prepare(samples: Sequence[Sample], folder: Path, *, margin: float = DEFAULT_MARGIN) -> Prepared:
+    """Cut the faces out and write them, unless that was done before.
+
+    Args:
+        samples: the data set.
+        folder: where the two files go; outside of the repository, they are large.
+        margin: side of the centre 227×227 over the side of the detector's box.
+
+    Raises:
+        DataError: a picture cannot be read, or the folder holds another data set.
+    """
+    if (folder / LABELS).is_file():
+        prepared = load_prepared(folder)
+        if list(prepared.names) != [one.name for one in samples] or prepared.margin != margin:
+            raise DataError(f"{folder} holds other pictures; choose another --cache or delete it")
+        # The labels may have been corrected meanwhile.
+        _write_labels(samples, prepared.found, margin, folder / LABELS)
+        return load_prepared(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f"{PICTURES}.partial"
+    shape = (len(samples), OVERSAMPLE_SIZE, OVERSAMPLE_SIZE, 3)
+    pictures = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+    found = np.zeros(len(samples), bool)
+    faces = _cut_faces(samples, margin)
+    for index, (face, was_found) in enumerate(progress(faces, "preparing", total=len(samples))):
+        pictures[index], found[index] = face, was_found
+    pictures.flush()
+    del pictures
+    partial.replace(folder / PICTURES)
+    # The labels come last: a folder that has them is complete.
+    _write_labels(samples, found, margin, folder / LABELS)
+    return load_prepared(folder)
+
+
+def load_prepared(folder: Path) -> Prepared:
+    """Open what `prepare` wrote; the pictures are mapped, not read.
+
+    Raises:
+        DataError: it is not there or is damaged.
+    """
+    try:
+        pictures = np.load(folder / PICTURES, mmap_mode="r", allow_pickle=False)
+        with np.load(folder / LABELS, allow_pickle=False) as labels:
+            prepared = Prepared(pictures, **{name: labels[name] for name in _COLUMNS}, margin=float(labels["margin"]))
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{folder} holds no prepared data set; make it with python -m models.prepare") from error
+    if len(pictures) != len(prepared) or pictures.shape[1:] != (OVERSAMPLE_SIZE, OVERSAMPLE_SIZE, 3):
+        raise DataError(f"the prepared data set in {folder} is damaged; delete it and prepare again")
+    return prepared
+
+
+def find_face(detector: FaceDetector, image: NDArray[np.uint8]) -> Detection | None:
+    """The face that a labelled picture is about, or None.
+
+    A face that fills the middle of the picture is looked for first, with a border around it, as in data sets of cut out
+    faces; then the largest face anywhere.
+
+    Args:
+        detector: with a score limit of `MIN_SCORE`.
+        image: H×W×3 uint8, BGR.
+    """
+    height, width = image.shape[:2]
+    border = max(height, width) // 2
+    padded = cv2.copyMakeBorder(image, border, border, border, border, cv2.BORDER_CONSTANT, value=(0, 0, 0))
+    detections = [shifted(one, -border, -border) for one in detector.detect(np.asarray(padded, np.uint8))]
+    central = [one for one in detections if _is_central(one, width, height)]
+    certain = [one for one in detections if one.score >= CERTAIN_SCORE]
+    if not central and not certain:
+        certain = [one for one in detector.detect(image) if one.score >= CERTAIN_SCORE]
+    return largest(central or certain)
+
+
+def _is_central(detection: Detection, width: int, height: int) -> bool:
+    center = detection.box.center
+    return (
+        abs(center.x - width / 2) < 0.36 * width
+        and abs(center.y - height / 2) < 0.27 * height
+        and detection.box.size > 0.45 * min(width, height)
+    )
+
+
+def _cut_faces(samples: Sequence[Sample], margin: float) -> Iterator[tuple[NDArray[np.uint8], bool]]:
+    wide = margin * OVERSAMPLE_SIZE / CROP_SIZE
+    # Reading ahead in a second thread: decoding a picture takes as long as finding the face.
+    with FaceDetector("short", min_score=MIN_SCORE) as detector, ThreadPoolExecutor(1) as pool:
+        for start in range(0, len(samples), 64):
+            for image in pool.map(lambda one: one.picture.read(), samples[start : start + 64]):
+                face = find_face(detector, image)
+                if face is None:
+                    whole = cv2.resize(image, (OVERSAMPLE_SIZE, OVERSAMPLE_SIZE), interpolation=cv2.INTER_AREA)
+                    yield np.asarray(whole, np.uint8), False
+                else:
+                    yield crop_face(image, face, size=OVERSAMPLE_SIZE, margin=wide), True
+
+
+def _write_labels(samples: Sequence[Sample], found: NDArray[np.bool_], margin: float, path: Path) -> None:
+    ages = [one.age for one in samples]
+    np.savez(
+        path,
+        names=np.array([one.name for one in samples], np.str_),
+        low=np.array([np.nan if age is None else age.low for age in ages], np.float32),
+        high=np.array([np.nan if age is None else age.high for age in ages], np.float32),
+        gender=np.array([one.gender for one in samples], np.int64),
+        race=np.array([one.race for one in samples], np.str_),
+        fold=np.array([one.fold for one in samples], np.int64),
+        found=found,
+        margin=np.float64(margin),
+    )
+
+
+_COLUMNS: Final = ("names", "low", "high", "gender", "race", "fold", "found")
+
+
+def add_data_options(parser: argparse.ArgumentParser, *, default: DataName | None = None) -> None:
+    """The options that say which data set is meant; `--data` must be given where it has no default."""
+    parser.add_argument(
+        "--data", choices=get_args(DataName), required=default is None, default=default, help="kind of data set"
+    )
+    parser.add_argument("--path", type=Path, required=True, help="its folder, or the CSV file")
+    parser.add_argument("--split", default="train", help="FairFace: train or val (default: train)")
+    parser.add_argument("--folds", type=int, nargs="+", default=[], help="Adience: the folds to take (0 to 4)")
+    parser.add_argument("--limit", type=int, help="only the first so many pictures")
+
+
+def read_chosen(options: argparse.Namespace) -> list[Sample]:
+    """The data set that `add_data_options` asked for."""
+    data = cast("DataName", options.data)
+    return read_data(data, options.path, split=options.split, folds=options.folds)[: options.limit]
+
+
+def cache_folder(options: argparse.Namespace) -> Path:
+    """The folder under `--cache` that belongs to the chosen data."""
+    parts = [options.data, *([options.split] if options.data == "fairface" else map(str, options.folds))]
+    if options.data in ("csv", "utkface"):
+        parts.append(options.path.resolve().stem)
+    if options.limit:
+        parts.append(f"first{options.limit}")
+    return Path(options.cache) / "-".join(parts)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the tool; raises AgelensError with one sentence where it cannot."""
+    parser = argparse.ArgumentParser(prog="python -m models.prepare", description=__doc__)
+    add_data_options(parser)
+    parser.add_argument("--cache", type=Path, required=True, help="folder for prepared pictures; not in the repository")
+    parser.add_argument("--margin", type=float, default=DEFAULT_MARGIN, help="crop's side over the detector's box")
+    options = parser.parse_args(arguments)
+    prepared = prepare(read_chosen(options), cache_folder(options), margin=options.margin)
+    lost = int((~prepared.found).sum())
+    print(f"{len(prepared)} pictures in {cache_folder(options)}; no face was found in {lost}")
+
+
+if __name__ == "__main__":
+    sys.exit(run_tool(main))

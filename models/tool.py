@@ -1,0 +1,57 @@
+"""What the command-line tools of this package share: one-sentence errors, exit codes, progress bars."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from tqdm import tqdm
+
+from desktop_app.errors import AgelensError
+
+Item = TypeVar("Item")
+
+
+class ToolError(AgelensError):
+    """A tool was asked for something that it cannot do."""
+
+
+def run_tool(main: Callable[[Sequence[str] | None], None], arguments: Sequence[str] | None = None) -> int:
+    """Run a tool.
+
+    Args:
+        main: takes the arguments (None: those of the process).
+        arguments: what to hand to it.
+
+    Returns:
+        The exit code: 0 done, 2 with one line on stderr where the input cannot be used, 130 interrupted.
+    """
+    try:
+        main(arguments)
+    except AgelensError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except OSError as error:
+        sys.stderr.write(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 130
+    return 0
+
+
+def progress(items: Iterable[Item], what: str, *, total: int | None = None, quiet: bool = False) -> tqdm[Item]:
+    """A progress bar on stderr around some items; it hides itself where stderr is no terminal's."""
+    return tqdm(items, desc=what, total=total, unit="", dynamic_ncols=True, disable=True if quiet else None)
+
+
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Guard a file that is there already.
+
+    Raises:
+        ToolError: it exists and nobody said `--overwrite`.
+    """
+    if path.exists() and not overwrite:
+        raise ToolError(f"{path} exists already; choose another name or add --overwrite")

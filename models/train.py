@@ -1,0 +1,242 @@
+"""Trains a network and writes a checkpoint; stopped and started again, it goes on.
+
+The paper's way, an age network (a gender network: `--task gender`, one network for both: `--task both`):
+
+    python -m models.train --recipe paper --task age --data adience --path ADIENCE --test-fold 0 --cache CACHE \
+        --output age.pt
+
+The compact network that the app ships:
+
+    python -m models.train --recipe compact --data fairface --path ../shared/data/fairface --cache CACHE --minutes 240 \
+        --output agelens.pt
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from models.batches import Faces, as_faces, mean_picture
+from models.checkpoints import Checkpoint, load_checkpoint
+from models.labels import ADIENCE_AGES, FAIRFACE_AGES, GENDERS, parse_age_buckets
+from models.manifest import AgeLabel, InputSpec, Labels
+from models.networks import INPUT_SIZE, NetworkSpec, build_network
+from models.prepare import Prepared, add_data_options, cache_folder, prepare, read_chosen
+from models.recipes import DEFAULT_SIDES, CompactRecipe, PaperRecipe, Recipe
+from models.tool import ToolError, run_tool
+from models.trainer import DEFAULT_WORKERS, Budget, Trainer, TrainingSettings, judge
+
+HELD_OUT: Final = 0.1
+PAPER_ITERATIONS: Final = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What to learn from and what to judge on."""
+
+    train: Faces
+    validation: Faces
+
+
+def age_groups(options: argparse.Namespace) -> tuple[AgeLabel, ...]:
+    """The age groups asked for, or those of the data set."""
+    if options.age_buckets:
+        return parse_age_buckets(options.age_buckets)
+    return ADIENCE_AGES if options.data == "adience" else FAIRFACE_AGES
+
+
+def split_rows(prepared: Prepared, *, test_fold: int | None, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows to train on and rows held out: a fold where there are folds, else a tenth drawn from the seed."""
+    rows = np.arange(len(prepared))
+    if test_fold is not None:
+        held_out = prepared.fold == test_fold
+        if not held_out.any() or held_out.all():
+            raise ToolError(f"there is no fold {test_fold} to test on; Adience has the folds 0 to 4")
+    else:
+        held_out = np.zeros(len(rows), bool)
+        chosen = np.random.default_rng(seed).permutation(len(rows))[: max(int(len(rows) * HELD_OUT), 1)]
+        held_out[chosen] = True
+    return rows[~held_out], rows[held_out]
+
+
+def load_split(options: argparse.Namespace, ages: tuple[AgeLabel, ...], heads: Sequence[str]) -> Split:
+    """Prepare the chosen data (once), and split it."""
+    prepared = prepare(read_chosen(options), cache_folder(options))
+    targets = _targets(prepared, ages, heads)
+    if options.data == "fairface":
+        held_options = argparse.Namespace(**{**vars(options), "split": "val"})
+        held_out = prepare(read_chosen(held_options), cache_folder(held_options))
+        return Split(
+            as_faces(prepared, targets, np.arange(len(prepared))),
+            as_faces(held_out, _targets(held_out, ages, heads), np.arange(len(held_out))),
+        )
+    train, validation = split_rows(prepared, test_fold=options.test_fold, seed=options.seed)
+    return Split(as_faces(prepared, targets, train), as_faces(prepared, targets, validation))
+
+
+def make_start(options: argparse.Namespace, ages: tuple[AgeLabel, ...], train: Faces) -> tuple[Checkpoint, Recipe]:
+    """An untrained network and the recipe for it."""
+    torch.manual_seed(options.seed)
+    spec = NetworkSpec(
+        architecture=options.architecture or ("levi-hassner" if options.recipe == "paper" else "compact"),
+        ages=len(ages) if options.task != "gender" else 0,
+        genders=len(GENDERS) if options.task != "age" else 0,
+        norm=options.norm,
+        stem_width=options.stem_width,
+        widths=tuple(options.widths),
+        blocks=tuple(options.blocks),
+    )
+    if spec.architecture == "compact" and len(spec.heads) < 2:
+        raise ToolError("the compact network answers both questions; use --task both")
+    notes = {"data": f"{options.data}: {len(train)} pictures"}
+    labels, state = Labels(ages, GENDERS), build_network(spec).state_dict()
+    if options.recipe == "paper":
+        mean = mean_picture(train.pictures, train.rows, per_channel=options.mean == "channel")
+        values = mean.ravel().tolist()
+        spec_in = InputSpec(mean=(values[0], values[1], values[2]) if len(values) == 3 else 0.0, scale=1.0)
+        image = mean if len(values) > 3 else None
+        start = Checkpoint(spec=spec, labels=labels, input=spec_in, state=state, mean_image=image, notes=notes)
+        return start, PaperRecipe(mean=mean, base_rate=options.rate or 1e-3, step_at=options.step_at)
+    start = Checkpoint(spec=spec, labels=labels, input=InputSpec(), state=state, notes=notes)
+    counts = (
+        np.bincount(train.targets["age"][train.rows].clip(min=-1) + 1, minlength=len(ages) + 1)[1:]
+        if "age" in train.targets
+        else np.ones(1)
+    )
+    sides = options.sides if spec.architecture == "compact" else ((0.0, INPUT_SIZE),)
+    return start, CompactRecipe(
+        age_counts=tuple(int(one) for one in counts),
+        base_rate=options.rate or 3e-3,
+        strength=options.augment,
+        sides=sides,
+    )
+
+
+def train(options: argparse.Namespace, output: Path) -> dict[str, float]:
+    """Train one network as the options say.
+
+    Returns:
+        Its accuracies on the pictures that were held out.
+    """
+    ages = age_groups(options)
+    heads = ("age", "gender") if options.task == "both" else (options.task,)
+    split = load_split(options, ages, heads)
+    start, recipe = make_start(options, ages, split.train)
+    if options.init:
+        start = replace(start, state=_initial_state(load_checkpoint(options.init), start.spec))
+    teacher = load_checkpoint(options.teacher) if options.teacher else None
+    if teacher and teacher.spec.heads != start.spec.heads:
+        raise ToolError(f"{options.teacher} answers other questions; a teacher must have the heads of its student")
+    settings = TrainingSettings(
+        budget=_budget(options),
+        seed=options.seed,
+        device=options.device,
+        workers=options.workers,
+        teacher=teacher.network() if teacher else None,
+        teacher_weights=dict.fromkeys(heads, 1.0) if teacher else None,
+    )
+    trainer = Trainer(start, recipe, split.train, output, settings)
+
+    def report(network: nn.Module, line: str) -> None:
+        scores = judge(network, start, split.validation)
+        print(line, *(f"{name} {value:.4f}" for name, value in scores.items()), flush=True)
+
+    finished = trainer.run(report)
+    return judge(finished.network(), finished, split.validation)
+
+
+def _initial_state(checkpoint: Checkpoint, spec: NetworkSpec) -> Any:
+    if checkpoint.spec != spec:
+        raise ToolError("--init holds another network than the one to train")
+    return checkpoint.state
+
+
+def _targets(prepared: Prepared, ages: tuple[AgeLabel, ...], heads: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+    every = {"age": prepared.ages(ages), "gender": prepared.gender}
+    return {head: every[head] for head in heads}
+
+
+def _budget(options: argparse.Namespace) -> Budget:
+    if options.minutes:
+        return Budget(minutes=options.minutes)
+    if options.iterations or options.recipe == "paper":
+        return Budget(iterations=options.iterations or PAPER_ITERATIONS)
+    raise ToolError("say how long to train: --minutes or --iterations")
+
+
+def _parse_sides(text: str) -> tuple[tuple[float, int], ...]:
+    stages = tuple((float(one.split(":")[0]), int(one.split(":")[1])) for one in text.split(","))
+    if stages[0][0] != 0 or list(stages) != sorted(stages) or not all(32 <= side <= 256 for _, side in stages):
+        raise ValueError(text)
+    return stages
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m models.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--recipe", choices=("paper", "compact"), required=True, help="how to train")
+    parser.add_argument("--architecture", choices=("compact", "levi-hassner"), help="network (default: the recipe's)")
+    parser.add_argument("--task", choices=("age", "gender", "both"), default="both", help="what to answer")
+    add_data_options(parser)
+    parser.add_argument("--age-buckets", default="", help="age groups, such as 0-12,13-19,20-64,65+")
+    parser.add_argument("--test-fold", type=int, help="Adience: hold this fold out")
+    parser.add_argument(
+        "--cross-validate", action="store_true", help="Adience: train five times, each fold held out once"
+    )
+    parser.add_argument("--cache", type=Path, required=True, help="folder for prepared pictures; not in the repository")
+    parser.add_argument("--output", type=Path, required=True, help="the checkpoint to write, and to go on from")
+    parser.add_argument("--iterations", type=int, default=0, help="steps (paper: 50,000)")
+    parser.add_argument("--minutes", type=float, default=0.0, help="time to train for, instead of steps")
+    parser.add_argument("--init", type=Path, metavar="FILE", help="checkpoint to start from")
+    parser.add_argument("--teacher", type=Path, metavar="FILE", help="checkpoint whose answers are learnt as well")
+    parser.add_argument("--rate", type=float, help="highest learning rate (paper 1e-3, compact 3e-3)")
+    parser.add_argument("--seed", type=int, default=0, help="where all chance comes from")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--workers", type=int, default=DEFAULT_WORKERS, help="processes that make random views")
+    paper = parser.add_argument_group("recipe paper")
+    paper.add_argument("--norm", choices=("lrn", "batch"), default="lrn", help="normalisation after the first pools")
+    paper.add_argument("--mean", choices=("image", "channel"), default="image", help="what is taken from the pixels")
+    paper.add_argument("--step-at", type=int, default=10_000, help="step after which the rate is a tenth")
+    compact = parser.add_argument_group("recipe compact")
+    compact.add_argument("--sides", type=_parse_sides, default=DEFAULT_SIDES, help="e.g. 0:128,0.35:160,0.8:227")
+    compact.add_argument("--augment", type=float, default=0.5, help="how often views are damaged, 0 to 1")
+    compact.add_argument("--stem-width", type=int, default=24, help="channels of the first convolution")
+    compact.add_argument("--widths", type=int, nargs="+", default=[32, 64, 128, 256], help="channels of the stages")
+    compact.add_argument("--blocks", type=int, nargs="+", default=[1, 1, 2, 1], help="blocks of the stages")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the tool; raises AgelensError with one sentence where it cannot."""
+    options = build_parser().parse_args(arguments)
+    if len(options.widths) != len(options.blocks):
+        raise ToolError("--widths and --blocks must have as many numbers")
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    if not options.cross_validate:
+        scores = train(options, options.output)
+        print(options.output, *(f"{name} {value:.4f}" for name, value in scores.items()))
+        return
+    rows: list[dict[str, float]] = []
+    for fold in range(5):
+        options.test_fold = fold
+        path = options.output.with_stem(f"{options.output.stem}-fold{fold}")
+        rows.append(train(options, path))
+        print(f"fold {fold}", *(f"{name} {value:.4f}" for name, value in rows[-1].items()))
+    for name in rows[0]:
+        values = [row[name] for row in rows]
+        print(f"{name} {np.mean(values):.4f} ± {np.std(values):.4f} over five folds")
+
+
+if __name__ == "__main__":
+    sys.exit(run_tool(main))

@@ -1,0 +1,276 @@
+"""The training loop: batches, steps, averaged weights, checkpoints that a run goes on from."""
+
+from __future__ import annotations
+
+import copy
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from models.batches import Faces, Normaliser, Views
+from models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from models.networks import INPUT_SIZE, build_network, head_logits, load_state
+from models.pixels import center
+from models.recipes import Recipe, distillation_loss
+from models.tool import ToolError, progress
+
+DEFAULT_WORKERS: Final = 1 if sys.platform == "linux" else 0
+"""Elsewhere, a process that starts would be sent all pictures instead of sharing them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """How long to train: a number of steps, or minutes; the other is 0."""
+
+    iterations: int = 0
+    minutes: float = 0.0
+
+    def progress(self, iteration: int, elapsed_s: float) -> float:
+        """The share of the training that is done, 0 to 1."""
+        done = iteration / self.iterations if self.iterations else elapsed_s / (60 * self.minutes)
+        return min(done, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSettings:
+    """What a run needs besides its recipe.
+
+    Attributes:
+        budget: how long.
+        seed: where all chance comes from; on a CPU, equal seeds and step budgets give equal weights.
+        device: `cpu`, `cuda`, or `auto`.
+        workers: processes that make views; 0 makes them in between.
+        save_every_s: seconds between checkpoints.
+        teacher: a network whose answers are targets too.
+        teacher_weights: how much they count, by head.
+        freeze_norms: leaves batch normalisation's running statistics as they are.
+        quiet: no progress bar.
+    """
+
+    budget: Budget
+    seed: int = 0
+    device: str = "auto"
+    workers: int = DEFAULT_WORKERS
+    save_every_s: float = 300.0
+    teacher: nn.Module | None = None
+    teacher_weights: Mapping[str, float] | None = None
+    freeze_norms: bool = False
+    quiet: bool = False
+
+
+class Trainer:
+    """Trains the network of a checkpoint.
+
+    Args:
+        start: the network, its labels and its input; where the file at `path` is of the same run, that goes on.
+        recipe: the way to train.
+        faces: what to learn from.
+        path: where checkpoints go; the last one is the result.
+        settings: how long and on what.
+
+    Raises:
+        ToolError: the device is not there, the set is smaller than a batch, or the file is of another run.
+    """
+
+    def __init__(self, start: Checkpoint, recipe: Recipe, faces: Faces, path: Path, settings: TrainingSettings) -> None:
+        if len(faces) < 2:
+            raise ToolError("there are too few labelled pictures to train on")
+        self._start, self._recipe, self._faces, self._path, self._settings = start, recipe, faces, path, settings
+        self._device = choose_device(settings.device)
+        self._batch_size = min(recipe.batch_size, len(faces))
+        self._normaliser = Normaliser(start).to(self._device)
+        self._network = build_network(start.spec)
+        load_state(self._network, start.state)
+        self._network = self._network.to(self._device, memory_format=torch.channels_last)
+        self._average = copy.deepcopy(self._network) if recipe.averaging else self._network
+        self._optimiser = recipe.make_optimiser(self._network)
+        self._iteration, self._elapsed_s, self._loss = 0, 0.0, math.nan
+        torch.manual_seed(settings.seed)
+        if path.is_file():
+            self._resume()
+
+    def run(self, on_epoch: Callable[[nn.Module, str], None] | None = None) -> Checkpoint:
+        """Train to the end of the budget.
+
+        Args:
+            on_epoch: called after each pass over the pictures with the network to judge and a line of text.
+
+        Returns:
+            The finished checkpoint, which lies at `path` as well.
+        """
+        try:
+            self._loop(on_epoch)
+        except KeyboardInterrupt:
+            save_checkpoint(self._checkpoint(finished=False), self._path)
+            raise
+        finished = self._checkpoint(finished=True)
+        save_checkpoint(finished, self._path)
+        return finished
+
+    def _loop(self, on_epoch: Callable[[nn.Module, str], None] | None) -> None:
+        self._network.train()
+        saved_at = time.monotonic()
+        began_at = saved_at - self._elapsed_s
+        nothing: tuple[int, ...] = ()
+        with progress(nothing, "training", quiet=self._settings.quiet) as bar:
+            while self._progress() < 1:
+                epoch = self._iteration // self._per_epoch
+                for pixels, targets in self._batches(epoch):
+                    self._step(pixels, targets)
+                    self._elapsed_s = time.monotonic() - began_at
+                    bar.update()
+                    bar.set_postfix_str(f"{self._progress():.1%} loss {self._loss:.3f}", refresh=False)
+                    if time.monotonic() - saved_at > self._settings.save_every_s:
+                        saved_at = time.monotonic()
+                        save_checkpoint(self._checkpoint(finished=False), self._path)
+                    if self._progress() >= 1:
+                        break
+                if on_epoch is not None:
+                    on_epoch(self._average, f"{self._progress():.1%} epoch {epoch + 1} loss {self._loss:.4f}")
+                    self._network.train()
+
+    @property
+    def _per_epoch(self) -> int:
+        return len(self._faces) // self._batch_size
+
+    def _progress(self) -> float:
+        return self._settings.budget.progress(self._iteration, self._elapsed_s)
+
+    def _batches(self, epoch: int) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+        views = Views(
+            self._faces,
+            self._recipe,
+            batch_size=self._batch_size,
+            side=self._recipe.side(self._progress()),
+            seed=self._settings.seed,
+            epoch=epoch,
+            first=self._iteration % self._per_epoch,
+        )
+        workers = self._settings.workers
+        loader: DataLoader[Any] = DataLoader(
+            views, batch_size=None, num_workers=workers, prefetch_factor=6 if workers else None
+        )
+        yield from loader
+
+    def _step(self, views: Tensor, targets: Mapping[str, Tensor]) -> None:
+        rate = self._recipe.rate(self._iteration, self._progress())
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate * group["factor"]
+        if self._settings.freeze_norms:
+            freeze_norms(self._network)
+        pixels = self._normaliser(views.to(self._device))
+        logits = head_logits(self._start.spec, self._network(pixels))
+        loss = self._recipe.loss(logits, {head: one.to(self._device) for head, one in targets.items()})
+        loss = loss + self._teaching(pixels, logits)
+        self._optimiser.zero_grad()
+        loss.backward()
+        if math.isfinite(self._recipe.largest_gradient):
+            nn.utils.clip_grad_norm_(self._network.parameters(), self._recipe.largest_gradient)
+        self._optimiser.step()
+        self._iteration += 1
+        self._loss = float(loss.detach())
+        if not math.isfinite(self._loss):
+            raise ToolError(f"the training diverged at step {self._iteration}; start again with a lower --rate")
+        if self._recipe.averaging:
+            self._average_weights()
+
+    def _teaching(self, pixels: Tensor, logits: Mapping[str, Tensor]) -> Tensor:
+        teacher, weights = self._settings.teacher, self._settings.teacher_weights or {}
+        total = pixels.new_zeros(())
+        if teacher is None:
+            return total
+        with torch.no_grad():
+            answers = head_logits(self._start.spec, teacher.to(self._device)(pixels))
+        for head, weight in weights.items():
+            total = total + weight * distillation_loss(logits[head], answers[head])
+        return total
+
+    def _average_weights(self) -> None:
+        # The average follows closely at first, where the weights still change fast.
+        decay = min(self._recipe.averaging, (1 + self._iteration) / (10 + self._iteration))
+        with torch.no_grad():
+            pairs = zip(self._average.state_dict().values(), self._network.state_dict().values(), strict=True)
+            for average, value in pairs:
+                if average.is_floating_point():
+                    average.lerp_(value, 1 - decay)
+                else:
+                    average.copy_(value)
+
+    def _checkpoint(self, *, finished: bool) -> Checkpoint:
+        training: dict[str, Any] = {"finished": True, "iteration": self._iteration}
+        if not finished:
+            training = {
+                "finished": False,
+                "iteration": self._iteration,
+                "elapsed_s": self._elapsed_s,
+                "network": self._network.state_dict(),
+                "optimiser": self._optimiser.state_dict(),
+                "random": torch.get_rng_state(),
+            }
+        state = {name: value.detach().cpu().contiguous().clone() for name, value in self._average.state_dict().items()}
+        return replace(self._start, state=state, training=training)
+
+    def _resume(self) -> None:
+        found = load_checkpoint(self._path)
+        if found.spec != self._start.spec or found.labels != self._start.labels or not found.training:
+            raise ToolError(f"{self._path} holds another network; choose another --output or delete it")
+        if found.training["finished"]:
+            raise ToolError(f"{self._path} is finished already; choose another --output or delete it")
+        load_state(self._network, found.training["network"])
+        load_state(self._average, found.state if self._recipe.averaging else found.training["network"])
+        self._optimiser.load_state_dict(found.training["optimiser"])
+        self._iteration, self._elapsed_s = found.training["iteration"], found.training["elapsed_s"]
+        torch.set_rng_state(found.training["random"])
+
+
+def judge(network: nn.Module, checkpoint: Checkpoint, faces: Faces, *, batch: int = 100) -> dict[str, float]:
+    """Accuracies of a network on the centre of prepared pictures, as shares of the labelled ones."""
+    network.eval()
+    device = next(network.parameters()).device
+    normaliser = Normaliser(checkpoint).to(device)
+    answers: dict[str, list[NDArray[np.int64]]] = {head: [] for head in checkpoint.spec.heads}
+    with torch.no_grad():
+        for start in range(0, len(faces), batch):
+            views = center(faces.pictures[faces.rows[start : start + batch]], INPUT_SIZE)
+            logits = network(normaliser(torch.from_numpy(np.array(views)).to(device)))
+            for head, one in head_logits(checkpoint.spec, logits).items():
+                answers[head].append(one.argmax(1).cpu().numpy())
+    scores: dict[str, float] = {}
+    for head, parts in answers.items():
+        target = faces.targets[head][faces.rows]
+        off = np.abs(np.concatenate(parts) - target)[target >= 0]
+        if off.size:
+            scores["age_exact" if head == "age" else head] = float((off == 0).mean())
+            if head == "age":
+                scores["age_within_one"] = float((off <= 1).mean())
+    return scores
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; `auto` takes a GPU where PyTorch finds one.
+
+    Raises:
+        ToolError: there is none.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ToolError("PyTorch finds no CUDA device here; use --device cpu")
+    return torch.device(name)
+
+
+def freeze_norms(network: nn.Module) -> None:
+    """Let batch normalisation use its running statistics in training, too: small sets would spoil them."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()

@@ -91,7 +91,7 @@ class Photographer:
         self.take("saved")
         for name in ("statistics", "network"):
             actions[name].trigger()
-            self.wait(4)
+            self.wait(8)
             self.take(name)
             actions[name].trigger()
         actions["privacy"].trigger()

@@ -1,0 +1,95 @@
+"""The program as a person meets it: a real window on a real display, driven by keys."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import pytest
+
+from desktop_app.media.snapshots import read_snapshot_rows
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 60.0
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("Xvfb") and shutil.which("xdotool")), reason="needs Debian's xvfb and xdotool"
+)
+
+
+@pytest.fixture
+def display() -> Iterator[str]:
+    """A screen that nobody sees; the server chooses its number."""
+    read, write = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x800x24", "-nolisten", "tcp"],
+        pass_fds=[write],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(write)
+    with os.fdopen(read) as numbers:
+        number = numbers.readline().strip()
+    yield f":{number}"
+    server.terminate()
+    server.wait(10)
+
+
+def wait_for(holds: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def test_open_record_screenshot_and_quit_by_keys(display: str, tmp_path: Path) -> None:
+    places = {f"XDG_{name}_HOME": str(tmp_path / name) for name in ("CONFIG", "CACHE", "DATA")}
+    dropped = {"QT_QPA_PLATFORM", "WAYLAND_DISPLAY", "XDG_VIDEOS_DIR", "XDG_PICTURES_DIR"}
+    environment = {key: value for key, value in os.environ.items() if key not in dropped}
+    environment |= {**places, "HOME": str(tmp_path), "DISPLAY": display}
+
+    def press(*keys: str) -> None:
+        # Without a window manager nobody gives the window the focus; Qt takes keys only when it has it.
+        command = ["xdotool", "windowfocus", window(), "key", "--window", window(), *keys]
+        subprocess.run(command, env=environment, check=True)
+
+    def made(suffix: str) -> list[Path]:
+        return sorted(tmp_path.rglob(f"Agelens*{suffix}"))
+
+    def window() -> str:
+        command = ["xdotool", "search", "--onlyvisible", "--name", "Agelens"]
+        found = subprocess.run(command, env=environment, capture_output=True, text=True).stdout.split()
+        return found[-1] if found else ""
+
+    process = subprocess.Popen(
+        [sys.executable, "main.py", "demo"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        wait_for(window, process)
+        # Keys are pressed until they take effect: nothing else tells when the first picture is there.
+        wait_for(lambda: press("r") or press_settled(made(".mp4")), process)
+        wait_for(lambda: made(".mp4")[0].stat().st_size > 100_000, process)
+        wait_for(lambda: press("s") or press_settled(made(".png")), process)
+        press("r")
+        press("ctrl+q")
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+        errors = process.communicate()[1]
+    assert "Traceback" not in errors
+    with av.open(str(made(".mp4")[0])) as container:
+        assert sum(1 for _ in container.decode(video=0)) > 10
+    rows = read_snapshot_rows(made(".png")[0])
+    assert all(row.width > 0 for row in rows)
+
+
+def press_settled(files: list[Path]) -> bool:
+    """Give a key a moment before it is pressed again."""
+    time.sleep(0.0 if files else 1.0)
+    return bool(files)

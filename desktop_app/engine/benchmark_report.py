@@ -166,7 +166,7 @@ def _stage_lines(offline: OfflineFigures | None, live: LiveFigures) -> list[str]
         )
         for name in (offline.stage_ms if offline is not None else live.stage_ms)
     ]
-    return table(("stage", "offline, over frames", "live, each time (read: with the wait)"), rows)
+    return table(("stage", "offline, over frames", "live, each time"), rows)
 
 
 def _cost_lines(points: Sequence[CostPoint]) -> list[str]:

@@ -28,8 +28,8 @@ FOUND_IOU: Final = 0.3
 
 _WIDTH: Final = 1280
 _HEIGHT: Final = 720
-_STEADY_FRAMES: Final = 3
-_STEADY_STEP: Final = 1.0
+_STEADY_FRAMES: Final = 36
+_STEADY_STEP: Final = 0.5
 _LARGEST_TILT: Final = 12.0
 # Steps of the R2 sequence, which fills a square evenly (Roberts 2018).
 _STEP_X, _STEP_Y = 0.754877666, 0.569840291

@@ -17,6 +17,7 @@ from desktop_app.engine.worker import Worker
 from desktop_app.media.frame import Frame
 from desktop_app.media.sources import Source, SourceError, SourceInfo, SourceStalledError, open_source
 from desktop_app.vision.finder import DetectorMode, FaceFinder
+from desktop_app.vision.geometry import Box
 from desktop_app.vision.overlay import OverlayStyle
 from desktop_app.vision.tracker import Track, Tracker
 
@@ -65,6 +66,7 @@ class CaptureWorker(Worker):
         self._finder: FaceFinder | None = None
         self._tracker = Tracker()
         self._expected = 0
+        self._near: tuple[Box, ...] = ()
         self._chooser = CropChooser()
         self._spec: CropSpec | None = None
         self._generation = 0
@@ -160,13 +162,18 @@ class CaptureWorker(Worker):
         finder = self._ready_finder()
         with self._statistics.stage("detect"):
             still = self.info is not None and self.info.kind in {"image", "folder"}
-            detections = finder.find_still(frame.image) if still else finder.find(frame.image, expected=self._expected)
+            detections = (
+                finder.find_still(frame.image)
+                if still
+                else finder.find(frame.image, expected=self._expected, near=self._near)
+            )
         self._statistics.count("detection")
         with self._statistics.stage("track"):
             if still and self.info is not None and self.info.kind == "folder":
                 self._tracker.reset()
             tracks = tuple(self._tracker.update(detections, frame.captured_at))
         self._expected = count_expected(tracks)
+        self._near = tuple(track.detection.box for track in tracks if track.missed)
         self._offer_crops(frame, tracks)
         self._last = (frame, tracks, taken_at)
         self._publish(taken_at)
@@ -214,7 +221,7 @@ class CaptureWorker(Worker):
     def _forget(self) -> None:
         """At a cut nobody is who they were."""
         self._tracker.reset()
-        self._expected = 0
+        self._expected, self._near = 0, ()
         self._chooser.reset()
         if self._finder is not None:
             self._finder.reset()

@@ -13,6 +13,7 @@ from desktop_app.media.frame import Frame
 from desktop_app.media.sources import Source
 from desktop_app.vision.classifier import Classifier
 from desktop_app.vision.finder import FaceFinder
+from desktop_app.vision.geometry import Box
 from desktop_app.vision.overlay import OverlayStyle
 from desktop_app.vision.smoothing import Label, Smoother
 from desktop_app.vision.tracker import Track, Tracker
@@ -46,6 +47,7 @@ class OfflineAnalysis:
         self._spec = CropSpec(classifier.crop_size, classifier.margin)
         self._tracker = Tracker()
         self._expected = 0
+        self._near: tuple[Box, ...] = ()
         self._chooser = CropChooser(max_batch=MANY)
         self._smoother = Smoother(classifier.labels)
         self._labels: dict[int, Label] = {}
@@ -85,11 +87,12 @@ class OfflineAnalysis:
             detections = (
                 self._finder.find_still(frame.image)
                 if still
-                else self._finder.find(frame.image, expected=self._expected)
+                else self._finder.find(frame.image, expected=self._expected, near=self._near)
             )
         with self._statistics.stage("track"):
             tracks = self._tracker.update(detections, frame.captured_at)
         self._expected = count_expected(tracks)
+        self._near = tuple(track.detection.box for track in tracks if track.missed)
         labels = self._classified(frame, tracks)
         return compose(
             frame,
@@ -118,7 +121,7 @@ class OfflineAnalysis:
 
     def _forget(self) -> None:
         self._tracker.reset()
-        self._expected = 0
+        self._expected, self._near = 0, ()
         self._chooser.reset()
         self._smoother.reset()
         self._labels.clear()

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import cv2
@@ -14,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.vision.geometry import Box, Point
-from desktop_app.vision.outlines import SUBPIXEL_BITS, corner_brackets, draw_lines, rounded_outline
-from desktop_app.vision.plates import BOLD, PLATE_COLOUR, Colour, Plate, Run, place_plate
+from desktop_app.vision.outlines import SUBPIXEL_BITS, draw_brackets, draw_outline
+from desktop_app.vision.placement import PlateLayout
+from desktop_app.vision.plates import BOLD, PLATE_COLOUR, Colour, Plate, Run, Sprite, render_plate
 from desktop_app.vision.privacy import PrivacyMode, hide_face
 from desktop_app.vision.smoothing import Label
 from desktop_app.vision.tracker import Track
@@ -150,11 +152,11 @@ def draw_boxes(scene: Scene) -> None:
         selected = track.id == scene.style.selected
         thickness = scene.line_width + (max(round(scene.unit), 1) if selected else 0)
         box = track.detection.box
-        lines = rounded_outline(box) if selected else corner_brackets(box)
+        draw = draw_outline if selected else draw_brackets
         before = _area(scene.image, box, 2 * thickness).copy() if track.missed else None
         halo = max(round(scene.unit), 1)
-        draw_lines(scene.image, lines, SHADOW, thickness + 2 * halo, closed=selected)
-        draw_lines(scene.image, lines, track_colour(track.id), thickness, closed=selected)
+        draw(scene.image, box, SHADOW, thickness + 2 * halo)
+        draw(scene.image, box, track_colour(track.id), thickness)
         if before is not None:
             _fade(_area(scene.image, box, 2 * thickness), before)
 
@@ -186,25 +188,21 @@ def draw_plates(scene: Scene) -> None:
     """Write the status lines in the corner and each face's label beside it."""
     height, width = scene.image.shape[:2]
     gap = max(round(5 * scene.unit), 2)
-    taken: list[Box] = []
+    layout = PlateLayout((width, height), [track.detection.box for track in scene.shown], gap=gap)
     if scene.style.statistics and scene.status:
-        panel = _fitted(_status_plate(scene), width - 2 * gap)
+        panel = _status_sprite(scene.status, max(round(15 * scene.unit), 10), width - 2 * gap)
         panel.draw(scene.image, 2 * gap, 2 * gap)
-        taken.append(Box(2 * gap, 2 * gap, panel.width, panel.height))
-    faces = {track.id: track.detection.box for track in scene.shown}
-    for track in scene.shown:
-        plate = _fitted(_face_plate(scene, track), width)
-        if plate.width == 0:
+        layout.take(2 * gap, 2 * gap, panel.width, panel.height)
+    for number, track in enumerate(scene.shown):
+        sprite = _sprite_of(scene, track)
+        if sprite is None:
             continue
-        others = [box for track_id, box in faces.items() if track_id != track.id]
-        size = (plate.width, plate.height)
-        place = place_plate(size, faces[track.id], picture=(width, height), taken=taken, faces=others, gap=gap)
+        place = layout.place((sprite.width, sprite.height), number)
         if place is None:
             continue
-        where = Box(*place, *size)
-        taken.append(where)
+        where = Box(*place, sprite.width, sprite.height)
         before = _area(scene.image, where, 0).copy() if track.missed else None
-        plate.draw(scene.image, *place)
+        sprite.draw(scene.image, *place)
         if before is not None:
             _fade(_area(scene.image, where, 0), before)
 
@@ -213,31 +211,42 @@ LAYERS: Final[tuple[Layer, ...]] = (draw_privacy, draw_boxes, draw_landmarks, dr
 """What is drawn, from the bottom up."""
 
 
-def _status_plate(scene: Scene) -> Plate:
-    lines = tuple((Run(line, WHITE if number == 0 else GREY),) for number, line in enumerate(scene.status))
-    return Plate(lines, max(round(15 * scene.unit), 10))
+@lru_cache(maxsize=2)
+def _status_sprite(status: tuple[str, ...], text_size: int, width: int) -> Sprite:
+    lines = tuple((Run(line, WHITE if number == 0 else GREY),) for number, line in enumerate(status))
+    return render_plate(_fitted(Plate(lines, text_size), width))
 
 
-def _face_plate(scene: Scene, track: Track) -> Plate:
+def _sprite_of(scene: Scene, track: Track) -> Sprite | None:
+    """The face's plate, drawn; None where there is nothing to say."""
     style, label = scene.style, scene.labels.get(track.id)
-    runs: list[Run] = []
+    said = []
     if style.ages and label is not None:
-        runs += _words(_with_dash(label.age), label.age_confidence, style)
+        said.append((label.age, round(label.age_confidence * 100) if style.confidences else None))
     if style.genders and label is not None:
-        runs += [Run("·", GREY, gap=0.3)] if runs else []
-        runs += _words(label.gender, label.gender_confidence, style, gap=0.3 if runs else 0.0)
-    if label is None and (style.ages or style.genders):
-        runs.append(Run("…", WHITE, BOLD))
-    chip = f"#{track.id}" if style.names else None
-    lines = (tuple(runs),) if runs else ()
-    return Plate(lines, scene.text_size, chip, track_colour(track.id))
+        said.append((label.gender, round(label.gender_confidence * 100) if style.confidences else None))
+    waiting = label is None and (style.ages or style.genders)
+    if not (said or waiting or style.names):
+        return None
+    chip = track.id if style.names else None
+    return _face_sprite(tuple(said), waiting, chip, scene.text_size, scene.image.shape[1])
 
 
-def _words(text: str, confidence: float, style: OverlayStyle, *, gap: float = 0.0) -> list[Run]:
-    runs = [Run(text, WHITE, BOLD, gap=gap)]
-    if style.confidences:
-        runs.append(Run(f"{confidence * 100:.0f} %", GREY, size=0.85, gap=0.3))
-    return runs
+@lru_cache(maxsize=128)
+def _face_sprite(
+    said: tuple[tuple[str, int | None], ...], waiting: bool, track_id: int | None, text_size: int, width: int
+) -> Sprite | None:
+    """A face's plate: words with their confidences in percent, or "…", after the number of its track."""
+    runs = [Run("…", WHITE, BOLD)] if waiting else []
+    for number, (text, percent) in enumerate(said):
+        runs += [Run("·", GREY, gap=0.3)] if number else []
+        runs.append(Run(_with_dash(text), WHITE, BOLD, gap=0.3 if number else 0.0))
+        if percent is not None:
+            runs.append(Run(f"{percent} %", GREY, size=0.85, gap=0.3))
+    chip = None if track_id is None else f"#{track_id}"
+    colour = WHITE if track_id is None else track_colour(track_id)
+    plate = _fitted(Plate((tuple(runs),) if runs else (), text_size, chip, colour), width)
+    return render_plate(plate) if plate.width else None
 
 
 def _with_dash(age: str) -> str:

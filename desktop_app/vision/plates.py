@@ -1,9 +1,9 @@
-"""Text on dark plates, and where to put the plates so that they neither collide nor leave the picture."""
+"""Text on dark plates."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -11,8 +11,6 @@ from typing import Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-
-from desktop_app.vision.geometry import Box
 
 Colour = tuple[int, int, int]
 """BGR, 0 to 255."""
@@ -120,71 +118,43 @@ class Plate:
                 pen += text_width(run.text, size, run.weight)
 
 
-def place_plate(
-    size: tuple[int, int],
-    box: Box,
-    *,
-    picture: tuple[int, int],
-    taken: Sequence[Box],
-    faces: Sequence[Box] = (),
-    gap: int = 4,
-) -> tuple[int, int] | None:
-    """Find a free place for a plate: above the face, else below, else inside, else the nearest row that is free.
+@dataclass(frozen=True, slots=True)
+class Sprite:
+    """A drawn plate that can be laid on any picture: `picture * kept / 255 + added`.
 
-    Args:
-        size: width and height of the plate in pixels.
-        box: box of the face the plate belongs to.
-        picture: width and height of the picture.
-        taken: what must not be covered: plates that were placed already.
-        faces: what is better not covered: the boxes of other faces.
-        gap: pixels between the box and the plate.
-
-    Returns:
-        The top left corner, or None where the picture has no room left.
+    Attributes:
+        added: H×W×3 uint8, BGR: what it adds.
+        kept: H×W×3 uint8: how much of the picture shows through, 255 all of it.
     """
-    width, height = size
-    if width > picture[0] or height > picture[1]:
-        return None
-    places = list(_beside(size, box, picture, gap))
-    for avoided in ((*taken, *faces), taken):
-        for x, y in places:
-            if _is_free(Box(x, y, width, height), avoided):
-                return x, y
-    for x, y in _anywhere(size, box, picture):
-        if _is_free(Box(x, y, width, height), taken):
-            return x, y
-    return None
+
+    added: NDArray[np.uint8]
+    kept: NDArray[np.uint8]
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return int(self.added.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return int(self.added.shape[0])
+
+    def draw(self, image: NDArray[np.uint8], x: int, y: int) -> None:
+        """Lay it on a picture with its top left corner at (x, y), both ≥ 0, in place; what is outside is left out."""
+        area = image[y : y + self.height, x : x + self.width]
+        if area.size:
+            added, kept = (layer[: area.shape[0], : area.shape[1]] for layer in (self.added, self.kept))
+            cv2.add(cv2.multiply(area, kept, scale=1 / 255), added, dst=area)
 
 
-def _beside(size: tuple[int, int], box: Box, picture: tuple[int, int], gap: int) -> Iterator[tuple[int, int]]:
-    width, height = size
-    columns = [round(box.x), round(box.right) - width]
-    rows = [round(box.y) - gap - height, round(box.bottom) + gap]
-    rows += [round(box.y) + gap, round(box.bottom) - gap - height]
-    for number, y in enumerate(rows):
-        for x in columns:
-            inset = 0 if number < 2 else gap
-            inside = min(max(x + inset if x == columns[0] else x - inset, 0), picture[0] - width)
-            if 0 <= y <= picture[1] - height:
-                yield inside, y
-
-
-def _anywhere(size: tuple[int, int], box: Box, picture: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    """Places all over the picture, nearest to the wanted one first."""
-    width, height = size
-    wanted_x, wanted_y = box.x, box.y - height
-    columns = {0, picture[0] - width, min(max(round(box.x), 0), picture[0] - width)}
-    columns.update(range(0, picture[0] - width + 1, max(width // 2, 1)))
-    rows = range(0, picture[1] - height + 1, max(height // 2, 1))
-    places = [(x, y) for y in rows for x in columns]
-    yield from sorted(places, key=lambda it: (abs(it[0] - wanted_x) + abs(it[1] - wanted_y), it))
-
-
-def _is_free(place: Box, avoided: Sequence[Box]) -> bool:
-    return not any(
-        place.x < other.right and other.x < place.right and place.y < other.bottom and other.y < place.bottom
-        for other in avoided
-    )
+def render_plate(plate: Plate) -> Sprite:
+    """Draw a plate once, to be laid on pictures many times."""
+    size = (plate.height, plate.width, 3)
+    on_black, on_white = np.zeros(size, np.uint8), np.full(size, 255, np.uint8)
+    plate.draw(on_black, 0, 0)
+    plate.draw(on_white, 0, 0)
+    return Sprite(on_black, np.asarray(cv2.subtract(on_white, on_black), np.uint8))
 
 
 def draw_text(

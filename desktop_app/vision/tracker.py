@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
+from desktop_app.vision.assignment import assign
 from desktop_app.vision.detector import Detection, shifted
 from desktop_app.vision.geometry import Box, Landmarks, Point
 
-Vector = NDArray[np.float64]
-
 UNMATCHED_COST: Final = 2.0
-"""What leaving a track or a detection alone costs, in the unit of `_cost`."""
+"""What leaving a track or a detection alone costs, in the unit of `_State.cost`."""
 MAX_SIZE_RATIO: Final = 1.9
 """Between two sightings a face grows or shrinks by no more than this factor."""
+_MAX_GROWTH: Final = math.log(MAX_SIZE_RATIO)
 DUPLICATE_IOU: Final = 0.5
 """Above this overlap two detections are one face."""
 YOUNG_HITS: Final = 3
@@ -97,8 +95,7 @@ class Tracker:
         self._at = at
         self._tracks = [state for state in self._tracks if self._is_alive(state, at)]
         found = _without_duplicates(detections)
-        costs = np.array([[_cost(state, one, at) for one in found] for state in self._tracks])
-        pairs = dict(_assign(costs.reshape(len(self._tracks), len(found))))
+        pairs = assign(_costs(self._tracks, found, at), UNMATCHED_COST)
         for row, state in enumerate(self._tracks):
             if row in pairs:
                 state.see(found[pairs[row]], at, self._min_cutoff_hz, self._cutoff_slope)
@@ -128,7 +125,23 @@ class Tracker:
 
 
 class _State:
-    """What the tracker knows of one face; vectors hold centre, size and landmarks in pixels."""
+    """What the tracker knows of one face; vectors hold centre, size and landmarks in pixels.
+
+    They are plain lists: on so few numbers NumPy takes longer to be called than to compute.
+    """
+
+    __slots__ = (
+        "first_seen_at",
+        "hits",
+        "id",
+        "last_seen_at",
+        "missed",
+        "raw",
+        "seen",
+        "smooth",
+        "steady",
+        "velocity",
+    )
 
     def __init__(self, track_id: int, detection: Detection, at: float) -> None:
         self.id = track_id
@@ -140,32 +153,38 @@ class _State:
         self.steady = detection
         self.raw = _to_vector(detection)
         self.smooth = self.raw
-        self.velocity: Vector = np.zeros_like(self.raw)
+        self.velocity = [0.0] * len(self.raw)
 
     def see(self, detection: Detection, at: float, min_cutoff_hz: float, cutoff_slope: float) -> None:
         """Move on to a new sighting."""
         raw, dt = _to_vector(detection), at - self.last_seen_at
         if dt > 0:
-            self.velocity = self._velocity_after(raw, dt)
-            speed = np.abs(self.velocity) / max(detection.box.size, 1.0)
-            share = _share(min_cutoff_hz + cutoff_slope * speed, dt)
-            self.smooth = self.smooth + share * (raw - self.smooth)
+            self._filter(raw, dt, min_cutoff_hz, cutoff_slope / max(detection.box.size, 1.0))
         self.raw, self.seen = raw, detection
         self.steady = _to_detection(self.smooth, detection.score)
         self.last_seen_at = at
         self.hits += 1
         self.missed = 0
 
-    def _velocity_after(self, raw: Vector, dt: float) -> Vector:
-        """Velocity in pixels per second, low-passed at 1.2 Hz; the first one is taken as it is."""
-        measured = (raw - self.raw) / max(dt, 0.01)
-        share = 1.0 if self.hits == 1 else _share(np.full(1, 1.2), dt)
-        return np.asarray(self.velocity + share * (measured - self.velocity))
+    def _filter(self, raw: list[float], dt: float, min_cutoff_hz: float, cutoff_per_speed: float) -> None:
+        """Take a sample into the velocity (pixels per second, low-passed at 1.2 Hz) and the steadied vector."""
+        gap_s = max(dt, 0.01)
+        # The first velocity is taken as it is.
+        left = 0.0 if self.hits == 1 else 1 / (1 + 2 * math.pi * 1.2 * dt)
+        pace, least = 2 * math.pi * dt * cutoff_per_speed, 1 + 2 * math.pi * dt * min_cutoff_hz
+        velocity: list[float] = []
+        smooth: list[float] = []
+        for new, old, speed, mean in zip(raw, self.raw, self.velocity, self.smooth, strict=True):
+            measured = (new - old) / gap_s
+            speed_now = measured + left * (speed - measured)
+            velocity.append(speed_now)
+            smooth.append(new + (mean - new) / (least + pace * abs(speed_now)))
+        self.velocity, self.smooth = velocity, smooth
 
     def offset(self, at: float) -> Point:
         """How far the face is expected to have moved since its last sighting, in pixels."""
         gap_s = at - self.last_seen_at
-        return Point(float(self.velocity[0] * gap_s), float(self.velocity[1] * gap_s))
+        return Point(self.velocity[0] * gap_s, self.velocity[1] * gap_s)
 
     def as_track(self, at: float) -> Track:
         detection = shifted(self.steady, *self.offset(at)) if self.missed else self.steady
@@ -180,27 +199,55 @@ class _State:
         )
 
 
-def _cost(state: _State, detection: Detection, at: float) -> float:
-    """How badly a detection fits a track: 0 in full, `UNMATCHED_COST` where it cannot."""
-    expected, box = state.seen.box.shifted(*state.offset(at)), detection.box
-    if not (expected.size > 0 and box.size > 0):
-        return UNMATCHED_COST
-    distance = math.dist(expected.center, box.center) / math.sqrt(expected.size * box.size)
-    growth = abs(math.log(box.size / expected.size))
-    # How far a face may be from where it is expected grows with the time it was not seen.
-    reach = min(0.6 + 2.0 * (at - state.last_seen_at), 1.2)
-    if distance > reach or growth > math.log(MAX_SIZE_RATIO):
-        return UNMATCHED_COST
-    # The square prefers that all faces moved a little over one that jumped: a step of the camera, say.
-    return min(distance**2 + growth + 0.5 * (1 - expected.iou(box)), UNMATCHED_COST)
+def _costs(states: Sequence[_State], found: Sequence[Detection], at: float) -> list[dict[int, float]]:
+    """For each track how badly each detection within reach fits it: from 0, in full, to `UNMATCHED_COST`."""
+    # By their x, so that for each track only those at about its place are looked at.
+    order = sorted(
+        (center.x, center.y, one.box.size, column)
+        for column, one in enumerate(found)
+        if (center := one.box.center) and one.box.size > 0
+    )
+    across = [entry[0] for entry in order]
+    costs: list[dict[int, float]] = []
+    for state in states:
+        row: dict[int, float] = {}
+        costs.append(row)
+        offset, size = state.offset(at), state.seen.box.size
+        if not size > 0:
+            continue
+        center_x, center_y = (a + b for a, b in zip(state.seen.box.center, offset, strict=True))
+        # How far a face may be from where it is expected grows with the time it was not seen.
+        reach = min(0.6 + 2.0 * (at - state.last_seen_at), 1.2)
+        furthest = reach * size * math.sqrt(MAX_SIZE_RATIO)
+        near = slice(bisect_left(across, center_x - furthest), bisect_right(across, center_x + furthest))
+        for x, y, other_size, column in order[near]:
+            growth = abs(math.log(other_size / size))
+            distance = math.hypot(x - center_x, y - center_y) / math.sqrt(size * other_size)
+            if distance > reach or growth > _MAX_GROWTH:
+                continue
+            overlap = state.seen.box.shifted(*offset).iou(found[column].box)
+            # The square prefers that all faces moved a little over one that jumped: a step of the camera, say.
+            row[column] = min(distance**2 + growth + 0.5 * (1 - overlap), UNMATCHED_COST)
+    return costs
 
 
 def _without_duplicates(detections: Sequence[Detection]) -> list[Detection]:
     """The detections in a fixed order, best score first, without second ones of the same face."""
     kept: list[Detection] = []
+    edges: list[tuple[float, float, float, float]] = []
     for one in sorted(detections, key=_rank):
-        if not any(_is_same_face(one.box, other.box) for other in kept):
+        box = one.box
+        left, top, right, bottom = box.x, box.y, box.right, box.bottom
+        if not any(
+            left <= other_right
+            and other_left <= right
+            and top <= other_bottom
+            and other_top <= bottom
+            and _is_same_face(box, other.box)
+            for other, (other_left, other_top, other_right, other_bottom) in zip(kept, edges, strict=True)
+        ):
             kept.append(one)
+            edges.append((left, top, right, bottom))
     return kept
 
 
@@ -224,54 +271,15 @@ def _is_same_face(one: Box, other: Box) -> bool:
     )
 
 
-def _assign(costs: Vector) -> list[tuple[int, int]]:
-    """The assignment of rows to columns with the smallest total cost, by shortest augmenting paths.
-
-    Jonker and Volgenant 1987, "A shortest augmenting path algorithm for dense and sparse linear assignment
-    problems". Pairs that cost `UNMATCHED_COST` or more are left out.
-
-    Returns:
-        (row, column) pairs.
-    """
-    rows, columns = costs.shape
-    if rows > columns:
-        return [(row, column) for column, row in _assign(costs.T)]
-    row_price, column_price = np.zeros(rows), np.zeros(columns)
-    owner = np.full(columns, -1)
-    for start in range(rows):
-        length = np.full(columns, np.inf)
-        before = np.full(columns, -1)
-        done = np.zeros(columns, dtype=bool)
-        row, column, reached = start, -1, 0.0
-        while row >= 0:
-            reduced = reached + costs[row] - row_price[row] - column_price
-            shorter = ~done & (reduced < length)
-            length[shorter], before[shorter] = reduced[shorter], column
-            column = int(np.argmin(np.where(done, np.inf, length)))
-            reached, done[column], row = float(length[column]), True, int(owner[column])
-        row_price[start] += reached
-        inner = done & (owner >= 0)
-        row_price[owner[inner]] += reached - length[inner]
-        column_price[done] -= reached - length[done]
-        while column >= 0:
-            previous = int(before[column])
-            owner[column] = start if previous < 0 else owner[previous]
-            column = previous
-    taken = [(int(row), column) for column, row in enumerate(owner) if row >= 0]
-    return [(row, column) for row, column in taken if costs[row, column] < UNMATCHED_COST]
-
-
-def _share(cutoff_hz: Vector, dt: float) -> Vector:
-    """The weight of a new sample in a first-order low-pass with this cutoff."""
-    return np.asarray(1 / (1 + 1 / (2 * math.pi * cutoff_hz * dt)))
-
-
-def _to_vector(detection: Detection) -> Vector:
+def _to_vector(detection: Detection) -> list[float]:
     box = detection.box
-    return np.array([*box.center, box.width, box.height, *np.ravel(detection.landmarks.points)], np.float64)
+    vector = [*box.center, box.width, box.height]
+    for point in detection.landmarks.points:
+        vector += point
+    return vector
 
 
-def _to_detection(vector: Vector, score: float) -> Detection:
-    x, y, width, height, *marks = vector.tolist()
-    points = [Point(marks[index], marks[index + 1]) for index in range(0, len(marks), 2)]
+def _to_detection(vector: Sequence[float], score: float) -> Detection:
+    x, y, width, height, *marks = vector
+    points = map(Point, marks[::2], marks[1::2])
     return Detection(Box(x - width / 2, y - height / 2, width, height), score, Landmarks(*points))

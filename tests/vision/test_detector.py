@@ -116,3 +116,16 @@ def test_a_higher_threshold_finds_no_more(picture: NDArray[np.uint8]) -> None:
 def test_a_missing_model_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"face detector's model is missing.*reinstall"):
         FaceDetector(models_folder=tmp_path)
+
+
+@pytest.mark.parametrize("detector_range", ["short", "full"])
+def test_large_pictures_give_the_same_faces_in_their_own_pixels(
+    detector_range: DetectorRange, picture: NDArray[np.uint8]
+) -> None:
+    large = np.asarray(cv2.resize(picture, None, fx=6, fy=6, interpolation=cv2.INTER_LINEAR), np.uint8)
+    with FaceDetector(detector_range) as opened:
+        (small_one,), (large_one,) = opened.detect(picture), opened.detect(large)
+    assert large_one.box.iou(small_one.box.scaled(6)) > 0.9
+    assert large_one.score == pytest.approx(small_one.score, abs=0.05)
+    for mark, expected in zip(large_one.landmarks.points, small_one.landmarks.scaled(6).points, strict=True):
+        assert mark == pytest.approx(expected, abs=18)

@@ -72,7 +72,7 @@ class CaptureWorker(Worker):
         self._generation = 0
         self._opened = False
         self._dropped = 0
-        self._last: tuple[Frame, tuple[Track, ...], float] | None = None
+        self._last: tuple[Frame, tuple[Track, ...]] | None = None
 
     def set_detector(self, mode: DetectorMode, min_score: float) -> None:
         """Look for faces differently from the next frame on."""
@@ -175,7 +175,7 @@ class CaptureWorker(Worker):
         self._expected = count_expected(tracks)
         self._near = tuple(track.detection.box for track in tracks if track.missed)
         self._offer_crops(frame, tracks)
-        self._last = (frame, tracks, taken_at)
+        self._last = (frame, tracks)
         self._publish(taken_at)
 
     def _offer_crops(self, frame: Frame, tracks: tuple[Track, ...]) -> None:
@@ -195,7 +195,7 @@ class CaptureWorker(Worker):
     def _publish(self, taken_at: float) -> None:
         if self._last is None:
             return
-        frame, tracks, _ = self._last
+        frame, tracks = self._last
         composed = compose(
             frame,
             tracks,

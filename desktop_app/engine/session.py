@@ -78,9 +78,8 @@ class Session:
         self._recorder: RecorderWorker | None = None
         self._statistics = Statistics()
         self._playback = Playback(loop=settings.loop)
-        self._choice = ModelChoice(settings.model, settings.provider, settings.oversample)
         self._inference = InferenceWorker(
-            self._choice,
+            ModelChoice(settings.model, settings.provider, settings.oversample),
             statistics=self._statistics,
             on_labels=self._playback.redraw,
             on_model=self._take_model,

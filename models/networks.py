@@ -19,6 +19,9 @@ from models.layers import ConvNorm, ResidualBlock, ResponseNorm
 INPUT_SIZE: Final = 227
 """Side of the input in pixels."""
 
+FC6_SIDE: Final = 7
+"""Side of the maps that reach fc6 of the paper's network."""
+
 NetworkName = Literal["compact", "levi-hassner"]
 Norm = Literal["lrn", "batch"]
 State = Mapping[str, Tensor]
@@ -100,7 +103,7 @@ class LeviHassnerNet(nn.Module):
         self.conv2 = nn.Conv2d(96, 256, 5, padding=2)
         self.norm2 = _paper_norm(norm, 256)
         self.conv3 = nn.Conv2d(256, 384, 3, padding=1)
-        self.fc6 = nn.Linear(384 * 7 * 7, 512)
+        self.fc6 = nn.Linear(384 * FC6_SIDE**2, 512)
         self.fc7 = nn.Linear(512, 512)
         self.fc8 = nn.Linear(512, outputs)
         self.relu = nn.ReLU()
@@ -120,6 +123,9 @@ class LeviHassnerNet(nn.Module):
         maps = self.norm1(self.pool(self.relu(self.conv1(pixels))))
         maps = self.norm2(self.pool(self.relu(self.conv2(maps))))
         maps = self.pool(self.relu(self.conv3(maps)))
+        if maps.shape[-1] != FC6_SIDE:
+            # Training may begin with smaller pictures, which cost less.
+            maps = functional.adaptive_avg_pool2d(maps, FC6_SIDE)
         hidden = self.dropout(self.relu(self.fc6(maps.flatten(1))))
         return cast("Tensor", self.relu(self.fc7(hidden)))
 

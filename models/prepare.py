@@ -134,22 +134,25 @@ def load_prepared(folder: Path) -> Prepared:
 def find_face(detector: FaceDetector, image: NDArray[np.uint8]) -> Detection | None:
     """The face that a labelled picture is about, or None.
 
-    A face that fills the middle of the picture is looked for first, with a border around it, as in data sets of cut out
-    faces; then the largest face anywhere.
+    Looked for as the app looks at a still picture, so that networks learn from the crops which they will get: first
+    without a border, and with one where that shows no certain face in the middle. In the middle is where data sets of
+    cut out faces have it; where there is none, it is the largest face anywhere.
 
     Args:
         detector: with a score limit of `MIN_SCORE`.
         image: H×W×3 uint8, BGR.
     """
     height, width = image.shape[:2]
+    plain = [one for one in detector.detect(image) if one.score >= CERTAIN_SCORE]
+    central = [one for one in plain if _is_central(one, width, height)]
+    if central:
+        return largest(central)
     border = max(height, width) // 2
     padded = cv2.copyMakeBorder(image, border, border, border, border, cv2.BORDER_CONSTANT, value=(0, 0, 0))
     detections = [shifted(one, -border, -border) for one in detector.detect(np.asarray(padded, np.uint8))]
     central = [one for one in detections if _is_central(one, width, height)]
     certain = [one for one in detections if one.score >= CERTAIN_SCORE]
-    if not central and not certain:
-        certain = [one for one in detector.detect(image) if one.score >= CERTAIN_SCORE]
-    return largest(central or certain)
+    return largest(central or plain or certain)
 
 
 def _is_central(detection: Detection, width: int, height: int) -> bool:

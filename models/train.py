@@ -112,7 +112,7 @@ def make_start(options: argparse.Namespace, ages: tuple[AgeLabel, ...], train: F
         if "age" in train.targets
         else np.ones(1)
     )
-    sides = options.sides if spec.architecture == "compact" else ((0.0, INPUT_SIZE),)
+    sides = options.sides or (DEFAULT_SIDES if spec.architecture == "compact" else ((0.0, INPUT_SIZE),))
     return start, CompactRecipe(
         age_counts=tuple(int(one) for one in counts),
         base_rate=options.rate or 3e-3,
@@ -141,6 +141,7 @@ def train(options: argparse.Namespace, output: Path) -> dict[str, float]:
         seed=options.seed,
         device=options.device,
         workers=options.workers,
+        bfloat16=options.bfloat16,
         teacher=teacher.network() if teacher else None,
         teacher_weights=dict.fromkeys(heads, 1.0) if teacher else None,
     )
@@ -203,13 +204,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, help="highest learning rate (paper 1e-3, compact 3e-3)")
     parser.add_argument("--seed", type=int, default=0, help="where all chance comes from")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--bfloat16", action="store_true", help="calculate in half the width: faster, where supported")
     parser.add_argument("--workers", type=int, default=DEFAULT_WORKERS, help="processes that make random views")
     paper = parser.add_argument_group("recipe paper")
     paper.add_argument("--norm", choices=("lrn", "batch"), default="lrn", help="normalisation after the first pools")
     paper.add_argument("--mean", choices=("image", "channel"), default="image", help="what is taken from the pixels")
     paper.add_argument("--step-at", type=int, default=10_000, help="step after which the rate is a tenth")
     compact = parser.add_argument_group("recipe compact")
-    compact.add_argument("--sides", type=_parse_sides, default=DEFAULT_SIDES, help="e.g. 0:128,0.35:160,0.8:227")
+    compact.add_argument("--sides", type=_parse_sides, help="e.g. 0:128,0.35:160,0.8:227")
     compact.add_argument("--augment", type=float, default=0.5, help="how often views are damaged, 0 to 1")
     compact.add_argument("--stem-width", type=int, default=24, help="channels of the first convolution")
     compact.add_argument("--widths", type=int, nargs="+", default=[32, 64, 128, 256], help="channels of the stages")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from skimage import data as pictures
 
+from desktop_app.vision.detector import FaceDetector, largest
 from models.datasets import (
     DataError,
     Years,
@@ -25,7 +26,7 @@ from models.datasets import (
 )
 from models.labels import FAIRFACE_AGES, LabelError, age_class, ages_from_rows, ages_to_rows, parse_age_buckets
 from models.pixels import center, to_pixels
-from models.prepare import age_targets, load_prepared, main, prepare
+from models.prepare import MIN_SCORE, age_targets, find_face, load_prepared, main, prepare
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +215,17 @@ def test_faces_are_prepared_as_the_app_cuts_them(tmp_path: Path, portrait: NDArr
     assert again.gender.tolist() == [0, 1, 0]
     with pytest.raises(DataError, match="other pictures"):
         prepare(samples[:1], cache)
+
+
+@pytest.mark.parametrize("border", [0, 70])
+def test_networks_learn_from_the_crop_that_the_app_takes(portrait: NDArray[np.uint8], border: int) -> None:
+    face = np.ascontiguousarray(portrait[90 - border : 185 + border, 175 - border : 270 + border])
+    with FaceDetector("short", min_score=MIN_SCORE) as trainings, FaceDetector("short") as apps:
+        found, expected = find_face(trainings, face), largest(apps.detect_still(face))
+    assert found is not None
+    assert expected is not None
+    # Candidates that only training's lower limit lets in are averaged into the box.
+    assert found.box.iou(expected.box) > 0.95
 
 
 def test_a_damaged_cache_is_refused(tmp_path: Path) -> None:

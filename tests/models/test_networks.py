@@ -15,6 +15,7 @@ from models.networks import (  # noqa: E402
     LeviHassnerNet,
     NetworkError,
     NetworkSpec,
+    TwoHeadLeviHassnerNet,
     build_network,
     head_logits,
     load_state,
@@ -106,6 +107,12 @@ def test_pools_round_up_and_look_no_farther_than_the_border() -> None:
     assert pooled.shape[-2:] == (28, 28)
     assert pooled[0, 0, 0, 0] == 2 * 56 + 2
     assert pooled[0, 0, -1, -1] == 56 * 56 - 1
+
+
+def test_the_papers_network_can_learn_from_smaller_pictures() -> None:
+    network = TwoHeadLeviHassnerNet(9, 2, "batch")
+    ages, genders = network(torch.randn(2, 3, 131, 131))
+    assert (ages.shape, genders.shape) == ((2, 9), (2, 2))
 
 
 def test_one_network_can_answer_both_questions() -> None:

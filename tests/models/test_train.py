@@ -65,15 +65,17 @@ def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(torch.equal(value, other[name]) for name, value in one.items())
 
 
-def test_a_network_learns_what_is_plain_to_see(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_a_network_learns_what_is_plain_to_see(tmp_path: Path, bfloat16: bool) -> None:
     recipe = tiny_recipe(base_rate=3e-2, strength=0.0, averaging=0.9, spread=0.3)
     faces = faces_of()
-    finished = Trainer(tiny_start(), recipe, faces, tmp_path / "tiny.pt", settings_for(40)).run()
+    finished = Trainer(tiny_start(), recipe, faces, tmp_path / "tiny.pt", settings_for(40, bfloat16=bfloat16)).run()
     before = judge(tiny_start().network(), tiny_start(), faces)
     after = judge(finished.network(), finished, faces)
     assert after["gender"] == 1.0
     assert after["age_exact"] >= 0.9 > before["age_exact"]
     assert load_checkpoint(tmp_path / "tiny.pt").training["finished"]
+    assert all(value.dtype != torch.bfloat16 for value in finished.state.values())
 
 
 def test_equal_seeds_give_equal_weights(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -13,14 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from desktop_app.engine.flow import Composed
+from desktop_app.engine.flow import AnalysisSettings, Composed
 from desktop_app.engine.offline import OfflineAnalysis
 from desktop_app.errors import AgelensError
 from desktop_app.media.recorder import Recorder
-from desktop_app.media.sources import CameraOptions, Source, SourceInfo, open_source
+from desktop_app.media.sources import Source, SourceInfo, open_source
 from desktop_app.vision.classifier import Classifier
-from desktop_app.vision.finder import DetectorMode, FaceFinder
-from desktop_app.vision.overlay import OverlayStyle
+from desktop_app.vision.finder import FaceFinder
 from desktop_app.vision.predictions import PredictionWriter, face_rows
 from models.catalogue import Catalogue
 
@@ -33,36 +32,18 @@ class AnnotationError(AgelensError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnnotationRequest:
+class AnnotationRequest(AnalysisSettings):
     """What to annotate and where to write it.
 
     Attributes:
-        source: what `open_source` takes.
         output: a video (`.mp4`, `.mkv`), a picture for a picture, or a folder for a folder of pictures; None for none.
         predictions: a table (`.csv`, `.jsonl`); None for none.
         overwrite: replace what is there.
-        model: name or path; empty for the default.
-        provider: execution provider, or `auto`.
-        oversample: average ten views of each face.
-        mirror: flip the pictures.
-        detector: which of the two detector models look.
-        min_score: faces below this detector score are left out.
-        style: what is drawn.
-        camera: format asked of a camera.
     """
 
-    source: str
     output: Path | None = None
     predictions: Path | None = None
     overwrite: bool = False
-    model: str = ""
-    provider: str = "auto"
-    oversample: bool = False
-    mirror: bool = False
-    detector: DetectorMode = "auto"
-    min_score: float = 0.5
-    style: OverlayStyle = field(default_factory=OverlayStyle)
-    camera: CameraOptions = field(default_factory=CameraOptions)
 
 
 @dataclass(frozen=True, slots=True)

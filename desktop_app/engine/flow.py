@@ -22,8 +22,8 @@ RecordingState = Literal["idle", "recording", "paused", "finishing", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionSettings:
-    """What a session is started with.
+class AnalysisSettings:
+    """What to look at, and how: the same for the window, `annotate` and `benchmark`.
 
     Attributes:
         source: what `open_source` takes.
@@ -35,7 +35,6 @@ class SessionSettings:
         detector: which of MediaPipe's two models looks for faces; `auto` uses both as needed.
         min_score: faces below this detector score (0 to 1) are left out.
         style: what is drawn.
-        loop: start a finite source again at its end.
     """
 
     source: str = "demo"
@@ -47,6 +46,16 @@ class SessionSettings:
     detector: DetectorMode = "auto"
     min_score: float = 0.5
     style: OverlayStyle = field(default_factory=OverlayStyle)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSettings(AnalysisSettings):
+    """What a session is started with.
+
+    Attributes:
+        loop: start a finite source again at its end.
+    """
+
     loop: bool = True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -68,6 +69,7 @@ def run_window(
     """
     check_display(os.environ)
     # Imported only now: Qt and OpenCV need the libraries that were looked for.
+    from PySide6.QtCore import Qt
     from PySide6.QtWidgets import QApplication
 
     from desktop_app.settings import SettingsStore
@@ -89,6 +91,9 @@ def run_window(
     install_language(app, settings.language)
     window = MainWindow(settings, store)
     interrupted = _close_on_signals(lambda: window.close())
+    # All is loaded when there is a first picture. Left to be searched for garbage, it would stop every thread for the
+    # length of two frames now and then.
+    window.bridge.picture_arrived.connect(gc.freeze, Qt.ConnectionType.SingleShotConnection)
     window.show()
     window.begin(explicit=source is not None)
     app.exec()

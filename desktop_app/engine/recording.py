@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,49 @@ from desktop_app.engine.channel import Channel, ChannelClosedError
 from desktop_app.engine.flow import Composed, RecordingStatus
 from desktop_app.engine.worker import Worker
 from desktop_app.errors import AgelensError
-from desktop_app.media.recorder import Recorder
+from desktop_app.media.disk import ALMOST_FULL, has_room
+from desktop_app.media.recorder import Recorder, RecordingError
 from desktop_app.vision.predictions import PredictionWriter, face_rows
 
 CHANNEL_CAPACITY: Final = 24
 """Pictures that may wait for the encoder: under a second, about 66 MB at 720p."""
+STILL_AFTER_S: Final = 0.5
+"""A picture that nothing followed for so long is written again: a recording goes on while the picture stands still."""
+LATE_S: Final = 0.75
+"""How much later than its predecessor a picture may come and still find its moment free."""
+RESERVE_BYTES: Final = 64 * 2**20
+"""Free space at which a recording ends: it is finished in order, and other programs still have room."""
+SPACE_CHECK_S: Final = 1.0
+_NO_PICTURE: Final = "Nothing was recorded: no picture came in that time."
+_UNFORESEEN: Final = "The recording ended by an error of the program; start again, and please report it."
+
+
+class RecordingClock:
+    """The monotonic clock without the pauses of a recording."""
+
+    def __init__(self) -> None:
+        self._paused_at: float | None = None
+        self._resumed_at = float("-inf")
+        self._paused_s = 0.0
+
+    def pause(self, at: float) -> None:
+        """Stand still from the moment `at`; no effect while it does."""
+        if self._paused_at is None:
+            self._paused_at = at
+
+    def resume(self, at: float) -> None:
+        """Go on at the moment `at`; no effect while it runs."""
+        if self._paused_at is not None:
+            self._paused_s += at - self._paused_at
+            self._paused_at, self._resumed_at = None, at
+
+    def runs_at(self, at: float) -> bool:
+        """Whether the moment `at` is in no pause, as far as it is not before the last one."""
+        return at >= self._resumed_at and (self._paused_at is None or at < self._paused_at)
+
+    def time_of(self, at: float) -> float:
+        """What this clock shows at the moment `at`, in seconds."""
+        return (at if self._paused_at is None else min(at, self._paused_at)) - self._paused_s
 
 
 class RecorderWorker(Worker):
@@ -27,6 +66,7 @@ class RecorderWorker(Worker):
         predictions: a `.csv` or `.jsonl` file beside it, or None.
         rate: the source's nominal frames per second.
         overwrite: replace existing files.
+        reserve_bytes: free space at which the recording ends.
         on_change: called on this thread when the state changed.
     """
 
@@ -37,18 +77,24 @@ class RecorderWorker(Worker):
         predictions: Path | None = None,
         rate: float = 30.0,
         overwrite: bool = False,
+        reserve_bytes: int = RESERVE_BYTES,
         on_change: Callable[[], None],
     ) -> None:
         super().__init__("recorder")
-        self._pictures: Channel[Composed] = Channel(CHANNEL_CAPACITY, drop="newest")
-        self._predictions = predictions
+        self._pictures: Channel[tuple[float, Composed]] = Channel(CHANNEL_CAPACITY, drop="newest")
+        self._path, self._predictions = path, predictions
         self._rate = rate or 30.0
         self._overwrite = overwrite
+        self._reserve_bytes = reserve_bytes
         self._on_change = on_change
         self._lock = threading.Lock()
         self._status = RecordingStatus(state="recording", path=path)
-        self._paused_at: float | None = None
-        self._paused_s = 0.0
+        self._clock = RecordingClock()
+        self._recorder: Recorder | None = None
+        self._writer: PredictionWriter | None = None
+        self._last: tuple[float, Composed] | None = None
+        self._delay_s = 0.0
+        self._space_checked_at = float("-inf")
 
     @property
     def status(self) -> RecordingStatus:
@@ -57,19 +103,21 @@ class RecorderWorker(Worker):
             return replace(self._status, dropped=self._pictures.dropped)
 
     def offer(self, composed: Composed) -> None:
-        """Hand in the picture that is shown now; returns at once."""
-        if self.status.state == "recording":
-            self._pictures.put(composed)
+        """Hand in the picture that is shown now; returns at once. One that was taken in a pause is left out."""
+        with self._lock:
+            if self._status.state not in {"recording", "paused"} or not self._clock.runs_at(composed.taken_at):
+                return
+            time_s = self._clock.time_of(composed.taken_at)
+        self._pictures.put((time_s, composed))
 
     def pause(self, paused: bool, *, at: float) -> None:
         """Leave out what is shown from the moment `at` (monotonic seconds), or go on."""
         with self._lock:
             if paused and self._status.state == "recording":
-                self._paused_at = at
+                self._clock.pause(at)
                 self._status = replace(self._status, state="paused")
             elif not paused and self._status.state == "paused":
-                self._paused_s += at - (self._paused_at or at)
-                self._paused_at = None
+                self._clock.resume(at)
                 self._status = replace(self._status, state="recording")
         self._on_change()
 
@@ -78,61 +126,117 @@ class RecorderWorker(Worker):
         super().stop()
         with self._lock:
             if self._status.state in {"recording", "paused"}:
+                self._clock.pause(time.monotonic())
                 self._status = replace(self._status, state="finishing")
         self._pictures.close()
         self._on_change()
 
     def run(self) -> None:
         """Write until stopped or until it goes wrong; what was written stays playable."""
-        recorder: Recorder | None = None
-        writer: PredictionWriter | None = None
-        message = ""
+        message = _UNFORESEEN
         try:
-            if self._predictions is not None:
-                writer = PredictionWriter(self._predictions, overwrite=self._overwrite)
-            while True:
-                composed = self._pictures.get()
-                if composed is None:
-                    continue
-                if recorder is None:
-                    recorder = self._open(composed)
-                self._write(recorder, writer, composed)
-        except ChannelClosedError:
-            pass
+            try:
+                failure = self._record()
+            finally:
+                closing = self._close()
+            message = failure or closing or ("" if self.status.frames else _NO_PICTURE)
+        finally:
+            self._note(state="failed" if message else "idle", message=message)
+            self._let_go()
+
+    def _record(self) -> str:
+        """Write until stopped; returns what went wrong, or nothing."""
+        try:
+            try:
+                while True:
+                    self._take(self._pictures.get(STILL_AFTER_S))
+            except ChannelClosedError:
+                self._repeat(self._now_s() - 1 / self._rate)
         except AgelensError as error:
-            message = str(error)
-        message = self._close(recorder, writer) or message
-        self._note(state="failed" if message else "idle", message=message)
+            return str(error)
+        return ""
 
-    def _open(self, composed: Composed) -> Recorder:
-        path = self.status.path
-        assert path is not None
-        height, width = composed.picture.shape[:2]
-        return Recorder(path, width=width, height=height, rate=self._rate, overwrite=self._overwrite)
+    def _take(self, item: tuple[float, Composed] | None) -> None:
+        if item is None:
+            self._repeat(self._now_s() - LATE_S)
+            return
+        self._delay_s = self._now_s() - item[0]
+        self._write(*item)
 
-    def _write(self, recorder: Recorder, writer: PredictionWriter | None, composed: Composed) -> None:
+    def _now_s(self) -> float:
+        with self._lock:
+            return self._clock.time_of(time.monotonic())
+
+    def _repeat(self, until_s: float) -> None:
+        """Write the last picture once more, where no other was shown until that moment of the recording's clock."""
+        # As late as the last one came: one that is on its way was taken after it.
+        time_s = until_s - self._delay_s
+        if self._last is not None and time_s >= self._last[0] + 1 / self._rate:
+            self._write(time_s, self._last[1])
+
+    def _write(self, time_s: float, composed: Composed) -> None:
+        self._check_space()
+        recorder = self._recorder or self._open(composed)
         index = recorder.frames
-        recorder.write(composed.picture, composed.taken_at - self._paused_s)
-        if writer is not None:
-            rows = face_rows(index, recorder.duration_s, composed.frame.origin, composed.tracks, composed.labels)
-            writer.write(rows)
+        recorder.write(composed.picture, time_s)
+        self._last = (time_s, composed)
+        if self._writer is not None:
+            rows = face_rows(index, recorder.last_time_s, composed.frame.origin, composed.tracks, composed.labels)
+            self._writer.write(rows)
         self._note(frames=recorder.frames, duration_s=recorder.duration_s, size_bytes=recorder.size_bytes)
 
-    def _close(self, recorder: Recorder | None, writer: PredictionWriter | None) -> str:
+    def _open(self, composed: Composed) -> Recorder:
+        """Make the files, now that there is something to write."""
+        height, width = composed.picture.shape[:2]
+        self._recorder = Recorder(self._path, width=width, height=height, rate=self._rate, overwrite=self._overwrite)
+        if self._predictions is not None:
+            self._writer = PredictionWriter(self._predictions, overwrite=self._overwrite)
+        return self._recorder
+
+    def _check_space(self) -> None:
+        """End in order rather than in the middle of a write.
+
+        Raises:
+            RecordingError: the disk is almost full.
+        """
+        now = time.monotonic()
+        if now < self._space_checked_at + SPACE_CHECK_S:
+            return
+        self._space_checked_at = now
+        if has_room(self._path, self._reserve_bytes):
+            return
+        if self._recorder is None:
+            raise RecordingError(f"Cannot record to “{self._path}”: {ALMOST_FULL}.")
+        raise RecordingError(f"The recording ended: {ALMOST_FULL} (what was recorded before is “{self._path}”).")
+
+    def _close(self) -> str:
         """Finish both files; returns what went wrong, or nothing."""
         message = ""
-        if recorder is not None:
+        if self._recorder is not None:
             try:
-                summary = recorder.close()
-                self._note(frames=summary.frames, duration_s=summary.duration_s, size_bytes=summary.size_bytes)
+                self._recorder.close()
             except AgelensError as error:
                 message = str(error)
-        if writer is not None:
+            # Closed for good, also after an error: now it tells what is in the file.
+            summary = self._recorder.close()
+            self._note(
+                path=summary.path,
+                frames=summary.frames,
+                duration_s=summary.duration_s,
+                size_bytes=summary.size_bytes,
+            )
+        if self._writer is not None:
             try:
-                writer.close()
+                self._writer.close()
             except AgelensError as error:
                 message = message or str(error)
         return message
+
+    def _let_go(self) -> None:
+        """Keep no pictures and no encoder: the session keeps this worker until the next recording."""
+        self._pictures.close()
+        self._pictures.drain()
+        self._recorder = self._writer = self._last = None
 
     def _note(self, **changes: object) -> None:
         with self._lock:

@@ -275,3 +275,4 @@ class Session:
                 notice=model.notice,
             )
         self._on_status()
+        self._playback.redraw()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
+from desktop_app.closing import Closing
 from desktop_app.errors import AgelensError
 from desktop_app.media.frame import Frame
 
@@ -100,24 +101,10 @@ class Source(Protocol):
         ...
 
 
-class SourceBase:
+class SourceBase(Closing):
     """What is the same for most sources: nothing is dropped, and it closes at the end of a `with` block."""
 
     @property
     def dropped_count(self) -> int:
         """Frames that nobody took in time; see `Source.dropped_count`."""
         return 0
-
-    def close(self) -> None:
-        """End the source; see `Source.close`."""
-        raise NotImplementedError
-
-    def __enter__(self) -> Self:
-        """Return the source itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the source."""
-        self.close()

@@ -26,6 +26,9 @@ _CLAUSES: Final[dict[int, str]] = {
     errno.ESTALE: "the file or its folder was removed meanwhile; choose a folder that stays",
 }
 
+ALMOST_FULL: Final = "the disk is almost full; free some space or choose another folder"
+"""What to say where there is little room left, see `has_room`."""
+
 
 def explain(error: OSError) -> str:
     """Say what is wrong with a file and what to do, as a clause without a full stop."""
@@ -43,6 +46,15 @@ def free_space(path: Path) -> int:
     while not place.exists() and place != place.parent:
         place = place.parent
     return shutil.disk_usage(place).free
+
+
+def has_room(path: Path, wanted_bytes: int) -> bool:
+    """Whether so many bytes can still be written where `path` is or would be; True where nobody can tell."""
+    try:
+        return free_space(path) >= wanted_bytes
+    except OSError:
+        # A disk that is gone is said by the write that fails.
+        return True
 
 
 class NewFile:
@@ -98,6 +110,14 @@ class NewFile:
         """Bytes in the file."""
         return self._size
 
+    @property
+    def is_present(self) -> bool:
+        """Whether the file, not closed yet, can still be found under its name."""
+        try:
+            return os.path.samestat(self._path.stat(), os.fstat(self._file.fileno()))
+        except OSError:
+            return False
+
     def write(self, data: bytes) -> None:
         """Write all of `data` at the current position.
 
@@ -131,16 +151,12 @@ class NewFile:
             self._size = self._marked_size
 
     def check_present(self) -> None:
-        """Find out whether the file can still be found under its name.
+        """Take a file that is not there any more for an error: what is written to it would vanish silently.
 
         Raises:
             OSError: it was removed or its folder was moved, ESTALE.
         """
-        try:
-            present = os.path.samestat(self._path.stat(), os.fstat(self._file.fileno()))
-        except FileNotFoundError:
-            present = False
-        if not present:
+        if not self.is_present:
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(self._path))
 
     def commit(self) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import av
 import numpy as np
@@ -14,6 +13,7 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from desktop_app.closing import Closing
 from desktop_app.errors import AgelensError
 from desktop_app.media.disk import NewFile, explain
 from desktop_app.media.video_output import (
@@ -50,7 +50,7 @@ class RecordingSummary:
     size_bytes: int
 
 
-class Recorder:
+class Recorder(Closing):
     """Writes pictures to an H.264 file, each with its own time. Not thread-safe: one thread uses it.
 
     The file appears under its final name and never takes the place of another one: with `overwrite`, an
@@ -122,6 +122,11 @@ class Recorder:
         return self._frames if self._summary is None else self._summary.frames
 
     @property
+    def last_time_s(self) -> float:
+        """The moment of the newest frame, in seconds from the first."""
+        return self._seconds(max(self._last_pts, 0))
+
+    @property
     def duration_s(self) -> float:
         """Seconds recorded so far, the last frame's included."""
         return self._seconds(self._end_pts) if self._summary is None else self._summary.duration_s
@@ -185,19 +190,6 @@ class Recorder:
             self._summary = self._summarise(self._frames, self._end_pts)
         return self._summary
 
-    def __enter__(self) -> Self:
-        """Return the recorder itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the recording."""
-        self.close()
-
     @property
     def _end_pts(self) -> int:
         if self._frames == 0:
@@ -260,8 +252,9 @@ class Recorder:
             kept = "nothing was recorded"
         else:
             self._file.roll_back()
+            present = self._file.is_present
             self._file.keep()
-            kept = f"what was recorded before is “{self._file.path}”"
+            kept = f"what was recorded before is “{self._file.path}”" if present else "what was recorded went with it"
         self._summary = self._summarise(frames, end_pts)
         self._failure = RecordingError(f"The recording ended: {clause} ({kept}).")
         return self._failure

@@ -8,9 +8,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
+from desktop_app.closing import Closing
 from desktop_app.errors import AgelensError
 from desktop_app.media.disk import NewFile, explain
 
@@ -109,7 +109,7 @@ def face_rows(
     return [_face_row(frame_index, time_s, file, track, labels.get(track.id)) for track in tracks if track.missed == 0]
 
 
-class PredictionWriter:
+class PredictionWriter(Closing):
     """Writes rows to a CSV (`.csv`) or JSON lines (`.jsonl`) file, UTF-8, the same bytes on every system.
 
     CSV starts with the names of `FIELDS`; lines end with a line feed; a face without a prediction yet has
@@ -167,19 +167,6 @@ class PredictionWriter:
             raise PredictionFileError(
                 f"Cannot finish the predictions in “{self._file.path}”: {explain(error)}."
             ) from error
-
-    def __enter__(self) -> Self:
-        """Return the writer itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the file."""
-        self.close()
 
     def _append(self, text: str) -> None:
         try:

@@ -97,6 +97,9 @@ def run_window(
     window.show()
     window.begin(explicit=source is not None)
     app.exec()
+    # Where the display goes away, Qt ends without closing its windows, and a recording would stay unfinished.
+    if window.isVisible():
+        window.close()
     return EXIT_INTERRUPTED if interrupted else EXIT_DONE
 
 
@@ -161,7 +164,7 @@ def _answers(display: str | None) -> bool:
 
 
 def _close_on_signals(close: Callable[[], object]) -> list[int]:
-    """Close the window on Ctrl+C and on a polite kill, so that a recording is finished.
+    """Close the window on Ctrl+C, a polite kill and the end of the terminal, so that a recording is finished.
 
     Returns:
         A list that the number of a signal is put into when it comes.
@@ -173,6 +176,7 @@ def _close_on_signals(close: Callable[[], object]) -> list[int]:
         close()
 
     # Python runs this between two of its own instructions; the window's timers see to it that there are some.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), on_signal)
     return received

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
+from skimage import data as pictures
 
 from desktop_app.engine.session import Composed, Session, SessionSettings
 from desktop_app.vision.overlay import OverlayStyle
@@ -27,7 +30,8 @@ class Bell:
 
     def wait_until(self, holds: Callable[[], object]) -> None:
         with self._rung:
-            for _ in range(int(PATIENCE_S / 0.1)):
+            ends_at = time.monotonic() + PATIENCE_S
+            while time.monotonic() < ends_at:
                 if holds():
                     return
                 self._rung.wait(0.1)
@@ -100,6 +104,17 @@ def test_a_change_of_model_that_fails_keeps_the_one_in_use() -> None:
         bell.wait_until(session.latest)
         session.set_model("", oversample=True)
         bell.wait_until(lambda: any(crop.shape[0] == 256 for crop in latest_of(session).crops.values()))
+
+
+def test_a_still_picture_is_labelled_by_every_model_that_is_chosen(tmp_path: Path) -> None:
+    path = tmp_path / "portrait.png"
+    cv2.imwrite(str(path), pictures.astronaut()[..., ::-1])
+    with running(SessionSettings(source=str(path))) as (session, bell):
+        bell.wait_until(lambda: labelled(session))
+        before = latest_of(session).labels
+        session.set_model("", oversample=True)
+        bell.wait_until(lambda: any(crop.shape[0] == 256 for crop in latest_of(session).crops.values()))
+        bell.wait_until(lambda: labelled(session) and latest_of(session).labels != before)
 
 
 def test_what_is_shown_is_what_is_recorded(tmp_path: Path) -> None:

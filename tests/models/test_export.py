@@ -17,27 +17,15 @@ from desktop_app.vision.classifier import Classifier  # noqa: E402
 from models.catalogue import load_package  # noqa: E402
 from models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
 from models.export import ExportSettings, export_model, export_network, main  # noqa: E402
-from models.labels import ADIENCE_AGES, FAIRFACE_AGES, GENDERS  # noqa: E402
-from models.manifest import InputSpec, Labels, ModelError  # noqa: E402
-from models.networks import NetworkError, NetworkSpec, build_network  # noqa: E402
+from models.labels import FAIRFACE_AGES  # noqa: E402
+from models.manifest import InputSpec, ModelError  # noqa: E402
+from models.networks import NetworkError, NetworkSpec  # noqa: E402
 from models.onnx_weights import SPEC_KEY, read_metadata, read_weights  # noqa: E402
 from models.pixels import to_pixels  # noqa: E402
 from models.tool import ToolError, run_tool  # noqa: E402
+from tests.models.random_networks import checkpoint_of  # noqa: E402
 
 SMALL = NetworkSpec(architecture="compact", ages=9, genders=2, widths=(16, 32), blocks=(1, 1))
-
-
-def checkpoint_of(spec: NetworkSpec, **changes: Any) -> Checkpoint:
-    """A network with random weights, norms included."""
-    torch.manual_seed(0)
-    network = build_network(spec)
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.uniform_(-0.3, 0.3)
-            module.running_var.uniform_(0.5, 1.5)
-    ages = FAIRFACE_AGES if spec.ages == 9 else ADIENCE_AGES
-    start = Checkpoint(spec=spec, labels=Labels(ages, GENDERS), input=InputSpec(), state=network.state_dict())
-    return replace(start, **changes)
 
 
 def crops(count: int) -> NDArray[np.uint8]:

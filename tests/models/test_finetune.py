@@ -16,31 +16,19 @@ pytest.importorskip("onnxscript")
 
 from desktop_app.vision.classifier import Classifier  # noqa: E402
 from models.catalogue import Catalogue, ModelPackage, load_package, user_models_folder  # noqa: E402
-from models.checkpoints import Checkpoint  # noqa: E402
 from models.export import ExportSettings, export_model  # noqa: E402
 from models.finetune import FineTuneSettings, fine_tune, main  # noqa: E402
-from models.labels import ADIENCE_AGES, FAIRFACE_AGES, GENDERS, parse_age_buckets  # noqa: E402
-from models.manifest import InputSpec, Labels, sha256_of, write_manifest  # noqa: E402
-from models.networks import NetworkSpec, build_network  # noqa: E402
+from models.labels import parse_age_buckets  # noqa: E402
+from models.manifest import InputSpec, sha256_of, write_manifest  # noqa: E402
+from models.networks import NetworkSpec  # noqa: E402
 from models.prepare import Prepared  # noqa: E402
 from models.restore import checkpoints_from_package, with_ages  # noqa: E402
 from models.tool import ToolError, run_tool  # noqa: E402
+from tests.models.random_networks import checkpoint_of  # noqa: E402
 from tests.tiny_model import MakeModel  # noqa: E402
 
 SMALL = NetworkSpec(architecture="compact", ages=9, genders=2, stem_width=8, widths=(8, 16), blocks=(1, 1), side=64)
 NEW_AGES = parse_age_buckets("0-12,13-19,20-64,65+")
-
-
-def checkpoint_of(spec: NetworkSpec, **changes: Any) -> Checkpoint:
-    torch.manual_seed(0)
-    network = build_network(spec)
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.uniform_(-0.3, 0.3)
-            module.running_var.uniform_(0.5, 1.5)
-    ages = FAIRFACE_AGES if spec.ages == 9 else ADIENCE_AGES
-    start = Checkpoint(spec=spec, labels=Labels(ages, GENDERS), input=InputSpec(), state=network.state_dict())
-    return replace(start, **changes)
 
 
 @pytest.fixture(scope="module")

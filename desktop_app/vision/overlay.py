@@ -55,6 +55,8 @@ class OverlayStyle:
         statistics: the status lines in the corner.
         privacy: how faces are made unrecognisable.
         selected: id of the track that stands out, None for none.
+        words: pairs of a label's English word and what is drawn in its place, for another language.
+        status: lines for the corner, drawn where `statistics` asks for them.
     """
 
     boxes: bool = True
@@ -66,6 +68,8 @@ class OverlayStyle:
     statistics: bool = False
     privacy: PrivacyMode = "off"
     selected: int | None = None
+    words: tuple[tuple[str, str], ...] = ()
+    status: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +126,13 @@ def draw_overlay(
         tracks: the faces, in pixels of `image`.
         labels: what to write for each track id; a face without one yet shows "…".
         style: what to draw.
-        status: lines for the corner, drawn where the style asks for statistics.
+        status: lines for the corner in place of the style's own.
     """
     height, width = image.shape[:2]
     ordered = tuple(sorted(tracks, key=lambda track: track.id))
     frame = Box(0, 0, width, height)
     shown = tuple(track for track in ordered if track.missed_s <= SHOW_MISSED_S and track.detection.box.iou(frame) > 0)
-    scene = Scene(image, ordered, shown, labels, style, tuple(status), min(height, width) / 720)
+    scene = Scene(image, ordered, shown, labels, style, tuple(status) or style.status, min(height, width) / 720)
     for layer in LAYERS:
         layer(scene)
 
@@ -220,16 +224,19 @@ def _status_sprite(status: tuple[str, ...], text_size: int, width: int) -> Sprit
 def _sprite_of(scene: Scene, track: Track) -> Sprite | None:
     """The face's plate, drawn; None where there is nothing to say."""
     style, label = scene.style, scene.labels.get(track.id)
-    said = []
+    said: list[tuple[str, float]] = []
     if style.ages and label is not None:
-        said.append((label.age, round(label.age_confidence * 100) if style.confidences else None))
+        said.append((readable_age(label.age), label.age_confidence))
     if style.genders and label is not None:
-        said.append((label.gender, round(label.gender_confidence * 100) if style.confidences else None))
+        said.append((label.gender, label.gender_confidence))
+    texts = tuple(
+        (_translated(word, style), round(confidence * 100) if style.confidences else None) for word, confidence in said
+    )
     waiting = label is None and (style.ages or style.genders)
     if not (said or waiting or style.names):
         return None
     chip = track.id if style.names else None
-    return _face_sprite(tuple(said), waiting, chip, scene.text_size, scene.image.shape[1])
+    return _face_sprite(texts, waiting, chip, scene.text_size, scene.image.shape[1])
 
 
 @lru_cache(maxsize=128)
@@ -240,17 +247,22 @@ def _face_sprite(
     runs = [Run("…", WHITE, BOLD)] if waiting else []
     for number, (text, percent) in enumerate(said):
         runs += [Run("·", GREY, gap=0.3)] if number else []
-        runs.append(Run(_with_dash(text), WHITE, BOLD, gap=0.3 if number else 0.0))
+        runs.append(Run(text, WHITE, BOLD, gap=0.3 if number else 0.0))
         if percent is not None:
-            runs.append(Run(f"{percent} %", GREY, size=0.85, gap=0.3))
+            runs.append(Run(f"{percent}%", GREY, size=0.85, gap=0.3))
     chip = None if track_id is None else f"#{track_id}"
     colour = WHITE if track_id is None else track_colour(track_id)
     plate = _fitted(Plate((tuple(runs),) if runs else (), text_size, chip, colour), width)
     return render_plate(plate) if plate.width else None
 
 
-def _with_dash(age: str) -> str:
-    return re.sub(r"(?<=\d)-(?=\d)", "–", age)
+def readable_age(name: str) -> str:
+    """An age group as it is written for people: the years of "20-29" with the dash of a range between them."""
+    return re.sub(r"(?<=\d)-(?=\d)", "–", name)
+
+
+def _translated(word: str, style: OverlayStyle) -> str:
+    return next((drawn for english, drawn in style.words if english == word), word)
 
 
 def _fitted(plate: Plate, width: int) -> Plate:

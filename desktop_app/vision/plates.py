@@ -21,6 +21,7 @@ BOLD: Final = 600
 REGULAR: Final = 400
 CAP_HEIGHT: Final = 0.7
 """Height of a capital letter over the size of the font."""
+FIRST_CJK: Final = "\u2e80"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +171,20 @@ def draw_text(
 ) -> None:
     """Draw text in place, its capitals centred on the height `middle`; `base`: size whose baseline it shares."""
     baseline = round(middle + CAP_HEIGHT * (base or size) / 2)
-    cv2.putText(image, text, (x, baseline), colour, _fonts.face, size, weight)
+    for step in range(_extra_width(text, size, weight) + 1):
+        cv2.putText(image, text, (x + step, baseline), colour, _fonts.face, size, weight)
 
 
 @lru_cache(maxsize=1024)
 def text_width(text: str, size: int, weight: int = REGULAR) -> int:
     """Width of a text in pixels."""
-    return int(cv2.getTextSize((0, 0), text, (0, 0), _fonts.face, size, weight)[2])
+    return int(cv2.getTextSize((0, 0), text, (0, 0), _fonts.face, size, weight)[2]) + _extra_width(text, size, weight)
+
+
+def _extra_width(text: str, size: int, weight: int) -> int:
+    """Pixels by which characters of the fallback font are broadened to look bold: it has one weight only."""
+    has_fallback = any(character >= FIRST_CJK for character in text)
+    return max(round(size / 20), 1) if weight > REGULAR and has_fallback else 0
 
 
 def fill_rounded(

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from desktop_app.vision.overlay import readable_age
 from desktop_app.window.theme import app_icon, scaled_font
 from desktop_app.window.translation import mark_text, tr
 from desktop_app.window.widgets import make_label
@@ -34,8 +35,13 @@ SCORE_NAMES: Final = {
     "age_within_one": mark_text("Age group within one"),
     "gender": mark_text("Gender"),
     "worst_group_gender": mark_text("Gender, worst group"),
+    "age_calibration_error": mark_text("Age group, calibration error"),
+    "gender_calibration_error": mark_text("Gender, calibration error"),
+    "age_mean_absolute_error": mark_text("Age, mean error in years"),
     "images": mark_text("Pictures measured"),
 }
+
+IN_YEARS: Final = frozenset({"age_mean_absolute_error"})
 
 
 class AboutDialog(QDialog):
@@ -50,7 +56,7 @@ class AboutDialog(QDialog):
     def __init__(self, package: ModelPackage | None, licences: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("About Agelens"))
-        self.resize(600, 520)
+        self.resize(600, 550)
         tabs = QTabWidget()
         tabs.setDocumentMode(True)
         tabs.tabBar().setDrawBase(False)
@@ -94,14 +100,15 @@ def describe_package(package: ModelPackage) -> str:
         f"{package.title} ({package.name})",
         manifest.description,
         "",
-        tr("Age groups: {names}").format(names=", ".join(label.name for label in package.labels.ages)),
+        tr("Age groups: {names}").format(names=", ".join(readable_age(one.name) for one in package.labels.ages)),
         tr("Data: {text}").format(text=manifest.about.get("data") or tr("not said")),
         tr("Licence: {text}").format(text=manifest.about.get("licence") or tr("not said")),
         "",
     ]
     for key, value in manifest.scores.items():
-        shown = f"{value:.1%}" if 0 <= value <= 1 else f"{value:g}"
-        lines.append(f"{tr(SCORE_NAMES[key]) if key in SCORE_NAMES else key}: {shown}")
+        name = tr(SCORE_NAMES[key]) if key in SCORE_NAMES else key
+        is_share = 0 <= value <= 1 and key not in IN_YEARS
+        lines.append(tr("{name}: {value}").format(name=name, value=f"{value:.1%}" if is_share else f"{value:g}"))
     return "\n".join(lines)
 
 

@@ -12,6 +12,7 @@ from desktop_app.engine.flow import RecordingStatus
 from desktop_app.window.control_bar import RECORDING_STATES
 from desktop_app.window.saving import Saver
 from desktop_app.window.translation import translate_message
+from desktop_app.window.widgets import capitalised
 
 if TYPE_CHECKING:
     from desktop_app.window.main_window import MainWindow
@@ -31,7 +32,7 @@ class CaptureControl(QObject):
         self._announced: Path | None = None
         self._saver = Saver(latest=lambda: window.bridge.latest, describe=self._describe, parent=self)
         self._saver.saved.connect(self._on_saved)
-        self._saver.failed.connect(lambda message: window.note(translate_message(message)))
+        self._saver.failed.connect(lambda message: window.note(capitalised(translate_message(message))))
         window.bridge.recording_ended.connect(self.announce)
         actions = window.actions_
         actions["screenshot"].triggered.connect(lambda: self._saver.save_screenshot(window.settings))
@@ -63,7 +64,9 @@ class CaptureControl(QObject):
             return
         self._announced = status.path
         if status.state == "failed":
-            self._window.note(translate_message(status.message), path=status.path if status.frames else None)
+            self._window.note(
+                capitalised(translate_message(status.message)), path=status.path if status.frames else None
+            )
         else:
             self._on_saved(status.path, 1)
 

@@ -149,7 +149,7 @@ class FaceDelegate(QStyledItemDelegate):
         area = option.rect.adjusted(4, 2, -4, -2)
         _paint_background(painter, option, area)
         painter.setOpacity(1.0 if face.visible else 0.45)
-        self._paint_crop(painter, face, area)
+        self._paint_crop(painter, face, area, trough(option.palette))
         left = area.left() + _MARGIN + _CROP_SIDE + 12
         right = area.right() - _MARGIN
         if len(face.ages) and right - left > _CHART_WIDTH + 120:
@@ -159,10 +159,13 @@ class FaceDelegate(QStyledItemDelegate):
         _paint_texts(painter, face, QRect(left, area.top(), right - left, area.height()), option)
         painter.restore()
 
-    def _paint_crop(self, painter: QPainter, face: Face, area: QRect) -> None:
+    def _paint_crop(self, painter: QPainter, face: Face, area: QRect, empty: QColor) -> None:
         top = area.top() + (area.height() - _CROP_SIDE) // 2
         place = QPoint(area.left() + _MARGIN, top)
         if face.crop is None:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(empty)
+            painter.drawRoundedRect(QRect(place, QSize(_CROP_SIDE, _CROP_SIDE)), 8, 8)
             return
         device = painter.device()
         ratio = device.devicePixelRatioF() if device is not None else 1.0

@@ -12,11 +12,13 @@ from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeySequence, QPalette, QShortcut, QShowEvent
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QLabel, QListView, QStackedLayout, QVBoxLayout, QWidget
 
+from desktop_app.vision.overlay import readable_age
 from desktop_app.vision.privacy import PrivacyMode
 from desktop_app.vision.smoothing import Label
 from desktop_app.vision.tracker import Track
 from desktop_app.window.face_card import FaceCard
 from desktop_app.window.face_list import FACE_ROLE, Face, FaceDelegate, FaceListModel
+from desktop_app.window.translation import label_word, tr
 from models.catalogue import Labels
 
 if TYPE_CHECKING:
@@ -127,7 +129,6 @@ class FacesPanel(QWidget):
         self.setAccessibleName(self.tr("Faces"))
         self._list.setAccessibleName(self.tr("People in view"))
         self._empty.setText(self.tr("No face in view.\nPeople appear here as soon as they face the camera."))
-        self._genders = {"Male": self.tr("Male"), "Female": self.tr("Female")}
         self._schedule()
 
     def _schedule(self) -> None:
@@ -165,28 +166,29 @@ class FacesPanel(QWidget):
 
     def _face(self, track: Track, label: Label | None) -> Face:
         seen = format_duration(track.last_seen_at - track.first_seen_at)
-        gender = self._gender_name(label.gender) if label is not None else ""
-        age_text = f"{label.age_confidence:.0%}" if label is not None else ""
-        gender_text = f"{label.gender_confidence:.0%}" if label is not None else ""
+        age = readable_age(label.age) if label is not None else ""
+        gender = label_word(label.gender) if label is not None else ""
+        age_share = f"{label.age_confidence:.0%}" if label is not None else ""
+        gender_share = f"{label.gender_confidence:.0%}" if label is not None else ""
         if label is None:
             summary = self.tr("Face {id}, not yet classified").format(id=track.id)
         else:
             pattern = self.tr("Face {id}: {age} ({age_confidence}), {gender} ({gender_confidence}), seen for {time}")
             summary = pattern.format(
                 id=track.id,
-                age=label.age,
-                age_confidence=age_text,
+                age=age,
+                age_confidence=age_share,
                 gender=gender,
-                gender_confidence=gender_text,
+                gender_confidence=gender_share,
                 time=seen,
             )
         return Face(
             id=track.id,
             crop=self._crops.get(track.id),
-            age=label.age if label is not None else "",
-            age_text=age_text,
+            age=age,
+            age_text=age_share,
             gender=gender,
-            gender_text=gender_text,
+            gender_text=gender_share,
             ages=label.prediction.age if label is not None else np.zeros(0, np.float32),
             gender_share=label.gender_confidence if label is not None else 0.0,
             seen=seen,
@@ -194,17 +196,14 @@ class FacesPanel(QWidget):
             summary=summary,
         )
 
-    def _gender_name(self, name: str) -> str:
-        return self._genders.get(name, name)
-
     def _show_card(self) -> None:
         shown = self._selected if self._model.index_of(self._selected).isValid() else self._followed
         face = self._model.index_of(shown).data(FACE_ROLE)
         label = self._composed.labels.get(shown) if self._composed and shown is not None else None
         self._card.setVisible(isinstance(face, Face))
         if isinstance(face, Face):
-            ages = [age.name for age in self._labels.ages] if self._labels else []
-            genders = [self._gender_name(name) for name in self._labels.genders] if self._labels else []
+            ages = [readable_age(age.name) for age in self._labels.ages] if self._labels else []
+            genders = [label_word(name) for name in self._labels.genders] if self._labels else []
             self._card.show_face(face, label, ages, genders)
 
     def _restore_selection(self) -> None:
@@ -236,7 +235,7 @@ def format_duration(seconds: float) -> str:
     whole = max(int(seconds), 0)
     minutes, rest = divmod(whole, 60)
     if not minutes:
-        return f"{rest} s"
+        return tr("{count} s").format(count=rest)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 

@@ -24,12 +24,13 @@ from desktop_app.window.picture_options import PictureOptions
 from desktop_app.window.playback_bar import PlaybackBar
 from desktop_app.window.saving import show_in_folder
 from desktop_app.window.source_bar import SourceBar
-from desktop_app.window.source_control import SourceControl
+from desktop_app.window.source_control import SourceControl, as_shown
 from desktop_app.window.source_names import display_name
 from desktop_app.window.stage import Stage
 from desktop_app.window.status_line import StatusLine
 from desktop_app.window.theme import apply_theme
 from desktop_app.window.translation import install_language, translate_message
+from desktop_app.window.widgets import capitalised
 
 TICK_MS: Final = 200
 SAVE_DELAY_MS: Final = 1000
@@ -70,6 +71,11 @@ class MainWindow(QMainWindow):
         self._connect()
         self._restore()
         self._on_status(self.bridge.status)
+
+    @property
+    def status(self) -> SessionStatus:
+        """The session's status as the window shows it."""
+        return as_shown(self.bridge.status, has_picture=self.stage.view.composed is not None)
 
     def begin(self, *, explicit: bool = False) -> None:
         """Start with the source of the settings, or with the first page where it was never read.
@@ -214,6 +220,7 @@ class MainWindow(QMainWindow):
         self.playback_bar.show_play_action()
         self.control_bar.refresh()
         self.options.refresh_full_screen(self.isFullScreen())
+        self.options.refresh_style()
         self.panels.retranslate()
         self._on_status(self.bridge.status)
 
@@ -227,9 +234,7 @@ class MainWindow(QMainWindow):
 
     @Slot(object)
     def _on_status(self, status: SessionStatus) -> None:
-        if status.state == "live" and self.stage.view.composed is None:
-            # Nothing to see yet: the source is open, its first picture is on its way.
-            status = replace(status, state="connecting")
+        status = as_shown(status, has_picture=self.stage.view.composed is not None)
         self.sources.show_status(status)
         self.status_line.show_status(status)
         self.stage.message.show_state(status.state, status.message)
@@ -243,17 +248,20 @@ class MainWindow(QMainWindow):
         if status.notice != self._notice:
             self._notice = status.notice
             if status.notice:
-                self.note(translate_message(status.notice))
+                self.note(capitalised(translate_message(status.notice)))
 
     @Slot()
     def _on_tick(self) -> None:
         session = self.bridge.session
-        if session is None or self.bridge.status.state in {"stopped", "failed", "idle"}:
+        if session is None or self.status.state in {"stopped", "failed", "idle", "connecting"}:
             self.status_line.show_statistics(None)
             return
         snapshot = session.statistics()
-        self.status_line.show_statistics(snapshot)
+        # Nothing flows while a source is awaited, nor from a picture that stands alone.
+        flows = self.status.state != "reconnecting" and session.position().frame_count != 1
+        self.status_line.show_statistics(snapshot if flows else None)
         self.panels.show_statistics(snapshot)
+        self.options.show_figures(snapshot)
         self.sources.show_position(session.position())
         self.capture.show_recording(session.recording())
 

@@ -54,6 +54,7 @@ class NetworkPage(QWidget):
         self._style()
         self._body = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._left = QBoxLayout(QBoxLayout.Direction.TopToBottom)
+        self._right = QGridLayout()
         self._stack = QStackedLayout()
         self._stack.addWidget(self.message)
         self._stack.addWidget(self._build())
@@ -165,6 +166,9 @@ class NetworkPage(QWidget):
         for grid in (self.filters, self.maps):
             grid.setMinimumHeight(room // 2 if narrow else 200)
             grid.setMaximumHeight(room // 2 if narrow else QWIDGETSIZE_MAX)
+        # Room that is left over belongs below everything where the maps cannot use it.
+        self._right.setRowStretch(1, 0 if narrow else 1)
+        self._right.setRowStretch(4, 1 if narrow else 0)
 
     def _build(self) -> QScrollArea:
         content = QWidget()
@@ -181,7 +185,8 @@ class NetworkPage(QWidget):
         self._left.addStretch()
         self._body.setSpacing(GAP + 8)
         self._body.addLayout(self._left)
-        self._body.addLayout(self._make_right(), 1)
+        self._fill_right()
+        self._body.addLayout(self._right, 1)
         layout.addLayout(self._body, 1)
         scroll = QScrollArea(self)
         scroll.setWidget(content)
@@ -193,8 +198,8 @@ class NetworkPage(QWidget):
         content.setAutoFillBackground(False)
         return scroll
 
-    def _make_right(self) -> QGridLayout:
-        right = QGridLayout()
+    def _fill_right(self) -> None:
+        right = self._right
         right.setHorizontalSpacing(GAP)
         right.setVerticalSpacing(8)
         right.addWidget(self.filters_caption, 0, 0)
@@ -204,10 +209,8 @@ class NetworkPage(QWidget):
         right.addWidget(self.answers_caption, 2, 0, 1, 2)
         right.addWidget(self.ages, 3, 0)
         right.addWidget(self.genders, 3, 1, Qt.AlignmentFlag.AlignTop)
-        right.setRowStretch(1, 1)
         right.setColumnStretch(0, 1)
         right.setColumnStretch(1, 1)
-        return right
 
 
 def _in_row(*widgets: QWidget, stretched: int) -> QHBoxLayout:

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QWidget
 
 from desktop_app.vision.explain import Head, Occlusion
 from desktop_app.vision.layers import Layer
+from desktop_app.vision.overlay import readable_age
 from desktop_app.vision.privacy import PrivacyMode
 from desktop_app.vision.smoothing import Label
 from desktop_app.window.bars import align_labels
@@ -20,7 +21,8 @@ from desktop_app.window.face_card import probability_bars
 from desktop_app.window.network_page import NetworkPage
 from desktop_app.window.network_worker import Insight, NetworkWorker, Request
 from desktop_app.window.tiles import heat_picture, map_pictures
-from desktop_app.window.translation import translate_message
+from desktop_app.window.translation import label_word, translate_message
+from desktop_app.window.widgets import capitalised
 from models.catalogue import ModelPackage
 
 HEADS: Final[tuple[Head, Head]] = ("age", "gender")
@@ -129,7 +131,6 @@ class NetworkView(QWidget):
     def _retranslate(self) -> None:
         self.setWindowTitle(self.tr("Network view"))
         self.setAccessibleName(self.tr("Network view"))
-        self._genders = {"Male": self.tr("Male"), "Female": self.tr("Female")}
         self._page.retranslate()
         self._ask()
         self._on_news()
@@ -137,7 +138,7 @@ class NetworkView(QWidget):
     def _ask(self) -> None:
         """Hand what shall be seen to the thread, or say why nothing can be."""
         obstacle = self._obstacle()
-        self._page.show_message(obstacle or translate_message(self._problem))
+        self._page.show_message(obstacle or capitalised(translate_message(self._problem)))
         if obstacle or not self.isVisible():
             # A concealed or missing face needs no thread.
             self._end_worker()
@@ -180,7 +181,7 @@ class NetworkView(QWidget):
         if self._worker is None:
             return
         insight, self._problem = self._worker.latest, self._worker.problem
-        self._page.show_message(translate_message(self._problem))
+        self._page.show_message(capitalised(translate_message(self._problem)))
         if insight is not None:
             self._show(insight)
 
@@ -196,8 +197,8 @@ class NetworkView(QWidget):
         page.maps.set_tiles(map_pictures(look.maps))
         self._show_layers(insight)
         labels = request.package.labels
-        ages = [age.name for age in labels.ages]
-        genders = [self._genders.get(name, name) for name in labels.genders]
+        ages = [readable_age(age.name) for age in labels.ages]
+        genders = [label_word(name) for name in labels.genders]
         age, gender = look.prediction.age, look.prediction.gender
         page.ages.set_bars(probability_bars(ages, age, ages[int(age.argmax())]))
         page.genders.set_bars(probability_bars(genders, gender, genders[int(gender.argmax())]))
@@ -208,8 +209,8 @@ class NetworkView(QWidget):
         label = self._label
         if label is None:
             return f"#{track_id}"
-        gender = self._genders.get(label.gender, label.gender)
-        return f"#{track_id}  ·  {label.age} {label.age_confidence:.0%}  ·  {gender} {label.gender_confidence:.0%}"
+        age, gender = readable_age(label.age), label_word(label.gender)
+        return f"#{track_id}  ·  {age} {label.age_confidence:.0%}  ·  {gender} {label.gender_confidence:.0%}"
 
     def _show_layers(self, insight: Insight) -> None:
         if insight.layers != self._layers:

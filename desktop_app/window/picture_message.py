@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtGui import QFont, QKeyEvent
+from PySide6.QtGui import QFont, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from desktop_app.window.theme import ON_CANVAS, icon, scaled_font
 from desktop_app.window.translation import mark_text, tr, translate_message
-from desktop_app.window.widgets import fit_wrapped, make_label, press_focused_button
+from desktop_app.window.widgets import capitalised, fit_wrapped, make_label, press_focused_button
 
 ICON_SIDE: Final = 56
-TEXT_WIDTH: Final = 440
+TEXT_WIDTH: Final = 560
+SIDE_MARGIN: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,11 @@ class PictureMessage(QWidget):
         if not press_focused_button(self, event):
             super().keyPressEvent(event)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Wrap the sentence anew where there is less room for it."""
+        super().resizeEvent(event)
+        self._fit_text()
+
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         """Follow the language and the font."""
         if event.type() == QEvent.Type.LanguageChange and self._state in MESSAGES:
@@ -131,7 +137,7 @@ class PictureMessage(QWidget):
 
     def _build(self) -> None:
         column = QVBoxLayout(self)
-        column.setContentsMargins(32, 24, 32, 24)
+        column.setContentsMargins(SIDE_MARGIN, 24, SIDE_MARGIN, 24)
         column.setSpacing(8)
         self._title.setFont(scaled_font(1.7, weight=QFont.Weight.DemiBold))
         self._row = row = QHBoxLayout()
@@ -145,19 +151,24 @@ class PictureMessage(QWidget):
         for widget in (self._icon, self._title, self._text, self._busy):
             if isinstance(widget, QLabel):
                 widget.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            if widget is self._busy:
+                column.addSpacing(8)
             column.addWidget(widget, alignment=Qt.AlignmentFlag.AlignHCenter)
         column.addSpacing(8)
         column.addLayout(row)
         column.addStretch(1)
+
+    def _fit_text(self) -> None:
+        fit_wrapped(self._text, min(TEXT_WIDTH, max(self.width() - 2 * SIDE_MARGIN, 160)))
 
     def _fill(self, spec: MessageSpec) -> None:
         pixmap = icon(spec.icon, ON_CANVAS).pixmap(QSize(ICON_SIDE, ICON_SIDE), self.devicePixelRatioF())
         self._icon.setPixmap(pixmap)
         self._title.setText(tr(spec.title))
         text = translate_message(self._message) if self._message else tr(spec.text) if spec.text else ""
-        self._text.setText(text[:1].upper() + text[1:])
+        self._text.setText(capitalised(text))
         self._text.setVisible(bool(text))
-        fit_wrapped(self._text, TEXT_WIDTH)
+        self._fit_text()
         self._busy.setVisible(spec.busy)
         for place, name in enumerate(spec.buttons):
             # After the stretch; the main one comes first.

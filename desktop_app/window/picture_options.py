@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from PySide6.QtCore import QObject, Slot
 
+from desktop_app.engine.statistics import StatisticsSnapshot
+from desktop_app.vision.overlay import OverlayStyle
 from desktop_app.vision.privacy import PrivacyMode
 from desktop_app.window.actions import DRAWN
+from desktop_app.window.status_line import figure_texts
 from desktop_app.window.theme import icon
+from desktop_app.window.translation import drawn_words
 
 if TYPE_CHECKING:
     from desktop_app.window.main_window import MainWindow
@@ -39,7 +43,13 @@ class PictureOptions(QObject):
             action, layer = actions[name], name.removeprefix("show_")
             action.setChecked(getattr(window.settings.style, layer))
             action.triggered.connect(lambda wanted, layer=layer: self.change_style(**{layer: wanted}))
+        self._figures: tuple[str, ...] = ()
         self._show_privacy()
+
+    @property
+    def style(self) -> OverlayStyle:
+        """What is drawn now: the settings' style, in the window's language and with the figures of this moment."""
+        return replace(self._window.settings.style, words=drawn_words(), status=self._figures)
 
     @Slot(object)
     def select(self, track_id: int | None) -> None:
@@ -59,8 +69,20 @@ class PictureOptions(QObject):
         """Draw differently from now on."""
         window = self._window
         window.change(style=replace(window.settings.style, **changes))
-        if window.bridge.session is not None:
-            window.bridge.session.set_style(window.settings.style)
+        self.refresh_style()
+
+    def refresh_style(self) -> None:
+        """Draw in the window's language from now on."""
+        if self._window.bridge.session is not None:
+            self._window.bridge.session.set_style(self.style)
+
+    def show_figures(self, snapshot: StatisticsSnapshot) -> None:
+        """Write the status line's figures into the picture, where that is asked for."""
+        texts = figure_texts(snapshot)
+        figures = (" · ".join(texts[:2]), " · ".join(texts[2:]))
+        if self._window.settings.style.statistics and figures != self._figures:
+            self._figures = figures
+            self.refresh_style()
 
     def refresh_full_screen(self, full_screen: bool) -> None:
         """Name the action after what it does next."""

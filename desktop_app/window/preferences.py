@@ -9,6 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
+    QAbstractSpinBox,
     QCheckBox,
     QComboBox,
     QDialog,
@@ -125,6 +126,7 @@ class PreferencesDialog(QDialog):
         }
         _add_row(form, self.tr("Find"), self._choice("detector", modes, self._settings.detector))
         score = QDoubleSpinBox()
+        _indent_text(score)
         score.setObjectName("min_score")
         score.setRange(0.1, 0.95)
         score.setSingleStep(0.05)
@@ -149,6 +151,7 @@ class PreferencesDialog(QDialog):
         text = self.tr("Also write a JSON file")
         form.addRow("", self._check("snapshot_json", text, self._settings.snapshot_json))
         count = QSpinBox()
+        _indent_text(count)
         count.setObjectName("burst_count")
         count.setRange(2, 30)
         count.setValue(self._settings.burst_count)
@@ -216,6 +219,13 @@ def _add_row(form: QFormLayout, text: str, field: QWidget) -> None:
     label.setBuddy(field)
     field.setAccessibleName(text)
     form.addRow(label, field)
+
+
+def _indent_text(box: QAbstractSpinBox) -> None:
+    """Give the number the distance to the border that the style sheet gives other fields."""
+    line = box.lineEdit()
+    if line is not None:
+        line.setTextMargins(8, 0, 0, 0)
 
 
 def _make_hint(text: str) -> QLabel:

@@ -150,7 +150,6 @@ class SourceBar(QFrame):
     def _fill_sources(self) -> None:
         menu, button = self._source_menu, self._source_button
         menu.clear()
-        menu.addSection(self.tr("Cameras"))
         for camera in self._cameras:
             self._add_choice(menu, camera.name, camera.name, "camera")
         if not self._cameras:

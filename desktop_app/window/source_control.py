@@ -25,6 +25,22 @@ WINDING: Final = ("play", "step", "step_back", "slower", "faster", "loop")
 REMEMBERED: Final = frozenset({"file", "image", "folder", "stream"})
 
 
+def as_shown(status: SessionStatus, *, has_picture: bool) -> SessionStatus:
+    """What the window says of a session.
+
+    Args:
+        status: what the session says of itself.
+        has_picture: whether a picture of it is shown.
+    """
+    if status.state == "live" and not has_picture:
+        # The source is open, its first picture is on its way.
+        return replace(status, state="connecting")
+    if status.state == "ended" and status.info is not None and status.info.kind == "image":
+        # A picture that stands alone is there to be looked at: nothing is over.
+        return replace(status, state="live")
+    return status
+
+
 class SourceControl(QObject):
     """What the source bar, the playback bar and their actions do.
 
@@ -98,10 +114,11 @@ class SourceControl(QObject):
 
     def show_position(self, position: PlaybackPosition) -> None:
         """Show where the source is; one that cannot be wound has no bar for it."""
+        can_be_wound = position.seekable and position.frame_count != 1
         for name in WINDING:
-            self._window.actions_[name].setEnabled(position.seekable)
-        self._window.stage.want_bar(self._window.playback_bar, position.seekable)
-        if position.seekable:
+            self._window.actions_[name].setEnabled(can_be_wound)
+        self._window.stage.want_bar(self._window.playback_bar, can_be_wound)
+        if can_be_wound:
             self._window.playback_bar.show_position(position)
 
     def reopen_camera(self) -> None:
@@ -113,7 +130,7 @@ class SourceControl(QObject):
     def choose_model(self, **changes: object) -> None:
         """Use another model, provider, or way of prediction."""
         self._window.change(**changes)
-        self.show_status(self._window.bridge.status)
+        self.show_status(self._window.status)
         settings = self._window.settings
         if self._window.bridge.session is not None:
             self._window.bridge.session.set_model(settings.model, settings.provider, settings.oversample)
@@ -129,7 +146,7 @@ class SourceControl(QObject):
             mirror=settings.mirror,
             detector=settings.detector,
             min_score=settings.min_score,
-            style=replace(settings.style, selected=None),
+            style=replace(self._window.options.style, selected=None),
             loop=settings.loop,
         )
 
@@ -179,7 +196,7 @@ class SourceControl(QObject):
 
     def _on_providers(self, providers: list[str]) -> None:
         self._providers = providers
-        self.show_status(self._window.bridge.status)
+        self.show_status(self._window.status)
 
     @Slot()
     def _on_open_file(self) -> None:
@@ -208,7 +225,7 @@ class SourceControl(QObject):
     @Slot()
     def _on_start(self) -> None:
         window = self._window
-        state = window.bridge.status.state
+        state = window.status.state
         if state in RUNNING:
             window.bridge.stop()
         elif state == "ended" and window.bridge.session is not None:

@@ -15,17 +15,10 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QPushButton, QScrollA
 from desktop_app.engine.statistics import STAGES, StatisticsSnapshot
 from desktop_app.window.bars import Bar, BarChart
 from desktop_app.window.plots import WINDOW_S, HistoryPlot, series_colours
+from desktop_app.window.source_bar import PROVIDER_NAMES
 
 UPDATE_INTERVAL_S: Final = 0.25
 COPIED_SHOWN_MS: Final = 1500
-
-_PROVIDER_NAMES: Final = {
-    "cpu": "CPU",
-    "cuda": "CUDA",
-    "directml": "DirectML",
-    "coreml": "Core ML",
-    "openvino": "OpenVINO",
-}
 
 
 class StatisticsPanel(QWidget):
@@ -195,7 +188,7 @@ class StatisticsPanel(QWidget):
             "queue": self.tr("{share} full").format(share=f"{snapshot.queue_fill:.0%}"),
             "faces": str(snapshot.faces),
             "model": snapshot.model or "–",
-            "provider": _PROVIDER_NAMES.get(snapshot.provider, snapshot.provider) or "–",
+            "provider": PROVIDER_NAMES.get(snapshot.provider, snapshot.provider) or "–",
         }
         for key, text in values.items():
             self._values[key].setText(text)
@@ -211,7 +204,7 @@ class StatisticsPanel(QWidget):
                 Bar(
                     self._stage_names[name],
                     snapshot.stage_ms[name] / scale_ms,
-                    f"{snapshot.stage_ms[name]:.2f} ms",
+                    _format_ms(snapshot.stage_ms[name]),
                     colour=colours[name],
                 )
                 for name in shown
@@ -228,6 +221,11 @@ class StatisticsPanel(QWidget):
         QGuiApplication.clipboard().setText(self._snapshot.as_text())
         self._copy.setText(self.tr("Copied"))
         self._copied.start()
+
+
+def _format_ms(value_ms: float) -> str:
+    """Milliseconds in few characters, however many they are."""
+    return f"{value_ms:.2f} ms" if value_ms < 100 else f"{value_ms:.0f} ms"
 
 
 def _make_title() -> QLabel:

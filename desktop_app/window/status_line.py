@@ -10,18 +10,33 @@ from desktop_app.engine.statistics import StatisticsSnapshot
 from desktop_app.window.source_bar import PROVIDER_NAMES
 from desktop_app.window.theme import current_theme, icon
 from desktop_app.window.translation import mark_text, tr, translate_message
+from desktop_app.window.widgets import capitalised
 
 STATE_TEXTS = {
     "idle": mark_text("Ready"),
     "connecting": mark_text("Connecting…"),
     "live": mark_text("Live"),
     "playing": mark_text("Playing"),
+    "still": mark_text("Still picture"),
     "paused": mark_text("Paused"),
     "reconnecting": mark_text("Reconnecting…"),
     "ended": mark_text("The end"),
     "failed": mark_text("Failed"),
     "stopped": mark_text("Stopped"),
 }
+
+
+def figure_texts(snapshot: StatisticsSnapshot) -> tuple[str, ...]:
+    """Rate, latency, faces, provider and drops, each as a short text in the window's language."""
+    faces = tr("{count} face") if snapshot.faces == 1 else tr("{count} faces")
+    provider = PROVIDER_NAMES.get(snapshot.provider, snapshot.provider)
+    return (
+        tr("{rate} fps").format(rate=f"{snapshot.display_fps:.0f}"),
+        tr("{delay} ms").format(delay=f"{snapshot.latency_ms.p50:.0f}"),
+        faces.format(count=snapshot.faces),
+        *([provider] if provider else []),
+        tr("{count} dropped").format(count=snapshot.dropped_frames),
+    )
 
 
 class StatusLine(QStatusBar):
@@ -64,14 +79,16 @@ class StatusLine(QStatusBar):
         }
         colour = colours.get(status.state, theme.muted)
         self._dot.setPixmap(icon("record-dot", colour).pixmap(QSize(10, 10), self.devicePixelRatioF()))
-        state = "playing" if status.state == "live" and info is not None and not info.live else status.state
+        state: str = status.state
+        if state == "live" and info is not None and not info.live:
+            state = "still" if info.kind == "image" else "playing"
         self._state.setText(tr(STATE_TEXTS[state]))
         described = ""
-        if info is not None and status.state not in {"failed", "idle"}:
+        if info is not None and status.state not in {"failed", "idle", "stopped"}:
             rate = f" · {info.rate:g} Hz" if info.rate else ""
             described = f"{info.width}×{info.height}{rate}"
         self._source.setText(described)
-        self._notice.setText(translate_message(status.notice))
+        self._notice.setText(capitalised(translate_message(status.notice)))
         self._notice.setToolTip(self._notice.text())
 
     def show_statistics(self, snapshot: StatisticsSnapshot | None) -> None:
@@ -79,15 +96,7 @@ class StatusLine(QStatusBar):
         if snapshot is None:
             self._figures.setText("")
             return
-        parts = [
-            self.tr("{rate} fps").format(rate=f"{snapshot.display_fps:.0f}"),
-            self.tr("{delay} ms").format(delay=f"{snapshot.latency_ms.p50:.0f}"),
-            self.tr("{count} faces").format(count=snapshot.faces),
-        ]
-        if snapshot.provider:
-            parts.append(PROVIDER_NAMES.get(snapshot.provider, snapshot.provider))
-        parts.append(self.tr("{count} dropped").format(count=snapshot.dropped_frames))
-        self._figures.setText("   ·   ".join(parts))
+        self._figures.setText("   ·   ".join(figure_texts(snapshot)))
         self._figures.setToolTip(
             self.tr("Pictures a second, capture to screen, faces in view, provider, frames passed over")
         )

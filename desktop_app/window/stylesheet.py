@@ -72,6 +72,21 @@ QLineEdit, QSpinBox, QDoubleSpinBox, QPlainTextEdit, QTextBrowser {
     selection-background-color: $accent; selection-color: $accent_text;
 }
 QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus { border-color: $link; }
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {
+    subcontrol-origin: border; width: 24px; border: none; border-radius: 4px; margin: 2px;
+}
+QAbstractSpinBox::up-button { subcontrol-position: top right; }
+QAbstractSpinBox::down-button { subcontrol-position: bottom right; }
+QAbstractSpinBox::up-button:hover, QAbstractSpinBox::down-button:hover { background: $hover; }
+QAbstractSpinBox::up-arrow { image: url($chevron_up); width: 12px; height: 12px; }
+QAbstractSpinBox::down-arrow { image: url($chevron); width: 12px; height: 12px; }
+QCheckBox { spacing: 8px; }
+QCheckBox::indicator {
+    width: 16px; height: 16px; border: 1px solid $muted; border-radius: 4px; background: $surface;
+}
+QCheckBox::indicator:hover, QCheckBox:focus { border-color: $link; }
+QCheckBox::indicator:checked { background: $accent; border-color: $accent; image: url($check); }
+QCheckBox::indicator:focus { border-color: $link; }
 
 QSlider { min-height: 20px; }
 QSlider::groove:horizontal { height: 4px; border-radius: 2px; background: $border; }
@@ -85,7 +100,7 @@ QSlider::handle:horizontal:hover, QSlider::handle:horizontal:focus { background:
 QDockWidget { titlebar-close-icon: url($close); color: $text; }
 QDockWidget::close-button { subcontrol-position: center right; right: 8px; width: 16px; height: 16px; border: none; }
 QDockWidget::close-button:hover { background: $hover; border-radius: 4px; }
-QDockWidget::title { background: $window; padding: 8px 12px; border-bottom: 1px solid $border; text-align: left; }
+QDockWidget::title { background: $window; padding: 8px; border-bottom: 1px solid $border; text-align: left; }
 QTabBar::tab {
     background: transparent; color: $muted; padding: 7px 14px; border: none; border-bottom: 2px solid transparent;
 }
@@ -147,6 +162,8 @@ def build_stylesheet(theme: Theme, *, on_canvas: str, on_canvas_muted: str, icon
         floating=f"#e6{theme.window[1:]}",
         on_canvas=on_canvas,
         on_canvas_muted=on_canvas_muted,
+        check=(icons / "check-on-accent.svg").as_posix(),
         chevron=(icons / f"chevron-{theme.name}.svg").as_posix(),
+        chevron_up=(icons / f"chevron-up-{theme.name}.svg").as_posix(),
         close=(icons / f"close-{theme.name}.svg").as_posix(),
     )

@@ -8,6 +8,8 @@ from typing import Final
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
+from desktop_app.window.widgets import fit_wrapped
+
 SHOWN_MS: Final = 6000
 TEXT_WIDTH: Final = 560
 
@@ -64,9 +66,6 @@ class Toast(QFrame):
         self._text.setText(text)
         self._button.setText(button)
         self._button.setVisible(bool(button))
-        # A wrapped label asks for a narrow column: its width is measured and set.
-        wanted = self._text.fontMetrics().horizontalAdvance(text) + 4
-        self._text.setFixedWidth(min(wanted, TEXT_WIDTH, max(self._parent.width() - 240, 160)))
         self.setAccessibleName(text)
         self.place(self._bottom)
         self.show()
@@ -77,7 +76,7 @@ class Toast(QFrame):
         """Float above the lowest `bottom` pixels of the parent."""
         self._bottom = bottom
         self._row.activate()
-        self._text.setFixedHeight(max(self._text.heightForWidth(self._text.width()), 20))
+        fit_wrapped(self._text, min(TEXT_WIDTH, max(self._parent.width() - 240, 160)))
         self.adjustSize()
         self.move((self._parent.width() - self.width()) // 2, self._parent.height() - bottom - self.height() - 16)
 

@@ -17,6 +17,8 @@ LANGUAGES: Final[dict[str, str]] = {"en": "English", "zh_CN": "简体中文"}
 """Codes of the languages and their own names for themselves."""
 
 _PLACEHOLDER: Final = re.compile(r"\\\{(\w+)\\\}")
+_SENTENCE_PARTS: Final = frozenset({"clause", "how", "kept", "reason", "what"})
+"""Placeholders for words of the engine's own; others stand for names and figures, which stay as they are."""
 _installed: list[QTranslator] = []
 
 
@@ -29,10 +31,12 @@ class JsonTranslator(QTranslator):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._texts: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        # The more of a sentence's beginning a pattern holds the surer it is: "{name} is wrong" fits many others too.
+        keys = sorted(
+            filter(_is_pattern, self._texts), key=lambda key: (key.index("{"), _count_words(key)), reverse=True
+        )
         self._patterns = [
-            (re.compile(_PLACEHOLDER.sub(r"(?P<\1>.+?)", re.escape(key)), re.DOTALL), text)
-            for key, text in self._texts.items()
-            if "{" in key
+            (re.compile(_PLACEHOLDER.sub(r"(?P<\1>.+?)", re.escape(key)), re.DOTALL), self._texts[key]) for key in keys
         ]
 
     def isEmpty(self) -> bool:  # noqa: N802
@@ -55,7 +59,10 @@ class JsonTranslator(QTranslator):
             return self._texts[message]
         for pattern, text in self._patterns:
             if found := pattern.fullmatch(message):
-                parts = {name: self.translate_sentence(part) for name, part in found.groupdict().items()}
+                parts = {
+                    name: self.translate_sentence(part) if name in _SENTENCE_PARTS else part
+                    for name, part in found.groupdict().items()
+                }
                 return str(text.format(**parts))
         return message
 
@@ -76,6 +83,20 @@ def mark_text(text: str) -> str:
 def tr(text: str) -> str:
     """A text of a module-level table in the window's language."""
     return QCoreApplication.translate("Agelens", text)
+
+
+LABEL_WORDS: Final = (mark_text("Male"), mark_text("Female"))
+"""The labels of models that have translations; files of predictions keep the model's own."""
+
+
+def label_word(name: str) -> str:
+    """A label of a model in the window's language, or the label itself."""
+    return tr(name) if name in LABEL_WORDS else name
+
+
+def drawn_words() -> tuple[tuple[str, str], ...]:
+    """What the picture says in place of the models' English words, see `OverlayStyle.words`."""
+    return tuple((name, tr(name)) for name in LABEL_WORDS if tr(name) != name)
 
 
 def resolve_language(choice: LanguageChoice) -> str:
@@ -101,6 +122,15 @@ def install_language(app: QApplication, choice: LanguageChoice) -> str:
         if buttons.load(f"qtbase_{language}", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)):
             _install(app, buttons)
     return language
+
+
+def _is_pattern(key: str) -> bool:
+    """Whether a text may be a sentence of the engine: one of too few words would fit many of them."""
+    return "{" in key and _count_words(key) > 1
+
+
+def _count_words(key: str) -> int:
+    return len(re.sub(r"\{\w+\}", "", key).split())
 
 
 def _install(app: QApplication, translator: QTranslator) -> None:

@@ -27,6 +27,8 @@ from desktop_app.window.viewport import Viewport
 
 ZOOM_STEP: Final = 1.25
 DRAG_THRESHOLD: Final = 6
+DIMMED_BY: Final = 215
+"""Of 255: a message over the picture must be read on white as well."""
 
 
 class VideoView(QWidget):
@@ -130,7 +132,7 @@ class VideoView(QWidget):
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not own_size)
             painter.drawImage(target, self._image)
             if self._dimmed:
-                painter.fillRect(self.rect(), QColor(0, 0, 0, 165))
+                painter.fillRect(self.rect(), QColor(0, 0, 0, DIMMED_BY))
         painter.end()
         if self._unpainted_at is not None:
             composed_at, self._unpainted_at = self._unpainted_at, None

@@ -54,9 +54,17 @@ def fit_wrapped(label: QLabel, width: int) -> None:
 
     Box layouts do not ask centred labels for their height at a width.
     """
+    # A label is never less high than its least height, which is that of the sentence before.
+    label.setMinimumSize(0, 0)
     needed = max(label.fontMetrics().horizontalAdvance(line) for line in label.text().split("\n")) + 8
     label.setFixedWidth(min(needed, width))
-    label.setFixedHeight(label.heightForWidth(label.width()))
+    label.setFixedHeight(max(label.heightForWidth(label.width()), 0))
+
+
+def capitalised(sentence: str) -> str:
+    """A sentence of the engine with a large first letter, unless its first word looks like the name of a file."""
+    first = sentence.split(" ", 1)[0]
+    return sentence[:1].upper() + sentence[1:] if first.isalpha() else sentence
 
 
 def make_separator() -> QFrame:

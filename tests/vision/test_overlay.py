@@ -18,6 +18,7 @@ from desktop_app.vision.overlay import (
     PALETTE,
     OverlayStyle,
     draw_overlay,
+    readable_age,
     track_colour,
 )
 from desktop_app.vision.plates import PLATE_COLOUR
@@ -141,6 +142,20 @@ def test_labels_of_any_script_can_be_drawn() -> None:
     assert all((one != other).any() for one, other in itertools.combinations(images, 2))
 
 
+def test_words_of_another_language_are_drawn_in_place_of_the_models_own() -> None:
+    style = OverlayStyle(words=(("Female", "女"), ("Male", "男")))
+    chinese = drawn(style, track())
+    assert (chinese == drawn(OverlayStyle(), track(), labels={1: label(gender="女")})).all()
+    assert (chinese != drawn(style, track(), labels={1: label(gender="Male")})).any()
+    other = {1: label(gender="Other")}
+    assert (drawn(style, track(), labels=other) == drawn(OverlayStyle(), track(), labels=other)).all()
+
+
+def test_the_years_of_an_age_group_have_the_dash_of_a_range() -> None:
+    assert readable_age("20-29") == "20–29"
+    assert [readable_age(name) for name in ("70+", "teen-ager", "")] == ["70+", "teen-ager", ""]
+
+
 def test_the_plate_is_above_the_face_else_below_else_inside() -> None:
     style = dataclasses.replace(BARE, ages=True, genders=True)
     assert changed(drawn(style, track(y=300)), canvas())[3] <= 300
@@ -207,6 +222,18 @@ def test_status_lines_are_in_the_corner_and_only_where_asked_for() -> None:
     assert top < 20
     assert right < 400
     assert bottom < 100
+
+
+def test_the_styles_own_status_lines_are_drawn_where_no_others_are_given() -> None:
+    pictures = []
+    for own, callers in (((), ["30 帧/秒"]), (("30 帧/秒",), []), (("1", "2", "3"), ["30 帧/秒"])):
+        pictures.append(canvas())
+        draw_overlay(pictures[-1], [], {}, OverlayStyle(statistics=True, status=own), status=callers)
+    assert all((picture == pictures[0]).all() for picture in pictures)
+    assert (pictures[0] != GREY).any()
+    image = canvas()
+    draw_overlay(image, [], {}, OverlayStyle(status=("30 fps",)))
+    assert (image == GREY).all()
 
 
 def test_plates_stay_clear_of_the_status_lines() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from desktop_app.vision.plates import Plate, Run, render_plate, text_width
+from desktop_app.vision.plates import BOLD, REGULAR, Plate, Run, draw_text, render_plate, text_width
 
 
 def test_a_plate_is_as_wide_as_its_text() -> None:
@@ -17,6 +17,18 @@ def test_a_plate_is_as_wide_as_its_text() -> None:
     rows, columns = np.nonzero((image != 120).any(axis=2))
     assert (columns.min(), rows.min()) == (10, 20)
     assert (columns.max() + 1, rows.max() + 1) == (10 + long.width, 20 + long.height)
+
+
+def test_characters_without_a_bold_font_are_bold_all_the_same() -> None:
+    def ink(weight: int) -> tuple[int, int]:
+        image = np.zeros((60, 100, 3), np.uint8)
+        draw_text(image, "女", 10, 30.0, 34, (255, 255, 255), weight)
+        columns = np.nonzero(image.any(axis=(0, 2)))[0]
+        return int(image.sum()), int(columns.max()) + 1
+
+    regular, bold = ink(REGULAR), ink(BOLD)
+    assert bold[0] > 1.2 * regular[0]
+    assert bold[1] - regular[1] == text_width("女", 34, BOLD) - text_width("女", 34, REGULAR) > 0
 
 
 def test_a_rendered_plate_looks_the_same_on_any_picture() -> None:

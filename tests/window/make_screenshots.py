@@ -1,15 +1,21 @@
 """Makes a picture of every state of the window, in both themes and both languages.
 
-Run as `python -m tests.window.make_screenshots FOLDER` (offscreen, or on a display with AGELENS_TEST_DISPLAY=1).
+Run as `python -m tests.window.make_screenshots FOLDER [COMBINATION…] [--size 3840x2160] [--scale 2]`, for example with
+the combinations `dark-en light-zh_CN` (offscreen, or on a display with AGELENS_TEST_DISPLAY=1).
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
@@ -17,22 +23,83 @@ import numpy as np
 
 for _name in ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):
     os.environ.pop(_name, None)
-if os.environ.get("AGELENS_TEST_DISPLAY") != "1":
-    os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 from PySide6.QtCore import QSettings  # noqa: E402
-from PySide6.QtWidgets import QApplication  # noqa: E402
+from PySide6.QtWidgets import QApplication, QWidget  # noqa: E402
 
+from desktop_app.media.demo import DemoSource  # noqa: E402
 from desktop_app.settings import LanguageChoice, Settings, SettingsStore, ThemeChoice  # noqa: E402
 from desktop_app.window.main_window import MainWindow  # noqa: E402
+from desktop_app.window.stream_dialog import StreamDialog  # noqa: E402
 from desktop_app.window.theme import apply_theme  # noqa: E402
 from desktop_app.window.translation import install_language  # noqa: E402
+from resources import resource_path  # noqa: E402
+
+THEMES: tuple[ThemeChoice, ...] = ("dark", "light")
+LANGUAGES: tuple[LanguageChoice, ...] = ("en", "zh_CN")
+
+
+class NetworkCamera(ThreadingHTTPServer):
+    """A camera on loopback that shows the demo's faces as motion JPEG until it is switched off."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), CameraHandler)
+        self.off = threading.Event()
+        with DemoSource(frame_count=90) as demo:
+            frames = iter(demo.read, None)
+            self.pictures = [cv2.imencode(".jpg", frame.image)[1].tobytes() for frame in frames]
+
+    @property
+    def address(self) -> str:
+        """Where its pictures are."""
+        return f"http://127.0.0.1:{self.server_port}/video"
+
+
+class CameraHandler(BaseHTTPRequestHandler):
+    """Sends pictures, 30 a second; nothing once the camera is off."""
+
+    server: NetworkCamera
+
+    def do_GET(self) -> None:
+        """Answer with an endless series of pictures."""
+        try:
+            if self.server.off.is_set():
+                self.send_error(503)
+                return
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+            self.end_headers()
+            number = 0
+            while not self.server.off.wait(1 / 30):
+                jpeg = self.server.pictures[number % len(self.server.pictures)]
+                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+                self.wfile.write(head.encode() + jpeg + b"\r\n")
+                number += 1
+        except OSError:
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Stay silent."""
+
+
+@contextmanager
+def network_camera() -> Iterator[NetworkCamera]:
+    """A camera that is switched on."""
+    with NetworkCamera() as camera:
+        threading.Thread(target=camera.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        yield camera
+        camera.off.set()
+        camera.shutdown()
 
 
 class Photographer:
     """Drives one window and saves what it looks like."""
 
-    def __init__(self, app: QApplication, folder: Path, theme: ThemeChoice, language: LanguageChoice) -> None:
+    def __init__(
+        self, app: QApplication, folder: Path, theme: ThemeChoice, language: LanguageChoice, size: tuple[int, int]
+    ) -> None:
         self._app, self._folder, self._prefix = app, folder, f"{theme}-{language}"
         self._work = Path(tempfile.mkdtemp())
         settings = Settings(
@@ -46,7 +113,7 @@ class Photographer:
         install_language(app, language)
         store = SettingsStore(QSettings(str(self._work / "settings.ini"), QSettings.Format.IniFormat))
         self.window = MainWindow(settings, store)
-        self.window.resize(1280, 800)
+        self.window.resize(*size)
         self.window.show()
 
     def wait(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
@@ -56,14 +123,14 @@ class Photographer:
             self._app.processEvents()
             time.sleep(0.005)
 
-    def take(self, name: str) -> None:
-        """Save a picture of the window, with the dialog over it if there is one."""
+    def take(self, name: str, *, over: QWidget | None = None) -> None:
+        """Save a picture of the window, and of a dialog or menu over it if there is one."""
         self.wait(0.3)
         picture = self.window.grab()
-        dialog = self.window.dialogs.current
+        over = over or self.window.dialogs.current
         picture.save(str(self._folder / f"{self._prefix}-{name}.png"))
-        if dialog is not None and dialog.isVisible():
-            dialog.grab().save(str(self._folder / f"{self._prefix}-{name}-dialog.png"))
+        if over is not None and over.isVisible():
+            over.grab().save(str(self._folder / f"{self._prefix}-{name}-over.png"))
 
     def state_is(self, *states: str) -> Callable[[], bool]:
         """Whether the source is in one of these states."""
@@ -75,6 +142,7 @@ class Photographer:
         window.begin()
         self.take("welcome")
         window.stage.welcome.hide()
+        window.stage.view.setFocus()
         window.change(welcomed=True)
         self.take("empty")
         window.sources.open("demo")
@@ -83,12 +151,7 @@ class Photographer:
         self.wait(8, self.state_is("live"))
         self.wait(4)
         self.take("live")
-        actions["record"].trigger()
-        self.wait(3)
-        self.take("recording")
-        actions["record"].trigger()
-        self.wait(1.5)
-        self.take("saved")
+        self._capturing()
         for name in ("statistics", "network"):
             actions[name].trigger()
             self.wait(8)
@@ -101,34 +164,63 @@ class Photographer:
         actions["play"].trigger()
         self.take("paused")
         actions["play"].trigger()
-        actions["record"].trigger()
-        window.toggle_full_screen(True)
-        self.wait(3.5)
-        self.take("full-screen")
-        window.toggle_full_screen(False)
-        actions["record"].trigger()
-        self._dialogs()
+        self._menus_and_dialogs()
         actions["start"].trigger()
         self.wait(2, self.state_is("stopped"))
         self.take("stopped")
         window.sources.open(str(self._work / "missing.mp4"))
         self.wait(5, self.state_is("failed"))
         self.take("failed")
+        window.sources.open(str(resource_path("demo_portrait.jpg")))
+        self.wait(3)
+        self.take("still")
         self._end_of_file()
+        self._reconnecting()
         window.close()
 
-    def _dialogs(self) -> None:
+    def _capturing(self) -> None:
+        window, actions = self.window, self.window.actions_
+        actions["record"].trigger()
+        actions["show_statistics"].trigger()
+        self.wait(3)
+        self.take("recording")
+        actions["record"].trigger()
+        actions["show_statistics"].trigger()
+        self.wait(1.5)
+        self.take("saved")
+        actions["record"].trigger()
+        window.toggle_full_screen(True)
+        self.wait(1.5)
+        self.take("full-screen-bars")
+        self.wait(3)
+        self.take("full-screen")
+        window.toggle_full_screen(False)
+        actions["record"].trigger()
+        self.wait(7)
+
+    def _menus_and_dialogs(self) -> None:
         actions, dialogs = self.window.actions_, self.window.dialogs
+        self.window.source_bar.open_source_menu()
+        self.take("source-menu", over=self.window.source_bar.source_menu)
+        self.window.source_bar.source_menu.close()
         actions["preferences"].trigger()
-        self.take("preferences")
-        if dialogs.current is not None:
-            dialogs.current.accept()
+        preferences = dialogs.current
+        assert preferences is not None
+        for page in range(preferences.tabs.count()):  # type: ignore[attr-defined]
+            preferences.tabs.setCurrentIndex(page)  # type: ignore[attr-defined]
+            self.take(f"preferences-{page}")
+        preferences.accept()
         actions["about"].trigger()
         self.wait(1)
         self.take("about")
         if dialogs.current is not None:
             dialogs.current.accept()
         dialogs.current = None
+        actions["open_stream"].trigger()
+        dialog = self.window.findChild(StreamDialog)
+        assert isinstance(dialog, StreamDialog)
+        self.take("open-stream", over=dialog)
+        dialog.reject()
 
     def _end_of_file(self) -> None:
         path = self._work / "picture.mp4"
@@ -141,24 +233,59 @@ class Photographer:
         self.wait(5, self.state_is("ended"))
         self.take("ended")
 
+    def _reconnecting(self) -> None:
+        with network_camera() as camera:
+            self.window.sources.open(camera.address)
+            self.wait(8, self.state_is("live"))
+            self.wait(2)
+            camera.off.set()
+            self.wait(
+                8, lambda: self.window.bridge.status.state == "reconnecting" and self.window.bridge.status.message != ""
+            )
+            self.take("reconnecting")
 
-def main(folder: Path, combinations: list[str]) -> None:
+
+def main(folder: Path, combinations: Sequence[str], size: tuple[int, int]) -> None:
     """Make the pictures.
 
     Args:
         folder: where they go.
         combinations: such as `dark-en`; empty for all four.
+        size: width and height of the window in device-independent pixels.
     """
     folder.mkdir(parents=True, exist_ok=True)
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
-    themes: tuple[ThemeChoice, ...] = ("dark", "light")
-    languages: tuple[LanguageChoice, ...] = ("en", "zh_CN")
-    for theme in themes:
-        for language in languages:
+    for theme in THEMES:
+        for language in LANGUAGES:
             if not combinations or f"{theme}-{language}" in combinations:
-                Photographer(app, folder, theme, language).tour()
+                Photographer(app, folder, theme, language, size).tour()
+
+
+def parse_options() -> argparse.Namespace:
+    """The command line's options."""
+    parser = argparse.ArgumentParser(description="Make a picture of every state of the window.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("combinations", nargs="*", help="such as dark-en; all four without any")
+    parser.add_argument("--size", default="1280x800", help="of the window, in device-independent pixels")
+    parser.add_argument("--scale", default="1", help="device pixels a device-independent one")
+    return parser.parse_args()
+
+
+def prepare_screen(size: tuple[int, int], scale: str) -> None:
+    """Have Qt draw without a display, on a screen that is as large as the window."""
+    os.environ["QT_SCALE_FACTOR"] = scale
+    if os.environ.get("AGELENS_TEST_DISPLAY") == "1":
+        return
+    width, height = (round(side * float(scale)) for side in size)
+    screen = {"name": "screen", "x": 0, "y": 0, "width": width, "height": height, "logicalDpi": 96, "dpr": 1}
+    path = Path(tempfile.mkdtemp()) / "screens.json"
+    path.write_text(json.dumps({"screens": [screen]}), encoding="utf-8")
+    os.environ["QT_QPA_PLATFORM"] = f"offscreen:configfile={path}"
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    options = parse_options()
+    columns, rows = (int(side) for side in options.size.split("x"))
+    prepare_screen((columns, rows), options.scale)
+    main(options.folder, options.combinations, (columns, rows))

@@ -105,7 +105,7 @@ def test_each_face_has_a_row_that_a_screen_reader_can_read(qtbot: QtBot, panel: 
     wait_for_ids(qtbot, panel, 1, 3)
     model = list_of(panel).model()
     texts = [model.index(row, 0).data(Qt.ItemDataRole.AccessibleTextRole) for row in (0, 1)]
-    assert texts == ["Face 1: 20-59 (70%), Female (80%), seen for 1:05", "Face 3, not yet classified"]
+    assert texts == ["Face 1: 20–59 (70%), Female (80%), seen for 1:05", "Face 3, not yet classified"]
 
 
 def test_only_the_newest_picture_counts(qtbot: QtBot, panel: FacesPanel) -> None:
@@ -212,7 +212,7 @@ def test_the_card_shows_every_class_with_its_name(qtbot: QtBot, panel: FacesPane
     wait_for_ids(qtbot, panel, 1)
     bars = [[(bar.label, bar.text, bar.strong) for bar in chart.bars] for chart in panel.findChildren(BarChart)]
     assert bars == [
-        [("0-19", "10%", False), ("20-59", "25%", False), ("60+", "65%", True)],
+        [("0–19", "10%", False), ("20–59", "25%", False), ("60+", "65%", True)],
         [("Male", "90%", True), ("Female", "10%", False)],
     ]
 

@@ -11,6 +11,7 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 
+from resources import resource_path
 from tests.window.desk import Desk
 
 
@@ -137,3 +138,19 @@ def test_dropped_file_is_opened(desk: Desk, clip: Path) -> None:
     desk.window.dropEvent(event)
     desk.wait(lambda: desk.state in {"live", "ended"})
     assert desk.window.windowTitle() == "clip.mp4 · Agelens"
+
+
+def test_a_still_picture_is_shown_undimmed_and_without_a_playback_bar(desk: Desk) -> None:
+    desk.open(str(resource_path("demo_portrait.jpg")))
+    desk.wait(lambda: desk.state == "ended")
+    desk.wait(lambda: desk.window.status_line.state_text == "Still picture")
+    assert not desk.window.stage.message.isVisible()
+    assert not desk.window.playback_bar.isVisible()
+    assert not desk.window.actions_["step"].isEnabled()
+    view = desk.window.stage.view
+    left, top, width, height = view.viewport.target
+    shown = view.grab().toImage().pixelColor(round(left + width / 2), round(top + height * 0.6))
+    blue, green, red = (int(one) for one in desk.shown().picture[round(512 * 0.6), 256])
+    assert abs(shown.red() - red) + abs(shown.green() - green) + abs(shown.blue() - blue) < 60
+    desk.trigger("start")
+    desk.wait(lambda: desk.window.stage.message.state == "stopped")

@@ -124,7 +124,7 @@ def test_the_heat_map_follows_the_answer_that_is_explained(qtbot: QtBot, view: N
     view.set_package(load_package(write_corner_model(tmp_path)))
     view.show()
     view.show_crop(1, np.full((SIZE, SIZE, 3), 255, np.uint8), None)
-    qtbot.waitUntil(lambda: "0-19 falls from 96% to" in texts(view), timeout=10_000)
+    qtbot.waitUntil(lambda: "0–19 falls from 96% to" in texts(view), timeout=10_000)
     choose(view, 0, "Gender")
     qtbot.waitUntil(lambda: "Male falls from 98% to" in texts(view), timeout=10_000)
 

@@ -20,6 +20,7 @@ from desktop_app.window.translation import (
     translate_message,
 )
 from desktop_app.window.video_view import VideoView
+from tests.window.sentences import engine_sentences
 
 WINDOW_FOLDER = Path(__file__).resolve().parents[2] / "desktop_app" / "window"
 MARKERS = {"tr": 0, "mark_text": 0, "translate": 1, "QT_TRANSLATE_NOOP": 1}
@@ -93,6 +94,28 @@ def test_engine_sentences_are_translated_around_their_names(qapp: QApplication) 
     assert "/tmp/a b.mp4" in translate_message(sentence)
     assert translate_message(sentence) != sentence
     assert translate_message("no such sentence") == "no such sentence"
+
+
+def test_every_sentence_of_the_engine_is_translated(qapp: QApplication) -> None:
+    sentences = engine_sentences()
+    assert len(sentences) > 200
+    install_language(qapp, "zh_CN")
+    wrong = {}
+    for sentence, place in sentences.items():
+        translation = translate_message(sentence)
+        # Samples stand for names: they must be kept, and beside them only quotations may stay English.
+        names_kept = sorted(re.findall("⟨.*?⟩", sentence)) == sorted(re.findall("⟨.*?⟩", translation))
+        english = re.search(r"[a-z]+,? [a-z]+", re.sub(r"`.*?`|⟨.*?⟩", "", translation))
+        if translation == sentence or english or not names_kept:
+            wrong[sentence] = f"{place}: {translation}"
+    assert not wrong
+
+
+def test_names_in_sentences_stay_as_they_are(qapp: QApplication) -> None:
+    install_language(qapp, "zh_CN")
+    full = translate_message("Cannot save “Demo”: the disk is full; free some space or choose another folder.")
+    assert full == "无法保存“Demo”：磁盘已满；请释放空间或选择其他文件夹。"
+    assert translate_message("the folder Faces cannot be read: Input/output error").startswith("无法读取文件夹 Faces")
 
 
 def test_chosen_language_wins_over_the_system() -> None:

@@ -78,7 +78,7 @@ def test_about_shows_model_and_licences(desk: Desk) -> None:
     desk.wait(lambda: desk.window.dialogs.current is not None)
     dialog = desk.window.dialogs.current
     assert dialog is not None
-    assert "20-29" in dialog.card.toPlainText()  # type: ignore[attr-defined]
+    assert "20–29" in dialog.card.toPlainText()  # type: ignore[attr-defined]
     assert "Apache" in dialog.licences.toPlainText()  # type: ignore[attr-defined]
 
 

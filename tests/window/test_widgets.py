@@ -1,0 +1,53 @@
+"""Small things that several bars and messages are built from."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtWidgets import QWidget
+from pytestqt.qtbot import QtBot
+
+from desktop_app.window.picture_message import TEXT_WIDTH, PictureMessage
+from desktop_app.window.widgets import capitalised, fit_wrapped, make_label
+
+
+@pytest.mark.parametrize(
+    ("sentence", "shown"),
+    [
+        ("there is no model here", "There is no model here"),
+        ("clip.mp4 cannot be opened", "clip.mp4 cannot be opened"),
+        ("“clip” is damaged", "“clip” is damaged"),
+        ("没有图片", "没有图片"),
+        ("", ""),
+    ],
+)
+def test_sentences_begin_with_a_large_letter_and_names_stay_as_they_are(sentence: str, shown: str) -> None:
+    assert capitalised(sentence) == shown
+
+
+def test_a_label_is_as_large_as_its_present_text_needs(qtbot: QtBot) -> None:
+    label = make_label("word " * 60, wrap=True)
+    qtbot.addWidget(label)
+    fit_wrapped(label, 200)
+    tall = label.height()
+    label.setText("word")
+    fit_wrapped(label, 200)
+    assert label.width() < 100
+    assert label.height() < tall / 4
+
+
+def test_a_message_wraps_anew_in_a_narrow_window(qtbot: QtBot) -> None:
+    stage = QWidget()
+    qtbot.addWidget(stage)
+    message = PictureMessage(stage)
+    message.resize(1000, 600)
+    message.show_state("failed", "there is no file or folder /a/rather/long/path/to/a/film.mp4; check its spelling")
+    stage.show()
+    label = message.findChildren(type(make_label()))[2]
+    assert label.text() == message.text
+    assert label.width() <= TEXT_WIDTH
+    low = label.height()
+    message.resize(320, 600)
+    assert label.width() <= 320
+    assert label.height() > low
+    message.resize(1000, 600)
+    assert label.height() == low

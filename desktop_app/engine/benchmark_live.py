@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics as averages
 import time
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -52,8 +53,9 @@ class LiveFigures:
         unlabelled: of these, how many stayed for half a second without a label.
         cpu_s_per_s: processor seconds of this process a second, painting included: 1.0 is one core.
         memory_peak_mb: largest resident memory, in megabytes of a million bytes.
-        memory_first_tenth_mb: median resident memory in the first tenth of the time.
-        memory_last_tenth_mb: median resident memory in the last tenth: more than at first is a leak.
+        memory_first_tenth_mb: mean resident memory in the first tenth of the time.
+        memory_last_tenth_mb: mean resident memory in the last tenth.
+        memory_growth: the last tenth over the first, less one: over a long time, more than a trifle is a leak.
         faces: median number of faces in view.
         stage_ms: median milliseconds of each stage, each time it runs.
     """
@@ -73,6 +75,7 @@ class LiveFigures:
     memory_peak_mb: float
     memory_first_tenth_mb: float
     memory_last_tenth_mb: float
+    memory_growth: float
     faces: float
     stage_ms: Mapping[str, float]
 
@@ -211,8 +214,9 @@ class _Onlooker:
             unlabelled=labels.unlabelled,
             cpu_s_per_s=(done.cpu_s - before.cpu_s) / wall_s,
             memory_peak_mb=max(memory.megabytes),
-            memory_first_tenth_mb=memory.median_of_tenth(first=True),
-            memory_last_tenth_mb=memory.median_of_tenth(first=False),
+            memory_first_tenth_mb=memory.first_tenth,
+            memory_last_tenth_mb=memory.last_tenth,
+            memory_growth=memory.last_tenth / memory.first_tenth - 1,
             faces=float(averages.median(faces.elements())),
             stage_ms=statistics.stage_ms,
         )
@@ -261,7 +265,8 @@ class _MemorySamples:
     def __init__(self, process: psutil.Process) -> None:
         self._process = process
         self._looked_at = float("-inf")
-        self.megabytes: list[float] = []
+        # Compact, so that an hour of them does not look like a leak.
+        self.megabytes = array("f")
 
     def look(self, at: float) -> None:
         """Take a sample where the last one is old enough."""
@@ -269,7 +274,16 @@ class _MemorySamples:
             self._looked_at = at
             self.megabytes.append(self._process.memory_info().rss / _MEGABYTE)
 
-    def median_of_tenth(self, *, first: bool) -> float:
-        """The median of the first or the last tenth."""
-        tenth = max(len(self.megabytes) // 10, 1)
-        return float(np.median(self.megabytes[:tenth] if first else self.megabytes[-tenth:]))
+    @property
+    def first_tenth(self) -> float:
+        """The mean of the first tenth of the samples."""
+        return averages.fmean(self.megabytes[: self._tenth])
+
+    @property
+    def last_tenth(self) -> float:
+        """The mean of the last tenth of the samples."""
+        return averages.fmean(self.megabytes[-self._tenth :])
+
+    @property
+    def _tenth(self) -> int:
+        return max(len(self.megabytes) // 10, 1)

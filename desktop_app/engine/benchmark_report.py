@@ -152,8 +152,8 @@ def _live_lines(live: LiveFigures) -> Iterator[str]:
     yield f"  face to first label: {waited if live.first_label_ms is not None else 'no new face was labelled'}"
     yield f"  processor: {live.cpu_s_per_s:.2f} cores busy"
     yield (
-        f"  memory: {live.memory_peak_mb:.0f} MB at the most; {live.memory_first_tenth_mb:.0f} MB in the first tenth, "
-        f"{live.memory_last_tenth_mb:.0f} MB in the last"
+        f"  memory: {live.memory_first_tenth_mb:.0f} → {live.memory_last_tenth_mb:.0f} MB ({live.memory_growth:+.1%}) "
+        f"first to last tenth, {live.memory_peak_mb:.0f} MB at the most"
     )
 
 

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from desktop_app.engine.analysis import CropChooser, CropSpec, compose, count_expected
+from desktop_app.engine.analysis import CropChooser, compose, count_expected
 from desktop_app.engine.flow import Composed, SessionSettings, SourceState
-from desktop_app.engine.inference import InferenceWorker
+from desktop_app.engine.inference import InferenceWorker, ModelInUse
 from desktop_app.engine.playback import Playback, Turn
 from desktop_app.engine.statistics import Statistics
 from desktop_app.engine.worker import Worker
@@ -68,7 +68,7 @@ class CaptureWorker(Worker):
         self._expected = 0
         self._near: tuple[Box, ...] = ()
         self._chooser = CropChooser()
-        self._spec: CropSpec | None = None
+        self._model: ModelInUse | None = None
         self._generation = 0
         self._opened = False
         self._dropped = 0
@@ -139,12 +139,16 @@ class CaptureWorker(Worker):
                 # A live frame may have waited in its source: the picture is as old as its capture.
                 self._process(turn, turn.captured_at if source.info.live else now)
             elif turn is Turn.REDRAW:
+                self._catch_up()
                 self._publish(now)
             elif turn is Turn.STOPPED:
                 return
             elif source.info.live:
                 raise SourceStalledError(f"{source.info.name} gives no more pictures")
             else:
+                # Labels that came before it stood still had no picture to be drawn on.
+                self._catch_up()
+                self._publish(now)
                 self._on_state("ended", "")
 
     def _count(self, source: Source) -> None:
@@ -165,7 +169,7 @@ class CaptureWorker(Worker):
             detections = (
                 finder.find_still(frame.image)
                 if still
-                else finder.find(frame.image, expected=self._expected, near=self._near)
+                else finder.find(frame.image, at=frame.captured_at, expected=self._expected, near=self._near)
             )
         self._statistics.count("detection")
         with self._statistics.stage("track"):
@@ -179,11 +183,12 @@ class CaptureWorker(Worker):
         self._publish(taken_at)
 
     def _offer_crops(self, frame: Frame, tracks: tuple[Track, ...]) -> None:
-        spec = self._inference.model.spec
+        model = self._inference.model
+        spec = model.spec
         if spec is None:
             return
-        if spec != self._spec:
-            self._spec = spec
+        if model is not self._model:
+            self._model = model
             self._chooser.reset()
         with self._statistics.stage("crop"):
             batch = self._chooser.choose(
@@ -191,6 +196,11 @@ class CaptureWorker(Worker):
             )
         if batch is not None:
             self._inference.crops.put(batch)
+
+    def _catch_up(self) -> None:
+        """Have the faces of a picture that stands still classified by a model that came after it."""
+        if self._last is not None and self._inference.model is not self._model:
+            self._offer_crops(*self._last)
 
     def _publish(self, taken_at: float) -> None:
         if self._last is None:

@@ -1,16 +1,20 @@
-"""The same steps over every frame, without threads and without drops: the same input gives the same output."""
+"""The same steps over every frame, without drops: the same input gives the same output."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Final
 
 from desktop_app.engine.analysis import CropChooser, CropSpec, compose, count_expected
 from desktop_app.engine.flow import Composed
 from desktop_app.engine.statistics import Statistics
 from desktop_app.media.frame import Frame
-from desktop_app.media.sources import Source
+from desktop_app.media.sources import Source, SourceError
 from desktop_app.vision.classifier import Classifier
 from desktop_app.vision.finder import FaceFinder
 from desktop_app.vision.geometry import Box
@@ -18,7 +22,19 @@ from desktop_app.vision.overlay import OverlayStyle
 from desktop_app.vision.smoothing import Label, Smoother
 from desktop_app.vision.tracker import Track, Tracker
 
-MANY: int = 1 << 16
+MANY: Final = 1 << 16
+AHEAD: Final = 2
+"""How many frames may wait to be looked at, and how many to be finished: bounds the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A frame and the faces in it; `alone`: it has nothing to do with the one before."""
+
+    frame: Frame
+    tracks: list[Track]
+    taken_at: float
+    alone: bool
 
 
 class OfflineAnalysis:
@@ -46,14 +62,16 @@ class OfflineAnalysis:
         self._statistics = statistics or Statistics()
         self._spec = CropSpec(classifier.crop_size, classifier.margin)
         self._tracker = Tracker()
-        self._expected = 0
-        self._near: tuple[Box, ...] = ()
         self._chooser = CropChooser(max_batch=MANY)
         self._smoother = Smoother(classifier.labels)
         self._labels: dict[int, Label] = {}
 
-    def run(self, source: Source) -> Iterator[Composed]:
+    def run(self, source: Source) -> Generator[Composed, None, None]:
         """Analyse a source to its end.
+
+        While faces are looked for in one frame, the next ones are read on a second thread, and the faces of the last
+        ones are classified and drawn on a third. Each step sees the frames one by one and in order, so how the threads
+        run does not change the result.
 
         Args:
             source: the open source; of a live one every frame that it gives.
@@ -62,46 +80,72 @@ class OfflineAnalysis:
             One finished picture a frame, in order.
 
         Raises:
-            SourceError: the source cannot be read on.
+            SourceError: the source cannot be read on; all that was read before has come out.
         """
-        still = source.info.kind in {"image", "folder"}
-        while True:
+        waiting: deque[Future[Composed]] = deque()
+        with ThreadPoolExecutor(1, thread_name_prefix="finish") as finisher:
+            try:
+                for seen in self._look(source):
+                    waiting.append(finisher.submit(self._finish, seen))
+                    if len(waiting) > AHEAD:
+                        yield waiting.popleft().result()
+            except SourceError:
+                yield from _results(waiting)
+                raise
+            yield from _results(waiting)
+
+    def _look(self, source: Source) -> Iterator[_Seen]:
+        """Read, find and track, on the thread that made the finder."""
+        alone = source.info.kind in {"image", "folder"}
+        expected, near = 0, tuple[Box, ...]()
+        for frame in self._read(source):
+            taken_at = time.monotonic()
+            with self._statistics.stage("detect"):
+                detections = (
+                    self._finder.find_still(frame.image)
+                    if alone
+                    else self._finder.find(frame.image, at=frame.captured_at, expected=expected, near=near)
+                )
+            with self._statistics.stage("track"):
+                if alone:
+                    self._tracker.reset()
+                tracks = self._tracker.update(detections, frame.captured_at)
+            expected = count_expected(tracks)
+            near = tuple(track.detection.box for track in tracks if track.missed)
+            yield _Seen(frame, tracks, taken_at, alone)
+
+    def _read(self, source: Source) -> Iterator[Frame]:
+        """The frames of a source, read ahead on a thread of its own."""
+
+        def read() -> Frame | None:
             with self._statistics.stage("read"):
-                frame = source.read()
-            if frame is None:
-                return
-            self._statistics.count("capture")
-            yield self.step(frame, still=still)
+                return source.read()
 
-    def step(self, frame: Frame, *, still: bool = False) -> Composed:
-        """Analyse one frame.
+        reader = ThreadPoolExecutor(1, thread_name_prefix="read")
+        try:
+            coming = deque(reader.submit(read) for _ in range(AHEAD))
+            while (frame := coming.popleft().result()) is not None:
+                coming.append(reader.submit(read))
+                self._statistics.count("capture")
+                yield frame
+        finally:
+            # Not to wait: a read that hangs ends when the caller closes the source.
+            reader.shutdown(wait=False, cancel_futures=True)
 
-        Args:
-            frame: the frame; the one after the last, unless `still`.
-            still: the picture stands alone: its faces are new, and looked for more thoroughly.
-        """
-        taken_at = time.monotonic()
-        if still:
-            self._forget()
-        with self._statistics.stage("detect"):
-            detections = (
-                self._finder.find_still(frame.image)
-                if still
-                else self._finder.find(frame.image, expected=self._expected, near=self._near)
-            )
-        with self._statistics.stage("track"):
-            tracks = self._tracker.update(detections, frame.captured_at)
-        self._expected = count_expected(tracks)
-        self._near = tuple(track.detection.box for track in tracks if track.missed)
-        labels = self._classified(frame, tracks)
+    def _finish(self, seen: _Seen) -> Composed:
+        """Cut, classify and draw."""
+        if seen.alone:
+            self._chooser.reset()
+            self._smoother.reset()
+            self._labels.clear()
         return compose(
-            frame,
-            tracks,
-            labels,
+            seen.frame,
+            seen.tracks,
+            self._classified(seen.frame, seen.tracks),
             self._chooser.crops,
             self._style,
             mirror=self._mirror,
-            taken_at=taken_at,
+            taken_at=seen.taken_at,
             statistics=self._statistics,
         )
 
@@ -119,9 +163,7 @@ class OfflineAnalysis:
         self._smoother.forget(known)
         return MappingProxyType(dict(self._labels))
 
-    def _forget(self) -> None:
-        self._tracker.reset()
-        self._expected, self._near = 0, ()
-        self._chooser.reset()
-        self._smoother.reset()
-        self._labels.clear()
+
+def _results(waiting: deque[Future[Composed]]) -> Iterator[Composed]:
+    while waiting:
+        yield waiting.popleft().result()

@@ -257,9 +257,13 @@ class Playback:
         self._late = 0
         frame = self._read(source)
         with self._changed:
-            # One that is late again is shown all the same: a slow machine must see something.
             self._pending = frame
-            self._anchor = None if frame is None else (time.monotonic(), _media_time(frame, source.info))
+            now, media_time = time.monotonic(), 0.0 if frame is None else _media_time(frame, source.info)
+            if frame is None:
+                self._anchor = None
+            elif now - self._due(media_time) > LATE_FRAMES * self._period_s:
+                # Late again, and shown all the same: a slow machine must see something. Time goes on from here.
+                self._anchor = (now, media_time)
 
     def _note(self, frame: Frame, info: SourceInfo) -> None:
         with self._changed:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.vision.detector import Detection, FaceDetector, shifted
+from desktop_app.vision.following import find_patch, patch_of
 from desktop_app.vision.geometry import Box
 
 SAME_FACE_IOU: Final = 0.3
@@ -39,9 +39,6 @@ _ZOOM: Final = 3.5
 """Side of a zoom over that of the face: the short-range model wants surroundings."""
 _KEPT_LOOKS: Final = 8
 """A small face that so many close looks in a row missed is forgotten."""
-_SAME_PATCH: Final = 0.8
-_REACH: Final = 0.4
-"""How far a face may move between two frames to be followed by its pixels, in sides of its box."""
 
 
 @dataclass(slots=True)
@@ -100,15 +97,29 @@ class SmallFaceFinder:
         if looks > 0:
             faces += self._look_where_expected(image, [*found, *faces], near)
         self._until_tile -= 1
-        tiles = list(tiles_of(image))
-        if tile and tiles and self._until_tile <= 0:
-            self._until_tile = TILE_EVERY
-            turn, number = divmod(self._next_tile, len(tiles))
-            # A little aside in the next turns: what the model missed it may see there, even where nothing moves.
-            aside = (0.0, 1.0, -1.0)[turn % 3] * _ASIDE * tiles[number].width
-            faces += self._look_at_tile(image, tiles[number].shifted(aside, aside), [*found, *faces])
-            self._next_tile += 1
+        # A frame in which nothing else is looked at is a better one for it: there may be one next.
+        if tile and self._until_tile < 0:
+            faces += self._look_at_next_tile(image, [*found, *faces])
         return faces
+
+    def pass_time(
+        self, image: NDArray[np.uint8], before: Sequence[Detection], now: Sequence[Detection]
+    ) -> list[Detection]:
+        """Take in a frame in which faces were followed, and look at a tile of it if one is due.
+
+        Args:
+            image: H×W×3 uint8, BGR.
+            before: the faces of the last frame, those that `find` gave among them.
+            now: the same faces in this frame, in the same order.
+
+        Returns:
+            As `find`.
+        """
+        moved = {id(old): new for old, new in zip(before, now, strict=True)}
+        for one in self._known:
+            one.detection = moved.get(id(one.detection), one.detection)
+        self._until_tile -= 1
+        return self._look_at_next_tile(image, now) if self._until_tile <= 0 else []
 
     def confirm(
         self, image: NDArray[np.uint8], unsure: Sequence[Detection], found: Sequence[Detection]
@@ -150,7 +161,7 @@ class SmallFaceFinder:
             followed = None
             if looks == 0:
                 one.waited += 1
-                followed = _follow(image, one)
+                followed = find_patch(image, one.patch, one.detection)
                 if followed is not None:
                     one.detection = followed
             else:
@@ -158,7 +169,7 @@ class SmallFaceFinder:
                 one.waited = 0
                 followed = self._look_closely(image, one.detection.box)
                 if followed is not None and _is_new(followed, [*found, *faces]):
-                    one.detection, one.patch, one.misses = followed, _patch(image, followed.box), 0
+                    one.detection, one.patch, one.misses = followed, patch_of(image, followed.box), 0
                 else:
                     followed = None
                     one.misses += 1
@@ -181,6 +192,17 @@ class SmallFaceFinder:
                     return [face]
                 break
         return []
+
+    def _look_at_next_tile(self, image: NDArray[np.uint8], found: Sequence[Detection]) -> list[Detection]:
+        self._until_tile = TILE_EVERY - 1
+        tiles = list(tiles_of(image))
+        if not tiles:
+            return []
+        turn, number = divmod(self._next_tile, len(tiles))
+        self._next_tile += 1
+        # A little aside in the next turns: what the model missed it may see there, even where nothing moves.
+        aside = (0.0, 1.0, -1.0)[turn % 3] * _ASIDE * tiles[number].width
+        return self._look_at_tile(image, tiles[number].shifted(aside, aside), found)
 
     def _look_at_tile(self, image: NDArray[np.uint8], tile: Box, found: Sequence[Detection]) -> list[Detection]:
         return self.confirm(
@@ -215,10 +237,14 @@ class SmallFaceFinder:
             and (one.box.bottom < bottom - top - 1 or bottom == image.shape[0])
         ]
 
+    def knows(self, face: Detection) -> bool:
+        """Whether it is a face that gets close looks."""
+        return _is_found(face.box, [one.detection for one in self._known])
+
     def remember(self, image: NDArray[np.uint8], faces: Sequence[Detection]) -> None:
         """Stay with these faces in the next frames."""
         self._known = [one for one in self._known if not _is_found(one.detection.box, faces)]
-        self._known += [_Known(face, _patch(image, face.box)) for face in faces]
+        self._known += [_Known(face, patch_of(image, face.box)) for face in faces]
 
 
 def is_small(face: Detection, image: NDArray[np.uint8]) -> bool:
@@ -263,25 +289,3 @@ def _is_new(face: Detection, found: Sequence[Detection]) -> bool:
         )
         for other in found
     )
-
-
-def _patch(image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
-    """The pixels of a box, as far as they are in the picture."""
-    left, top = max(round(box.x), 0), max(round(box.y), 0)
-    return image[top : max(round(box.bottom), 0), left : max(round(box.right), 0)].copy()
-
-
-def _follow(image: NDArray[np.uint8], known: _Known) -> Detection | None:
-    """Where the face's pixels are now, None where they cannot be told from the surroundings."""
-    box, patch = known.detection.box, known.patch
-    if min(patch.shape[:2]) < 8:
-        return None
-    left, top = max(round(box.x), 0), max(round(box.y), 0)
-    reach = max(round(_REACH * box.size), 2)
-    from_x, from_y = max(left - reach, 0), max(top - reach, 0)
-    window = image[from_y : top + patch.shape[0] + reach, from_x : left + patch.shape[1] + reach]
-    if window.shape[0] < patch.shape[0] or window.shape[1] < patch.shape[1]:
-        return None
-    likeness = cv2.matchTemplate(window, patch, cv2.TM_CCOEFF_NORMED)
-    _, best, _, (x, y) = cv2.minMaxLoc(likeness)
-    return shifted(known.detection, from_x + x - left, from_y + y - top) if best >= _SAME_PATCH else None

@@ -201,6 +201,8 @@ def test_the_json_has_its_keys_and_counts(clip: Path, capsys: pytest.CaptureFixt
     assert live["new_faces"] >= 2
     assert set(live["latency_ms"]) == {"p50", "p95", "p99"}
     assert live["memory_peak_mb"] >= live["memory_last_tenth_mb"] > 10
+    ratio = live["memory_last_tenth_mb"] / live["memory_first_tenth_mb"]
+    assert live["memory_growth"] == pytest.approx(ratio - 1)
     assert min(live[name] for name in ("displayed", "dropped", "unpainted", "dropped_crops")) >= 0
 
 

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from skimage.data import astronaut
 
 from desktop_app.vision.detector import Detection
-from desktop_app.vision.finder import FaceFinder
+from desktop_app.vision.finder import DetectorMode, FaceFinder
 from desktop_app.vision.geometry import Box
 from desktop_app.vision.small_faces import tiles_of
 
 SECOND = 36
 """Frames in which every tile had its turn."""
+RATE = 30.0
+"""Frames a second of a quick succession."""
 FACE = Box(172, 68, 100, 100)
 """In the astronaut's picture of 512×512 pixels."""
 
@@ -70,6 +72,15 @@ def test_faces_of_any_size_are_found_within_a_second_and_stay(finder: FaceFinder
     assert_found(watch(finder, picture), face)
     for _ in range(10):
         assert_found(finder.find(picture, expected=1), face)
+
+
+@pytest.mark.parametrize("size", [60, 80, 110, 150, 220, 400])
+def test_a_face_that_stands_still_does_so_whichever_model_looks(finder: FaceFinder, size: int) -> None:
+    picture = scene((500, 150, size))
+    found = [finder.find(picture, expected=1) for _ in range(20)][2:]
+    centers = np.array([face.box.center for (face,) in found])
+    assert np.ptp(centers, axis=0).max() < 0.03 * size
+    assert np.ptp([face.box.size for (face,) in found]) < 0.05 * size
 
 
 @pytest.mark.parametrize("place", [(60, 40), (1180, 60), (40, 640), (1190, 650), (435, 330), (820, 350)])
@@ -132,15 +143,78 @@ def test_the_same_frames_give_the_same_faces(finder: FaceFinder) -> None:
 
     def run() -> list[list[Detection]]:
         finder.reset()
-        return [finder.find(picture) for _ in range(12)]
+        return [finder.find(picture, at=number / RATE) for number in range(24)]
 
     assert run() == run()
+
+
+def test_a_face_in_quick_succession_is_in_every_frame_at_its_place(finder: FaceFinder) -> None:
+    for number in range(40):
+        face = (200 + 14 * number, 200 + 3 * number, 150)
+        assert_found(finder.find(scene(face), at=number / RATE, expected=min(number, 1)), face)
+
+
+def test_all_faces_of_a_small_crowd_stay_in_quick_succession(finder: FaceFinder) -> None:
+    faces = [(150 + 240 * column, 150 + 260 * row, 42) for row in range(2) for column in range(5)]
+    picture, found = scene(*faces), list[Detection]()
+    for number in range(3 * SECOND):
+        found = finder.find(picture, at=number / RATE, expected=len(found))
+    for number in range(3 * SECOND, 3 * SECOND + 20):
+        assert_found(finder.find(picture, at=number / RATE, expected=10), *faces)
+
+
+def test_a_small_face_that_moves_is_in_every_frame_of_a_quick_succession(finder: FaceFinder) -> None:
+    for number in range(SECOND):
+        finder.find(scene((300, 300, 44)), at=number / RATE)
+    for number in range(SECOND, SECOND + 30):
+        face = (300 + 9 * (number - SECOND), 300, 44)
+        assert_found(finder.find(scene(face), at=number / RATE, expected=1), face)
+
+
+@pytest.mark.parametrize("first", range(6, 10))
+def test_a_new_face_is_found_within_two_frames(finder: FaceFinder, first: int) -> None:
+    old, new = (200, 200, 160), (800, 250, 160)
+    for number in range(first):
+        finder.find(scene(old), at=number / RATE, expected=1)
+    seen = [finder.find(scene(old, new), at=number / RATE, expected=1) for number in range(first, first + 2)]
+    assert_found(seen[1], old, new)
+
+
+@pytest.mark.parametrize("last", range(6, 10))
+def test_a_face_that_is_gone_is_not_made_up(finder: FaceFinder, last: int) -> None:
+    faces = (200, 200, 160), (800, 250, 160)
+    for number in range(last):
+        finder.find(scene(*faces), at=number / RATE, expected=2)
+    assert_found(finder.find(scene(faces[0]), at=last / RATE, expected=2), faces[0])
+
+
+def test_nothing_is_carried_over_a_cut(finder: FaceFinder) -> None:
+    for number in range(7):
+        finder.find(scene((200, 200, 160)), at=number / RATE, expected=1)
+    for number in range(7, 20):
+        face = (900, 350, 200)
+        assert_found(finder.find(scene(face), at=number / RATE, expected=1), face)
+
+
+def test_time_that_goes_back_or_stands_still_is_no_error(finder: FaceFinder) -> None:
+    face = (200, 200, 160)
+    for at in (3.0, 3.0, 1.0, 1.001, 0.0, 100.0):
+        assert_found(finder.find(scene(face), at=at, expected=1), face)
+
+
+@pytest.mark.parametrize("mode", ["short", "full"])
+def test_one_model_alone_follows_too(mode: DetectorMode) -> None:
+    with FaceFinder(mode) as alone:
+        for number in range(12):
+            face = (300 + 6 * number, 200, 200)
+            assert_found(alone.find(scene(face), at=number / RATE, expected=1), face)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (40, 2000), (2000, 40), (720, 1280)])
 def test_pictures_of_any_shape_without_faces_are_no_error(finder: FaceFinder, shape: tuple[int, int]) -> None:
     picture = np.full((*shape, 3), 90, np.uint8)
     assert watch(finder, picture, 12) == []
+    assert [finder.find(picture, at=number / RATE) for number in range(12)] == [[]] * 12
     assert finder.find_still(picture) == []
 
 

@@ -1,4 +1,4 @@
-"""Throughput: every frame of a clip, one after the other, as fast as it goes."""
+"""Throughput: every frame of a clip, in order, as fast as it goes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class OfflineFigures:
         ms_per_frame: the same as milliseconds.
         faces: median number of faces found in a frame.
         crops_per_frame: crops classified over frames.
-        stage_ms: milliseconds of each stage over frames: what each adds to `ms_per_frame`.
+        stage_ms: milliseconds of each stage over frames. Reading, finding and finishing run beside each other, so
+            together they are more than `ms_per_frame`.
     """
 
     frames: int

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
 import cv2
 import mediapipe as mp
 import numpy as np
 from numpy.typing import NDArray
 
+from desktop_app.closing import Closing
 from desktop_app.vision.geometry import Box, Landmarks, Point
 from desktop_app.vision.quiet import silence_native_stderr
 
@@ -38,7 +38,7 @@ class Detection:
     landmarks: Landmarks
 
 
-class FaceDetector:
+class FaceDetector(Closing):
     """MediaPipe Tasks face detection on one picture at a time.
 
     Not thread-safe: create, use and close it on one thread. Use it as a context manager.
@@ -116,19 +116,6 @@ class FaceDetector:
         """Free the model; the detector cannot be used afterwards."""
         with silence_native_stderr():
             self._detector.close()
-
-    def __enter__(self) -> Self:
-        """Return the detector itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the detector."""
-        self.close()
 
 
 def shifted(detection: Detection, dx: float, dy: float) -> Detection:

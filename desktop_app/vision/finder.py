@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from desktop_app.closing import Closing
 from desktop_app.vision.detector import Detection, DetectorRange, FaceDetector
 from desktop_app.vision.following import FaceFollower
 from desktop_app.vision.geometry import Box
@@ -29,7 +29,7 @@ FOLLOWED_S: Final = 0.045
 frame, at 20 in none."""
 
 
-class FaceFinder:
+class FaceFinder(Closing):
     """Finds faces near and far at less than the cost of one model.
 
     The short-range model is quick, misses small faces and is vague about the landmarks of others; the full-range model
@@ -172,16 +172,6 @@ class FaceFinder:
     def close(self) -> None:
         """Free the models."""
         self._open.close()
-
-    def __enter__(self) -> Self:
-        """Return the finder itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the finder."""
-        self.close()
 
 
 def _is_steady(face: Detection, image: NDArray[np.uint8]) -> bool:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import threading
 from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, Qt, QTimer, Slot
 from PySide6.QtGui import QColor, QPalette, QShowEvent
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
@@ -42,19 +40,16 @@ class HistoryPlot(QWidget):
         least_top: the value axis reaches at least to here.
     """
 
-    _imported = Signal()
-
     def __init__(self, parent: QWidget | None = None, *, series: int, least_top: float) -> None:
         super().__init__(parent)
         self._least_top = least_top
         self._top = 0.0
         self._names: tuple[str, ...] = ("",) * series
         self._latest: tuple[str, ...] = ("",) * series
-        self._importing = False
+        self._asked_for = False
         self._plot: Any = None
         self._curves: list[Any] = []
         self._title, self._legend = QLabel(self), QLabel(self)
-        self._imported.connect(self._on_imported)
         self._legend.setTextFormat(Qt.TextFormat.RichText)
         self._legend.setWordWrap(True)
         layout = QVBoxLayout(self)
@@ -98,9 +93,9 @@ class HistoryPlot(QWidget):
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
         """Get the plot, the first time."""
-        if not self._importing:
-            self._importing = True
-            threading.Thread(target=self._import, name="import-pyqtgraph", daemon=True).start()
+        if not self._asked_for:
+            self._asked_for = True
+            QTimer.singleShot(0, self, self._make_plot)
         super().showEvent(event)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
@@ -109,21 +104,16 @@ class HistoryPlot(QWidget):
             self._colour()
         super().changeEvent(event)
 
-    def _import(self) -> None:
-        os.environ["PYQTGRAPH_QT_LIB"] = "PySide6"
-        import pyqtgraph  # noqa: F401
-
-        # The window may be gone by now.
-        with contextlib.suppress(RuntimeError):
-            self._imported.emit()
-
     @property
     def is_ready(self) -> bool:
         """Whether there is a plot to draw into."""
         return self._plot is not None
 
     @Slot()
-    def _on_imported(self) -> None:
+    def _make_plot(self) -> None:
+        # On this thread, although it takes a moment: PySide completes its classes when they are first looked at, and
+        # crashes where a second thread does so, as an import of pyqtgraph would.
+        os.environ["PYQTGRAPH_QT_LIB"] = "PySide6"
         import pyqtgraph
 
         pyqtgraph.setConfigOptions(antialias=True)

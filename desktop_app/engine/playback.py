@@ -169,7 +169,7 @@ class Playback:
             self._pending = frame
             if info.live or at_once or self._is_due(frame, info):
                 self._pending = None
-                self._note(frame, info)
+                self._note(frame, info, at_once=at_once)
                 return frame
             if self._late > 0:
                 self._catch_up(source)
@@ -265,9 +265,12 @@ class Playback:
                 # Late again, and shown all the same: a slow machine must see something. Time goes on from here.
                 self._anchor = (now, media_time)
 
-    def _note(self, frame: Frame, info: SourceInfo) -> None:
+    def _note(self, frame: Frame, info: SourceInfo, *, at_once: bool) -> None:
         with self._changed:
             self._steps = max(self._steps - 1, 0)
+            if at_once:
+                # Time goes on from the frame that was jumped to, which is shown as long as any other.
+                self._anchor = (time.monotonic(), _media_time(frame, info))
             self._last = PlaybackPosition(
                 index=frame.index,
                 time_s=0.0 if info.live else _media_time(frame, info),

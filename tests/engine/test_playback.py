@@ -85,6 +85,19 @@ def test_a_jump_interrupts_the_wait_for_a_frame() -> None:
     assert index_of(turns[0]) == 30
 
 
+def test_a_frame_that_was_jumped_to_is_shown_as_long_as_any_other() -> None:
+    source, playback = CountingSource(50, rate=1 / 3600), Playback()
+    playback.seek(20)
+    assert index_of(playback.next_turn(source)) == 20
+    turns: list[Frame | Turn] = []
+    reader = threading.Thread(target=lambda: turns.append(playback.next_turn(source)), daemon=True)
+    reader.start()
+    reader.join(0.2)
+    playback.stop()
+    reader.join(10)
+    assert turns == [Turn.STOPPED]
+
+
 def test_speed_is_kept_within_reason() -> None:
     playback = Playback()
     playback.set_speed(1000)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -31,7 +33,20 @@ class _Parser(argparse.ArgumentParser):
 
 def run() -> NoReturn:
     """Run the program with this process's arguments and exit."""
-    sys.exit(main(sys.argv[1:]))
+    code = EXIT_DONE
+
+    def leave() -> None:
+        # A thread that a driver holds cannot be ended: Python would unwind it through C++, which aborts the process.
+        if any(thread.daemon for thread in threading.enumerate()):
+            with suppress(OSError):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(code)
+
+    # The first to be registered is the last to be called: pictures that are still being saved are saved by then.
+    atexit.register(leave)
+    code = main(sys.argv[1:])
+    sys.exit(code)
 
 
 def main(arguments: Sequence[str]) -> int:

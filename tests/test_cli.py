@@ -194,3 +194,33 @@ def test_interrupting_keeps_what_was_written(tmp_path: Path) -> None:
         frames = sum(1 for _ in container.decode(video=0))
     assert frames > 0
     assert int(rows_of(table)[-1]["frame"]) < frames
+
+
+def test_a_thread_that_cannot_be_ended_does_not_break_the_end() -> None:
+    # The network's runs stand for a camera driver that never returns: native code that meets Python's end.
+    program = """
+import sys, threading
+import numpy as np, onnxruntime
+from desktop_app import cli
+
+session = onnxruntime.InferenceSession("models/agelens.onnx", providers=["CPUExecutionProvider"])
+one = session.get_inputs()[0]
+pixels = np.zeros([size if isinstance(size, int) else 1 for size in one.shape], np.float32)
+running = threading.Event()
+
+def work():
+    while True:
+        session.run(None, {one.name: pixels})
+        running.set()
+
+threading.Thread(target=work, daemon=True).start()
+running.wait()
+sys.argv = ["agelens", "models"]
+cli.run()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("agelens\t")
+    assert "terminate" not in done.stderr

@@ -153,6 +153,7 @@ class MainWindow(QMainWindow):
         self.sources.close()
         self.capture.close()
         self.background.close()
+        self.panels.close()
         self.bridge.close()
         self._store.save(self.settings)
         super().closeEvent(event)

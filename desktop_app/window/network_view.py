@@ -26,6 +26,8 @@ from desktop_app.window.widgets import capitalised
 from models.catalogue import ModelPackage
 
 HEADS: Final[tuple[Head, Head]] = ("age", "gender")
+LONGEST_RUN_S: Final = 1.0
+"""The end of the view waits no longer than this for the network."""
 LEAST_DROP: Final = 0.02
 """Losses of probability below this are not worth a statement."""
 
@@ -106,6 +108,13 @@ class NetworkView(QWidget):
         """Start the thread."""
         super().showEvent(event)
         self._ask()
+
+    def end(self) -> None:
+        """End the thread and wait for the network's run that it is in."""
+        worker = self._worker
+        self._end_worker()
+        if worker is not None:
+            worker.join(LONGEST_RUN_S)
 
     def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802
         """End the thread."""

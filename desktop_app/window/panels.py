@@ -108,6 +108,11 @@ class Panels(QObject):
             self._window.restoreState(self._hidden_layout)
             self._hidden_layout = None
 
+    def close(self) -> None:
+        """End what runs for a panel."""
+        if self.network is not None:
+            self.network.end()
+
     def retranslate(self) -> None:
         """Name the docks after their actions."""
         for name, dock in self._docks.items():

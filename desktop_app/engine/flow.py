@@ -133,7 +133,7 @@ class RecordingStatus:
         path: the video file.
         frames: pictures written.
         duration_s: length in seconds, pauses left out.
-        size_bytes: on disk so far.
+        size_bytes: on disk so far; 0 after the end where there is no file at `path`.
         dropped: pictures that the encoder was too slow for.
         message: one sentence if it went wrong or ended by itself.
     """

@@ -223,7 +223,8 @@ class RecorderWorker(Worker):
                 path=summary.path,
                 frames=summary.frames,
                 duration_s=summary.duration_s,
-                size_bytes=summary.size_bytes,
+                # A film whose folder was moved or removed while it ran is not where it was.
+                size_bytes=summary.size_bytes if summary.path.is_file() else 0,
             )
         if self._writer is not None:
             try:

@@ -65,7 +65,7 @@ class CaptureControl(QObject):
         self._announced = status.path
         if status.state == "failed":
             self._window.note(
-                capitalised(translate_message(status.message)), path=status.path if status.frames else None
+                capitalised(translate_message(status.message)), path=status.path if status.size_bytes else None
             )
         else:
             self._on_saved(status.path, 1)

@@ -32,8 +32,8 @@ def series_colours(palette: QPalette) -> tuple[QColor, ...]:
 class HistoryPlot(QWidget):
     """Curves of several figures over the last minute, with a legend that holds their newest values.
 
-    pyqtgraph is imported when the plot is first shown, because it takes most of a second, and on a thread of its
-    own, because the window shall not stand still for it.
+    pyqtgraph is imported when the plot is first shown: it takes half a second, which a start without plots shall not
+    pay. A thread must not do it, as it completes Qt's classes beside the GUI thread.
 
     Args:
         series: number of curves.

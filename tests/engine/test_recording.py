@@ -144,6 +144,7 @@ def test_removed_folder_is_said_once_and_promises_no_film(tmp_path: Path) -> Non
         "The recording ended: the file or its folder was removed meanwhile; choose a folder that stays "
         "(what was recorded went with it)."
     )
+    assert worker.status.size_bytes == 0
 
 
 def test_error_that_nobody_foresaw_is_said_and_the_film_plays(tmp_path: Path) -> None:

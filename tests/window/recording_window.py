@@ -49,7 +49,7 @@ class RecordingWindow(main_window.MainWindow):
     def note(self, text: str, *, path: Path | None = None) -> None:
         """Show a note and tell it."""
         super().note(text, path=path)
-        print(json.dumps({"note": text}), flush=True)
+        print(json.dumps({"note": text, "shows": path is not None}), flush=True)
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         """Close, and tell how the recording ended: no timer may fire any more."""

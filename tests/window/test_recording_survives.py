@@ -32,6 +32,7 @@ class RecordingProgram:
     def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
         self.process, self.folder = process, folder
         self.notes: list[str] = []
+        self.offers_folder = False
         self.state = ""
         self.frames = 0
         self.duration_s = 0.0
@@ -61,6 +62,7 @@ class RecordingProgram:
         told = json.loads(line)
         if "note" in told:
             self.notes.append(told["note"])
+            self.offers_folder = told["shows"]
         elif "pictures" in told:
             self.pictures = told["pictures"]
         elif told["state"] != "idle" or told["frames"]:
@@ -172,6 +174,7 @@ def test_full_disk_is_said_once_and_the_film_plays(tmp_path: Path) -> None:
         assert program.finish() == 0
         film = program.film
     (note,) = program.notes
+    assert program.offers_folder
     assert note.startswith("The recording ended: the file became larger than this disk allows; choose another disk ")
     assert f"before is “{film}”" in note
     assert program.state == "failed"
@@ -191,6 +194,7 @@ def test_lost_folder_is_said_once_and_the_film_plays(tmp_path: Path) -> None:
     (note,) = program.notes
     assert note.startswith("The recording ended: the file or its folder was removed meanwhile; ")
     assert program.state == "failed"
+    assert not program.offers_folder
     (film,), (table,) = moved.glob("*.mp4"), moved.glob("*.csv")
     assert len(decode_times(film)) == program.frames > 0
     assert len(table.read_text(encoding="utf-8").splitlines()) > 1

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from desktop_app.errors import AgelensError
+from desktop_app.terminal import drop_output, ending_in_order, fill_standard_streams, say
 
 EXIT_DONE: Final = 0
 EXIT_UNUSABLE: Final = 2
@@ -33,6 +34,7 @@ class _Parser(argparse.ArgumentParser):
 
 def run() -> NoReturn:
     """Run the program with this process's arguments and exit."""
+    fill_standard_streams()
     code = EXIT_DONE
 
     def leave() -> None:
@@ -58,21 +60,36 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         0 done, 2 wrong arguments or unusable input (one line on stderr), 130 interrupted with what was written kept.
     """
-    logging.basicConfig(level=os.environ.get("AGELENS_LOG", "CRITICAL").upper(), format="%(threadName)s %(message)s")
     try:
+        _set_up_log()
         options = _parse(arguments)
         command: Callable[[argparse.Namespace], int] = options.run
-        return command(options)
+        code = command(options)
+        # Here rather than at Python's end, where a full disk or a reader that left can no longer be handled.
+        sys.stdout.flush()
+        return code
     except AgelensError as error:
-        print(f"agelens: {error}", file=sys.stderr)
+        say(str(error))
         return EXIT_UNUSABLE
     except KeyboardInterrupt:
-        print("agelens: interrupted; what was written so far is kept", file=sys.stderr)
+        say("interrupted; what was written so far is kept")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output left, as `head` does: nothing to say, and nowhere to say it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return EXIT_DONE
+    except OSError as error:
+        say(f"this cannot be done: the system says “{error.strerror or error}”; check the disk and try again")
+        drop_output()
+        return EXIT_UNUSABLE
+
+
+def _set_up_log() -> None:
+    level = os.environ.get("AGELENS_LOG", "CRITICAL")
+    try:
+        logging.basicConfig(level=level.upper(), format="%(threadName)s %(message)s")
+    except ValueError:
+        raise AgelensError(f"AGELENS_LOG is {level!r}; set it to DEBUG, INFO, WARNING or ERROR") from None
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -109,10 +126,10 @@ def _command_parser() -> argparse.ArgumentParser:
     annotate = commands.add_parser("annotate", help="annotate a source without a window")
     annotate.add_argument("source", metavar="SOURCE", help=SOURCE_HELP)
     annotate.add_argument(
-        "--output", type=Path, metavar="FILE", help="video (.mp4, .mkv); for pictures also a picture or a folder"
+        "--output", type=_file_name, metavar="FILE", help="video (.mp4, .mkv); for pictures also a picture or a folder"
     )
     annotate.add_argument(
-        "--predictions", type=Path, metavar="FILE", help="table (.csv or .jsonl), a row a face a frame"
+        "--predictions", type=_file_name, metavar="FILE", help="table (.csv or .jsonl), a row a face a frame"
     )
     annotate.add_argument("--overwrite", action="store_true", help="replace files that exist")
     _add_common(annotate)
@@ -129,7 +146,7 @@ def _command_parser() -> argparse.ArgumentParser:
         "--compare", action="store_true", help="also the usual way: the 2015 networks on every face of every frame"
     )
     benchmark.add_argument("--recall", action="store_true", help="also how small a face may be and still be found")
-    benchmark.add_argument("--plot", type=Path, metavar="FILE", help="draw the curves (.svg or .png)")
+    benchmark.add_argument("--plot", type=_file_name, metavar="FILE", help="draw the curves (.svg or .png)")
     benchmark.add_argument("--overwrite", action="store_true", help="replace a plot that exists")
     _add_common(benchmark)
     benchmark.set_defaults(run=_run_benchmark)
@@ -178,36 +195,43 @@ def _run_annotate(options: argparse.Namespace) -> int:
         provider=options.provider,
         oversample=options.oversample,
     )
-    told = ""
-    with closing(annotate(request)) as steps, tqdm(unit=" frames", disable=None, file=sys.stderr) as bar:
-        for progress in steps:
-            bar.total = progress.total
-            bar.update(progress.frames - bar.n)
-            bar.set_postfix(faces=progress.faces, refresh=False)
-            if progress.notice and progress.notice != told:
-                told = progress.notice
-                bar.write(f"agelens: {told}", file=sys.stderr)
+    told, dropped = "", 0
+    try:
+        with (
+            ending_in_order(),
+            closing(annotate(request)) as steps,
+            tqdm(unit=" frames", disable=None, file=sys.stderr) as bar,
+        ):
+            for progress in steps:
+                bar.total, dropped = progress.total, progress.dropped
+                bar.update(progress.frames - bar.n)
+                bar.set_postfix(faces=progress.faces, refresh=False)
+                if progress.notice and progress.notice != told:
+                    told = progress.notice
+                    bar.write(f"agelens: {told}", file=sys.stderr)
+    finally:
+        if dropped:
+            say(f"pictures that came faster than they could be looked at and are left out: {dropped}")
     return EXIT_DONE
 
 
 def _run_benchmark(options: argparse.Namespace) -> int:
     from desktop_app.engine.benchmark import BenchmarkRequest, run_benchmark
 
-    report = run_benchmark(
-        BenchmarkRequest(
-            source=options.source,
-            seconds=options.seconds,
-            model=options.model,
-            provider=options.provider,
-            oversample=options.oversample,
-            faces=options.faces,
-            compare=options.compare,
-            recall=options.recall,
-            plot=options.plot,
-            overwrite=options.overwrite,
-        ),
-        tell=lambda part: print(f"measuring: {part}", file=sys.stderr),
+    request = BenchmarkRequest(
+        source=options.source,
+        seconds=options.seconds,
+        model=options.model,
+        provider=options.provider,
+        oversample=options.oversample,
+        faces=options.faces,
+        compare=options.compare,
+        recall=options.recall,
+        plot=options.plot,
+        overwrite=options.overwrite,
     )
+    with ending_in_order():
+        report = run_benchmark(request, tell=lambda part: print(f"measuring: {part}", file=sys.stderr))
     print(report.as_json() if options.json else report.as_text())
     return EXIT_DONE
 
@@ -232,9 +256,16 @@ def _run_models(_: argparse.Namespace) -> int:
         ages = " ".join(label.name for label in package.labels.ages)
         print(f"{package.name}\t{package.title}\t{package.size_bytes / 1e6:.1f} MB\t{scores or 'not measured'}\t{ages}")
     for error in errors:
-        print(f"agelens: {error}", file=sys.stderr)
+        say(str(error))
     print(f"your own models go into {user_models_folder()}", file=sys.stderr)
     return EXIT_DONE
+
+
+def _file_name(text: str) -> Path:
+    # What an unset variable of a script leaves; as a path it would mean the present folder.
+    if not text:
+        raise argparse.ArgumentTypeError("the name of the file is empty")
+    return Path(text)
 
 
 def _positive(text: str) -> float:

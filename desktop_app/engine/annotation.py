@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 from desktop_app.engine.flow import AnalysisSettings, Composed
 from desktop_app.engine.offline import OfflineAnalysis
 from desktop_app.errors import AgelensError
+from desktop_app.media.disk import NewFile, explain
+from desktop_app.media.pictures import FOLDER_RATE
 from desktop_app.media.recorder import Recorder
-from desktop_app.media.sources import Source, SourceInfo, open_source
+from desktop_app.media.sources import Source, SourceInfo, open_source, source_path
+from desktop_app.media.video_output import DEFAULT_RATE
 from desktop_app.vision.classifier import Classifier
 from desktop_app.vision.finder import FaceFinder
 from desktop_app.vision.predictions import PredictionWriter, face_rows
@@ -25,6 +28,7 @@ from models.catalogue import Catalogue
 
 VIDEO_SUFFIXES: Final = (".mp4", ".mkv")
 PICTURE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp")
+TABLE_SUFFIXES: Final = (".csv", ".jsonl")
 
 
 class AnnotationError(AgelensError):
@@ -54,12 +58,14 @@ class AnnotationProgress:
         frames: done so far.
         total: frames of the source; None where unknown.
         faces: seen in the newest frame.
+        dropped: pictures of a live source that came too fast so far, and are left out.
         notice: one sentence to pass on (a provider that fell back), or empty.
     """
 
     frames: int
     total: int | None
     faces: int
+    dropped: int = 0
     notice: str = ""
 
 
@@ -88,14 +94,12 @@ def annotate(request: AnnotationRequest) -> Generator[AnnotationProgress, None, 
     package = Catalogue().find(request.model)
     with ExitStack() as stack:
         source = stack.enter_context(open_source(request.source, camera=request.camera))
+        if request.output is not None:
+            _check_kind(request.output, source.info)
         classifier = Classifier(package, provider=request.provider, oversample=request.oversample)
         finder = stack.enter_context(FaceFinder(request.detector, min_score=request.min_score))
-        table: PredictionWriter | None = None
-        if request.predictions is not None:
-            table = PredictionWriter(request.predictions, overwrite=request.overwrite)
-            stack.callback(table.close)
         analysis = OfflineAnalysis(classifier, finder, style=request.style, mirror=request.mirror)
-        yield from _run(request, stack, source, analysis, table, classifier.notice)
+        yield from _run(request, stack, source, analysis, classifier.notice)
 
 
 def _run(
@@ -103,28 +107,35 @@ def _run(
     stack: ExitStack,
     source: Source,
     analysis: OfflineAnalysis,
-    table: PredictionWriter | None,
     notice: str,
 ) -> Generator[AnnotationProgress, None, None]:
     sink: PictureSink | None = None
-    frames = 0
+    table: PredictionWriter | None = None
+    frames, started_at = 0, 0.0
     for composed in analysis.run(source):
-        if request.output is not None:
-            if sink is None:
+        frame = composed.frame
+        if frames == 0:
+            # Not before there is something to write: what cannot be read leaves no file, and replaces none.
+            if request.output is not None:
                 sink = _open_sink(request.output, source.info, composed, overwrite=request.overwrite)
                 stack.callback(sink.close)
+            if request.predictions is not None:
+                table = PredictionWriter(request.predictions, overwrite=request.overwrite)
+                stack.callback(table.close)
+            # Nobody can do anything with the moment of the machine's own clock, and the video begins at 0.
+            started_at = frame.captured_at if source.info.live else 0.0
+        if sink is not None:
             sink.write(composed)
-        frame = composed.frame
-        rows = face_rows(frame.index, frame.captured_at, frame.origin, composed.tracks, composed.labels)
+        rows = face_rows(frame.index, frame.captured_at - started_at, frame.origin, composed.tracks, composed.labels)
         if table is not None:
             table.write(rows)
         frames += 1
-        yield AnnotationProgress(frames, source.info.frame_count, len(rows), notice)
+        yield AnnotationProgress(frames, source.info.frame_count, len(rows), source.dropped_count, notice)
     if frames == 0:
-        raise AnnotationError(f"{request.source} holds no picture that could be read")
+        raise AnnotationError(f"{source.info.name} holds no picture that could be read")
     damage = getattr(source, "notice", "")
     if damage:
-        yield AnnotationProgress(frames, source.info.frame_count, 0, damage)
+        yield AnnotationProgress(frames, source.info.frame_count, 0, source.dropped_count, damage)
 
 
 def _check_outputs(request: AnnotationRequest) -> None:
@@ -132,32 +143,56 @@ def _check_outputs(request: AnnotationRequest) -> None:
     if request.output is None and request.predictions is None:
         raise AnnotationError("nothing to write: name a video with --output, a table with --predictions, or both")
     for path in (request.output, request.predictions):
-        if path is None:
-            continue
-        if not path.parent.is_dir():
-            raise AnnotationError(f"the folder {path.parent} does not exist; create it or choose another")
-        if path.exists() and not request.overwrite:
-            raise AnnotationError(f"{path} exists already; choose another name or add --overwrite")
-        if not os.access(path.parent, os.W_OK):
-            raise AnnotationError(f"the folder {path.parent} cannot be written to; choose another")
-        if Path(request.source).exists() and path.exists() and path.samefile(request.source):
-            raise AnnotationError(f"{path} is the source itself; choose another name")
+        if path is not None:
+            try:
+                _check_place(path, source_path(request.source), overwrite=request.overwrite)
+            except OSError as error:
+                raise AnnotationError(f"{path} cannot be written: {explain(error)}") from error
     if request.output is not None and request.output == request.predictions:
         raise AnnotationError("--output and --predictions name the same file; choose two")
+    if request.predictions is not None and request.predictions.suffix.lower() not in TABLE_SUFFIXES:
+        raise AnnotationError(f"{request.predictions.name} cannot hold predictions; name a .csv or .jsonl file")
+
+
+def _check_place(path: Path, source: Path | None, *, overwrite: bool) -> None:
+    if not path.parent.is_dir():
+        raise AnnotationError(f"the folder {path.parent} does not exist; create it or choose another")
+    if path.exists():
+        if source is not None and _is_same(path, source):
+            raise AnnotationError(f"{path} is the source itself; choose another name")
+        if not overwrite:
+            raise AnnotationError(f"{path} exists already; choose another name or add --overwrite")
+    if not os.access(path.parent, os.W_OK):
+        raise AnnotationError(f"the folder {path.parent} cannot be written to; choose another")
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
+
+
+def _check_kind(output: Path, info: SourceInfo) -> None:
+    """Say whether such a file can hold what such a source gives, before minutes are spent on it."""
+    suffix = output.suffix.lower()
+    if suffix in VIDEO_SUFFIXES or (suffix in PICTURE_SUFFIXES and info.kind == "image"):
+        return
+    if info.kind == "folder" and (not suffix or output.is_dir()):
+        return
+    fitting = {"image": "a .png, .jpg or .webp picture, or ", "folder": "a folder (no suffix), or "}.get(info.kind, "")
+    raise AnnotationError(f"{output.name} cannot hold this source's result; name {fitting}an .mp4 or .mkv video")
 
 
 def _open_sink(output: Path, info: SourceInfo, composed: Composed, *, overwrite: bool) -> PictureSink:
-    suffix = output.suffix.lower()
-    if suffix in VIDEO_SUFFIXES:
+    if output.suffix.lower() in VIDEO_SUFFIXES:
         height, width = composed.picture.shape[:2]
-        recorder = Recorder(output, width=width, height=height, rate=info.rate or 30.0, overwrite=overwrite)
-        return VideoSink(recorder, still=info.kind in {"image", "folder"})
-    if suffix in PICTURE_SUFFIXES and info.kind == "image":
-        return PictureFileSink(output)
-    if not suffix and info.kind == "folder":
-        return PictureFolderSink(output)
-    fitting = {"image": "a .png, .jpg or .webp picture, or ", "folder": "a folder (no suffix), or "}.get(info.kind, "")
-    raise AnnotationError(f"{output.name} cannot hold this source's result; name {fitting}an .mp4 or .mkv video")
+        still = info.kind in {"image", "folder"}
+        rate = FOLDER_RATE if still else info.rate or DEFAULT_RATE
+        return VideoSink(Recorder(output, width=width, height=height, rate=rate, overwrite=overwrite), still=still)
+    if info.kind == "image":
+        return PictureFileSink(output, overwrite=overwrite)
+    return PictureFolderSink(output, overwrite=overwrite)
 
 
 class VideoSink:
@@ -179,12 +214,12 @@ class VideoSink:
 class PictureFileSink:
     """One picture becomes one file."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, overwrite: bool) -> None:
+        self._path, self._overwrite = path, overwrite
 
     def write(self, composed: Composed) -> None:
         """Write the picture."""
-        write_picture(self._path, composed.picture)
+        write_picture(self._path, composed.picture, overwrite=self._overwrite)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -193,29 +228,48 @@ class PictureFileSink:
 class PictureFolderSink:
     """Each picture becomes a PNG named like the original, so that no two can collide."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        folder.mkdir(exist_ok=True)
+    def __init__(self, folder: Path, *, overwrite: bool) -> None:
+        self._folder, self._overwrite = folder, overwrite
+        try:
+            folder.mkdir(exist_ok=True)
+        except FileExistsError:
+            raise AnnotationError(f"{folder} is a file; name a folder for the pictures") from None
+        except OSError as error:
+            raise AnnotationError(f"the folder {folder} cannot be made: {explain(error)}") from error
 
     def write(self, composed: Composed) -> None:
         """Write the next picture."""
         name = Path(composed.frame.origin).name or f"{composed.frame.index:06d}"
-        write_picture(self._folder / f"{name}.png", composed.picture)
+        write_picture(self._folder / f"{name}.png", composed.picture, overwrite=self._overwrite)
 
     def close(self) -> None:
         """Nothing is open."""
 
 
-def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
-    """Write a picture (H×W×3 uint8, BGR) in the format of the file's suffix; any characters in the path.
+def write_picture(path: Path, picture: NDArray[np.uint8], *, overwrite: bool) -> None:
+    """Write a picture (H×W×3 uint8, BGR) in the format of the file's suffix, whole or not at all.
+
+    Args:
+        path: any characters will do.
+        picture: what to write.
+        overwrite: replace an existing file.
 
     Raises:
         AnnotationError: it cannot be written.
     """
-    done, encoded = cv2.imencode(path.suffix, picture)
     try:
-        if not done:
-            raise OSError("the picture cannot be encoded")
-        path.write_bytes(encoded.tobytes())
+        done, encoded = cv2.imencode(path.suffix, picture)
+    except cv2.error:
+        done, encoded = False, np.empty(0, np.uint8)
+    if not done:
+        height, width = picture.shape[:2]
+        raise AnnotationError(f"{path.name} cannot hold {width}×{height} pixels; name a .png picture instead")
+    file: NewFile | None = None
+    try:
+        file = NewFile(path, overwrite=overwrite, staged=True)
+        file.write(encoded.tobytes())
+        file.commit()
     except OSError as error:
-        raise AnnotationError(f"{path} cannot be written ({error.strerror or error}); choose another place") from error
+        if file is not None:
+            file.discard()
+        raise AnnotationError(f"{path} cannot be written: {explain(error)}") from error

@@ -17,7 +17,7 @@ from desktop_app.engine.benchmark_recall import measure_recall
 from desktop_app.engine.benchmark_report import BenchmarkReport, CostPoint, Machine
 from desktop_app.engine.benchmark_usual import Comparison, UsualWay, compare
 from desktop_app.engine.flow import SessionSettings
-from desktop_app.media.sources import CameraOptions, classify_spec, open_source
+from desktop_app.media.sources import CameraOptions, classify_spec, open_source, public_spec
 from desktop_app.vision.classifier import Classifier
 from models.catalogue import Catalogue
 
@@ -129,7 +129,7 @@ class _Benchmark:
             self._tell("recall against face size")
         return BenchmarkReport(
             machine=machine,
-            source=request.source,
+            source=public_spec(request.source),
             model=self._classifier.package.name,
             provider=self._classifier.provider,
             offline=offline,

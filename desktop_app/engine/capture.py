@@ -139,8 +139,7 @@ class CaptureWorker(Worker):
                 # A live frame may have waited in its source: the picture is as old as its capture.
                 self._process(turn, turn.captured_at if source.info.live else now)
             elif turn is Turn.REDRAW:
-                self._catch_up()
-                self._publish(now)
+                self._draw_again(now)
             elif turn is Turn.STOPPED:
                 return
             elif source.info.live:
@@ -196,6 +195,16 @@ class CaptureWorker(Worker):
             )
         if batch is not None:
             self._inference.crops.put(batch)
+
+    def _draw_again(self, now: float) -> None:
+        """Show the picture that stands still as it is to be shown now."""
+        if self._last is not None and self._wanted_detector != self._detector:
+            # Nobody would see what was chosen before the next picture, which may never come.
+            self._forget()
+            self._process(self._last[0], now)
+        else:
+            self._catch_up()
+            self._publish(now)
 
     def _catch_up(self) -> None:
         """Have the faces of a picture that stands still classified by a model that came after it."""

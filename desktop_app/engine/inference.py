@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -105,7 +105,8 @@ class InferenceWorker(Worker):
                 self._classify([first, *self.crops.drain()])
         self._classifier = None
 
-    def _load_choice(self) -> None:
+    def _load_choice(self, *, notice: str = "") -> None:
+        """Load what was chosen last, if anything was; `notice` is what there is to say of an earlier choice."""
         with self._choice_lock:
             choice, self._choice = self._choice, None
         if choice is None:
@@ -114,25 +115,27 @@ class InferenceWorker(Worker):
             package = Catalogue().find(choice.model)
             classifier = Classifier(package, provider=choice.provider, oversample=choice.oversample)
         except AgelensError as error:
-            self._keep_running_without(choice, str(error))
+            self._keep_running_without(choice, notice or str(error))
             return
         self._classifier, self._smoother = classifier, Smoother(classifier.labels)
         self.labels = MappingProxyType({})
         self.model = ModelInUse(
-            package, classifier.provider, CropSpec(classifier.crop_size, classifier.margin), classifier.notice
+            package,
+            classifier.provider,
+            CropSpec(classifier.crop_size, classifier.margin),
+            notice or classifier.notice,
         )
         self._on_model()
 
     def _keep_running_without(self, choice: ModelChoice, reason: str) -> None:
         """Say why a choice failed; where nothing runs yet, run the default instead."""
-        now = self.model
-        self.model = ModelInUse(now.package, now.provider, now.spec, reason)
         if self._classifier is None and choice != ModelChoice():
             with self._choice_lock:
                 self._choice = self._choice or ModelChoice()
-            self._load_choice()
-            loaded = self.model
-            self.model = ModelInUse(loaded.package, loaded.provider, loaded.spec, reason)
+            # Told together with the model that runs instead: nobody may see that one and not the reason.
+            self._load_choice(notice=reason)
+            return
+        self.model = replace(self.model, notice=reason)
         self._on_model()
 
     def _classify(self, batches: list[CropBatch]) -> None:

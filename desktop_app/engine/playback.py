@@ -84,6 +84,7 @@ class Playback:
         with self._changed:
             if self._ended:
                 self._seek_to = 0
+            self._steps = 0
             self._paused = False
             self._anchor = None
             self._changed.notify_all()
@@ -95,8 +96,10 @@ class Playback:
             self._changed.notify_all()
 
     def step(self) -> None:
-        """Stand still and show the next frame."""
+        """Stand still and show the next frame; no effect at the end, after which there is none."""
         with self._changed:
+            if self._ended:
+                return
             self._paused = True
             self._steps += 1
             self._changed.notify_all()
@@ -187,8 +190,8 @@ class Playback:
         """The next frame; the first one again after the last, where the source loops."""
         started = time.perf_counter()
         frame = source.read()
-        # A picture that stands alone has nothing to show again.
-        loops = self._loop and not source.info.live and source.info.kind != "image"
+        # A picture that stands alone has nothing to show again, whatever kind of file it is in.
+        loops = self._loop and not source.info.live and source.info.frame_count != 1
         if frame is None and loops and not self._stopped:
             due = self._due_after_last()
             self._jump(source, 0)

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,7 @@ from desktop_app.engine.capture import CaptureWorker
 from desktop_app.engine.flow import (
     Composed,
     PlaybackPosition,
+    RecordingState,
     RecordingStatus,
     SessionSettings,
     SessionStatus,
@@ -45,6 +46,7 @@ STOP_S: Final = 0.8
 FINISH_S: Final = 5.0
 """How long `stop` waits for a recording to be finished: the user's work comes before a prompt end."""
 _REMEMBERED_PICTURES: Final = 16
+UNFINISHED: Final[frozenset[RecordingState]] = frozenset({"recording", "paused", "finishing"})
 
 
 def _nothing() -> None:
@@ -76,6 +78,7 @@ class Session:
         self._latest: Composed | None = None
         self._taken: deque[tuple[float, float]] = deque(maxlen=_REMEMBERED_PICTURES)
         self._recorder: RecorderWorker | None = None
+        self._over = False
         self._statistics = Statistics()
         self._playback = Playback(loop=settings.loop)
         self._inference = InferenceWorker(
@@ -102,6 +105,8 @@ class Session:
 
     def stop(self) -> None:
         """End everything; a running recording is finished first."""
+        with self._lock:
+            self._over = True
         self._capture.stop()
         joined = self._capture.join(STOP_S)
         self._inference.stop()
@@ -164,8 +169,9 @@ class Session:
         self._playback.redraw()
 
     def set_detector(self, mode: DetectorMode, min_score: float) -> None:
-        """Look for faces differently from the next frame on."""
+        """Look for faces differently from now on, also in a picture that stands still."""
         self._capture.set_detector(mode, min_score)
+        self._playback.redraw()
 
     def set_model(self, model: str, provider: str = "auto", oversample: bool = False) -> None:
         """Use another model; if it cannot be used the present one stays and `status().notice` says why."""
@@ -174,17 +180,17 @@ class Session:
     def play(self) -> None:
         """Go on after a pause or from the end."""
         self._playback.play()
-        self._take_state("live", "")
+        self._turn("live", after={"live", "paused", "ended"})
 
     def pause(self) -> None:
         """Hold the picture."""
         self._playback.pause()
-        self._take_state("paused", "")
+        self._turn("paused", after={"live", "paused"})
 
     def step(self) -> None:
         """Show the next frame and hold it."""
         self._playback.step()
-        self._take_state("paused", "")
+        self._turn("paused", after={"live", "paused"})
 
     def seek(self, index: int) -> None:
         """Go to a frame of a finite source."""
@@ -201,10 +207,11 @@ class Session:
         self._playback.set_loop(loop)
 
     def start_recording(self, path: Path, *, predictions: Path | None = None, overwrite: bool = False) -> None:
-        """Record what is shown from now on; no effect while a recording runs."""
+        """Record what is shown from now on; no effect while a recording runs, nor after `stop`."""
         info = self._capture.info
         with self._lock:
-            if self._recorder is not None and self._recorder.is_alive:
+            # By its state rather than its thread, which lives a moment longer than the front end is told.
+            if self._over or (self._recorder is not None and self._recorder.status.state in UNFINISHED):
                 return
             self._recorder = RecorderWorker(
                 path,
@@ -248,6 +255,13 @@ class Session:
         if recorder is not None:
             recorder.offer(composed)
         self._on_picture()
+
+    def _turn(self, state: SourceState, *, after: Collection[SourceState]) -> None:
+        """Follow a press of a button; a source that is not open yet, or not again, will tell its state by itself."""
+        with self._lock:
+            ready = self._status.state in after
+        if ready:
+            self._take_state(state, "")
 
     def _take_state(self, state: SourceState, message: str) -> None:
         with self._lock:

@@ -23,6 +23,8 @@ _ROTATIONS: Final = {
     270: cv2.ROTATE_90_CLOCKWISE,
 }
 
+_HIGHEST_RATE: Final = 1000.0
+
 
 def choose_video_stream(container: InputContainer) -> VideoStream | None:
     """The container's first video, rather than a cover picture; every other stream is left unread."""
@@ -73,4 +75,6 @@ def to_bgr(frame: VideoFrame, pixel_aspect: Fraction | None = None) -> NDArray[n
 
 def nominal_rate(stream: VideoStream) -> float:
     """Frames per second as the container states them; 0.0 where it does not."""
-    return float(stream.average_rate or stream.guessed_rate or 0)
+    rate = float(stream.average_rate or stream.guessed_rate or 0)
+    # Cameras that say nothing, and covers of music, come with the ticks of the clock instead: 90,000 a second.
+    return rate if rate <= _HIGHEST_RATE else 0.0

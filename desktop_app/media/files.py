@@ -192,7 +192,7 @@ class VideoFileSource(SourceBase):
         except (av.FFmpegError, ValueError) as error:
             raise SourceError(f"the pictures of {self._path.name} are of a kind that cannot be shown") from error
         rate = nominal_rate(self._stream)
-        count: int | None = self._stream.frames or None
+        count = _stated_count(self._stream, rate)
         if count is None and self._path.stat().st_size <= _COUNT_LIMIT_BYTES:
             table = self._frame_table()
             count = len(table.times) or None
@@ -221,6 +221,17 @@ def _open_video(path: Path) -> tuple[InputContainer, VideoStream]:
         raise SourceError(f"{path.name} holds no video; give a file with moving pictures")
     stream.thread_type = "AUTO"
     return container, stream
+
+
+def _stated_count(stream: VideoStream, rate: float) -> int | None:
+    """How many frames are shown, as far as the container says so; None where it does not."""
+    stated = stream.frames or None
+    if stated is None or stream.duration is None or not stream.time_base or rate <= 0:
+        return stated
+    if abs(stated / rate - float(stream.duration * stream.time_base)) <= 1 / rate:
+        return stated
+    # A clip that was cut without being encoded anew still holds, and counts, what was cut off.
+    return sum(not entry.is_discard for entry in stream.index_entries) or stated
 
 
 def _scan_frames(path: Path, start: int | None) -> FrameTable:

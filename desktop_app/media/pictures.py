@@ -15,10 +15,21 @@ from desktop_app.media.base import SourceBase, SourceError, SourceInfo
 from desktop_app.media.frame import Frame
 
 IMAGE_SUFFIXES: Final = frozenset(
-    {".bmp", ".dib", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+    {".avif", ".bmp", ".dib", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png"}
+    | {".ppm", ".tif", ".tiff", ".webp"}
 )
+"""HEIC pictures cannot be read, but phones make them: to say so is better than to leave them out in silence."""
 FOLDER_RATE: Final = 1.0
 """Pictures per second when a folder is shown: time enough to look at each."""
+
+_HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis"})
+
+# What OpenCV would say on stderr of a picture that it cannot read is said by our own errors.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+class HeicError(SourceError):
+    """A picture is of the kind that iPhones take, which nothing here can read as a whole."""
 
 
 def load_image(path: Path) -> NDArray[np.uint8]:
@@ -28,7 +39,7 @@ def load_image(path: Path) -> NDArray[np.uint8]:
         H×W×3 uint8, BGR, C-contiguous.
 
     Raises:
-        SourceError: the file cannot be read or is no picture.
+        SourceError: the file cannot be read or is no picture; `HeicError` for that kind.
     """
     try:
         # Not cv2.imread: it cannot open paths with some characters on Windows.
@@ -39,6 +50,8 @@ def load_image(path: Path) -> NDArray[np.uint8]:
         image = cv2.imdecode(data, cv2.IMREAD_COLOR_BGR) if data.size else None
     except cv2.error:
         image = None
+    if image is None and _is_heic(data):
+        raise HeicError(f"{path.name} is a HEIC picture, which cannot be read; save it as JPEG first")
     if image is None:
         raise SourceError(f"{path.name} is not a picture that can be read; it is damaged or of another kind")
     return np.ascontiguousarray(image, np.uint8)
@@ -123,6 +136,7 @@ class FolderSource(SourceBase):
         self._spec = spec or str(folder)
         self._paths = list_images(folder)
         self._unreadable: list[Path] = []
+        self._reason = ""
         self._next_index = 0
         self._closed = False
         found = len(self._paths)
@@ -130,7 +144,7 @@ class FolderSource(SourceBase):
             raise SourceError(f"the folder {folder} holds no pictures; give one with JPEG, PNG or similar files")
         first = self._load_next()
         if first is None:
-            raise SourceError(f"none of the {found} pictures in {folder} can be read; they are damaged")
+            raise SourceError(f"none of the pictures in {folder} ({found}) can be read: {self._reason}")
         # Kept, so that opening a folder does not read its first picture twice.
         self._first: NDArray[np.uint8] | None = first
         self._height, self._width = first.shape[:2]
@@ -188,9 +202,18 @@ class FolderSource(SourceBase):
         while self._next_index < len(self._paths):
             try:
                 return load_image(self._paths[self._next_index])
-            except SourceError:
+            except SourceError as error:
+                self._reason = self._reason or str(error)
                 self._unreadable.append(self._paths.pop(self._next_index))
         return None
+
+
+def _is_heic(data: NDArray[np.uint8]) -> bool:
+    """Whether a file's first box names one of the brands of HEIC."""
+    head = data[:64].tobytes()
+    size = int.from_bytes(head[:4], "big")
+    brands = {head[place : place + 4] for place in range(8, min(size, len(head)), 4)}
+    return head[4:8] == b"ftyp" and not brands.isdisjoint(_HEIC_BRANDS)
 
 
 def _natural_key(name: str) -> list[tuple[int, int, str]]:

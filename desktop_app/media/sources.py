@@ -14,8 +14,8 @@ from desktop_app.media.base import Source, SourceError, SourceInfo, SourceKind, 
 from desktop_app.media.cameras import CameraOptions, open_camera
 from desktop_app.media.demo import DemoSource
 from desktop_app.media.files import VideoFileSource
-from desktop_app.media.pictures import IMAGE_SUFFIXES, FolderSource, ImageSource
-from desktop_app.media.streams import STREAM_SCHEMES, open_stream
+from desktop_app.media.pictures import IMAGE_SUFFIXES, FolderSource, HeicError, ImageSource
+from desktop_app.media.streams import STREAM_SCHEMES, open_stream, public_name
 
 __all__ = [
     "CameraOptions",
@@ -28,6 +28,8 @@ __all__ = [
     "VIDEO_SUFFIXES",
     "classify_spec",
     "open_source",
+    "public_spec",
+    "source_path",
 ]
 
 DEMO_SPEC: Final = "demo"
@@ -48,7 +50,7 @@ def classify_spec(spec: str) -> SourceKind:
     Args:
         spec: as the user wrote it.
     """
-    spec = spec.strip()
+    spec = _trimmed(spec)
     if spec.casefold() == DEMO_SPEC:
         return "demo"
     if not spec or (spec.isascii() and spec.isdecimal()):
@@ -56,7 +58,22 @@ def classify_spec(spec: str) -> SourceKind:
     address = _ADDRESS.match(spec)
     if address and address[1].lower() != "file":
         return "stream"
+    # With one slash too few, which must not be taken for a path: paths are shown, passwords are not.
+    if _scheme(spec) in STREAM_SCHEMES and spec.partition(":")[2].startswith("/"):
+        return "stream"
     return _classify_path(spec)
+
+
+def source_path(spec: str) -> Path | None:
+    """The file or folder that a user means, there or not; None where it is something else."""
+    spec = _trimmed(spec)
+    return _to_path(spec) if classify_spec(spec) in {"file", "folder", "image"} else None
+
+
+def public_spec(spec: str) -> str:
+    """What a user gave, for people to see: an address without its password."""
+    spec = _trimmed(spec)
+    return public_name(spec) if classify_spec(spec) == "stream" else spec
 
 
 def open_source(spec: str, *, camera: CameraOptions = _DEFAULT_CAMERA, cancel: threading.Event | None = None) -> Source:
@@ -70,7 +87,7 @@ def open_source(spec: str, *, camera: CameraOptions = _DEFAULT_CAMERA, cancel: t
     Raises:
         SourceError: it cannot be opened; the message is one sentence for the user.
     """
-    spec = spec.strip()
+    spec = _trimmed(spec)
     if not spec:
         raise SourceError("no source was given; try a camera's index or name, a file, an address, or `demo`")
     kind = classify_spec(spec)
@@ -86,20 +103,48 @@ def open_source(spec: str, *, camera: CameraOptions = _DEFAULT_CAMERA, cancel: t
         return FolderSource(path, spec=spec)
     if kind == "image":
         return ImageSource(path, spec=spec)
-    return VideoFileSource(path, spec=spec)
+    return _open_file(path, spec)
+
+
+def _open_file(path: Path, spec: str) -> Source:
+    film = VideoFileSource(path, spec=spec)
+    if film.info.frame_count != 1:
+        return film
+    # FFmpeg takes a picture whose suffix says nothing for a film of one frame, and a tile of it for the whole.
+    try:
+        picture = ImageSource(path, spec=spec)
+    except HeicError:
+        film.close()
+        raise
+    except SourceError:
+        return film
+    film.close()
+    return picture
 
 
 def _open_address(spec: str, cancel: threading.Event | None) -> Source:
-    scheme = spec.split("://", 1)[0].lower()
+    scheme = _scheme(spec)
     if scheme not in STREAM_SCHEMES:
         raise SourceError(f"addresses that begin with {scheme}:// cannot be opened; use http, https or rtsp")
+    if "://" not in spec:
+        raise SourceError(f"the address lacks a slash; write it as {scheme}://host/path")
     try:
         host = urlsplit(spec).hostname
     except ValueError:
         host = None
     if not host:
-        raise SourceError(f"the address {spec} names no computer; write it as {scheme}://host/path")
+        raise SourceError(f"the address {public_name(spec)} names no computer; write it as {scheme}://host/path")
     return open_stream(spec, cancel=cancel)
+
+
+def _scheme(spec: str) -> str:
+    return spec.partition(":")[0].lower()
+
+
+def _trimmed(spec: str) -> str:
+    """Blanks around what was given are a slip, unless there is a file of just that name."""
+    bare = spec.strip()
+    return spec if bare and bare != spec and _mode(_to_path(spec)) is not None else bare
 
 
 def _classify_path(spec: str) -> SourceKind:
@@ -138,7 +183,7 @@ def _mode(path: Path) -> int | None:
 
 def _require_path(path: Path, kind: SourceKind) -> None:
     try:
-        path.stat()
+        mode = path.stat().st_mode
     except ValueError:
         raise SourceError(f"{str(path)!r} is not a path that this system knows; check its spelling") from None
     except PermissionError:
@@ -146,3 +191,6 @@ def _require_path(path: Path, kind: SourceKind) -> None:
     except OSError:
         what = "picture" if kind == "image" else "file or folder"
         raise SourceError(f"there is no {what} {path}; check its spelling") from None
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        # Opening one waits for whoever writes into it, and it cannot be read twice.
+        raise SourceError(f"{path} is a pipe rather than a file; save what comes from it into a file first")

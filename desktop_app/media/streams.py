@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import threading
 import time
 from typing import Final
@@ -21,6 +22,8 @@ STREAM_SCHEMES: Final = frozenset({"http", "https", "rtsp", "rtsps", "rtmp", "rt
 
 # Not "file": a playlist from the network must not make us read this machine's files.
 _PROTOCOLS: Final = "http,https,httpproxy,tls,tcp,udp,rtp,rtsp,rtsps,rtmp,rtmps,crypto,data"
+# What can begin with a user name: no "/", "?" or "#" comes before its end.
+_CREDENTIALS: Final = re.compile(r"[^/?#]*[:@]")
 _SEGMENTED_FORMATS: Final = frozenset({"hls", "dash"})
 _MOST_LATE_S: Final = 1.0
 _MOST_EARLY_S: Final = 10.0
@@ -55,8 +58,16 @@ def open_stream(
 
 
 def public_name(url: str) -> str:
-    """The address without user name, password and query, for people to see."""
-    parts = urlsplit(url)
+    """The address without user name, password and query, for people to see; any text will do."""
+    scheme, _, rest = url.partition(":")
+    rest = rest.lstrip("/")
+    if _CREDENTIALS.match(rest):
+        # What stands before the last @: a password that holds "/" or "#", though it should be escaped, is one as well.
+        rest = rest.rpartition("@")[2]
+    try:
+        parts = urlsplit(f"{scheme}://{rest}")
+    except ValueError:
+        return f"{scheme.lower()}://…"
     try:
         port = f":{parts.port}" if parts.port else ""
     except ValueError:

@@ -24,6 +24,7 @@ MODEL_FILES: Final[dict[DetectorRange, str]] = {
 }
 _SHRUNK_SIDE: Final = 960
 _SHRUNK_FROM: Final = 2560
+_BORDERED_SIDE: Final = 2560
 """Pictures whose longer side has so many pixels are shrunk first: the models' inputs have 128 and 192, and moving all
 of the pixels through MediaPipe takes longer than the models."""
 MODELS_FOLDER: Final = Path(__file__).resolve().parents[2] / "models"
@@ -108,9 +109,15 @@ class FaceDetector(Closing):
         detections = self.detect(image)
         if detections:
             return detections
+        height, width = image.shape[:2]
+        factor = max(max(height, width) / _BORDERED_SIDE, 1.0)
+        if factor > 1:
+            # A border around a panorama would make gigabytes of it.
+            size = (max(round(width / factor), 1), max(round(height / factor), 1))
+            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
         border = max(image.shape[:2]) // 2
         padded = cv2.copyMakeBorder(image, border, border, border, border, cv2.BORDER_CONSTANT, value=(0, 0, 0))
-        return [shifted(one, -border, -border) for one in self.detect(np.asarray(padded, np.uint8))]
+        return [_scaled(shifted(one, -border, -border), factor) for one in self.detect(np.asarray(padded, np.uint8))]
 
     def close(self) -> None:
         """Free the model; the detector cannot be used afterwards."""
@@ -121,6 +128,11 @@ class FaceDetector(Closing):
 def shifted(detection: Detection, dx: float, dy: float) -> Detection:
     """The same detection moved by (dx, dy) pixels."""
     return Detection(detection.box.shifted(dx, dy), detection.score, detection.landmarks.shifted(dx, dy))
+
+
+def _scaled(detection: Detection, factor: float) -> Detection:
+    """The same detection in a picture that was resized by `factor`."""
+    return Detection(detection.box.scaled(factor), detection.score, detection.landmarks.scaled(factor))
 
 
 def largest(detections: Sequence[Detection]) -> Detection | None:

@@ -142,3 +142,31 @@ def test_a_single_picture_is_shown_once_and_then_stands_still() -> None:
     assert playback.next_turn(source) is Turn.ENDED
     playback.redraw()
     assert playback.next_turn(source) is Turn.REDRAW
+
+
+def test_a_film_of_one_frame_is_not_shown_again_and_again() -> None:
+    source, playback = CountingSource(1), Playback(loop=True)
+    assert index_of(playback.next_turn(source)) == 0
+    assert playback.next_turn(source) is Turn.ENDED
+    assert playback.generation == 0
+
+
+def test_steps_at_the_end_are_not_made_up_for_later() -> None:
+    source, playback = CountingSource(50, rate=20.0), Playback(loop=False)
+    playback.seek(49)
+    playback.next_turn(source)
+    assert playback.next_turn(source) is Turn.ENDED
+    playback.step()
+    assert not playback.is_paused
+    playback.pause()
+    playback.seek(10)
+    assert index_of(playback.next_turn(source)) == 10
+    playback.redraw()
+    # A step that was still due would show frame 11 here.
+    assert playback.next_turn(source) is Turn.REDRAW
+    reader = threading.Thread(target=lambda: playback.next_turn(source), daemon=True)
+    reader.start()
+    reader.join(0.05)
+    assert source.next_index == 11
+    playback.stop()
+    reader.join()

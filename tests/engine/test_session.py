@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -47,8 +48,12 @@ def running(settings: SessionSettings) -> Iterator[tuple[Session, Bell]]:
         yield session, bell
     finally:
         session.stop()
-    names = {thread.name for thread in threading.enumerate()}
-    assert not names & {"capture", "inference", "recorder"}
+    # On a busy machine a model that is being loaded outlives `stop` by a moment.
+    bell.wait_until(lambda: not engine_threads())
+
+
+def engine_threads() -> set[str]:
+    return {thread.name for thread in threading.enumerate()} & {"capture", "inference", "recorder"}
 
 
 def labelled(session: Session) -> bool:
@@ -95,6 +100,23 @@ def test_a_model_that_cannot_be_used_is_said_and_the_default_runs() -> None:
         bell.wait_until(lambda: labelled(session))
 
 
+def test_the_model_that_runs_instead_is_never_told_without_the_reason() -> None:
+    told: list[str] = []
+
+    def note() -> None:
+        status = session.status()
+        if status.model:
+            told.append(status.notice)
+
+    session = Session(SessionSettings(source="demo", model="no-such-model"), on_status=note)
+    session.start()
+    try:
+        Bell().wait_until(lambda: told)
+    finally:
+        session.stop()
+    assert "no-such-model" in told[0]
+
+
 def test_a_change_of_model_that_fails_keeps_the_one_in_use() -> None:
     with running(SessionSettings(source="demo")) as (session, bell):
         bell.wait_until(lambda: session.status().model)
@@ -115,6 +137,19 @@ def test_a_still_picture_is_labelled_by_every_model_that_is_chosen(tmp_path: Pat
         session.set_model("", oversample=True)
         bell.wait_until(lambda: any(crop.shape[0] == 256 for crop in latest_of(session).crops.values()))
         bell.wait_until(lambda: labelled(session) and latest_of(session).labels != before)
+
+
+def test_a_still_picture_is_searched_again_by_another_detector(tmp_path: Path) -> None:
+    path = tmp_path / "portrait.png"
+    cv2.imwrite(str(path), pictures.astronaut()[..., ::-1])
+    with running(SessionSettings(source=str(path))) as (session, bell):
+        bell.wait_until(lambda: labelled(session))
+        session.set_detector("auto", 0.999)
+        bell.wait_until(lambda: not latest_of(session).tracks)
+        session.set_detector("short", 0.5)
+        bell.wait_until(lambda: labelled(session))
+        assert len(latest_of(session).tracks) == 1
+        assert session.status().state == "ended"
 
 
 def test_what_is_shown_is_what_is_recorded(tmp_path: Path) -> None:
@@ -197,3 +232,55 @@ def test_without_a_loop_the_source_ends_and_can_be_played_again(tmp_path: Path) 
         session.play()
         bell.wait_until(lambda: session.position().index == 0)
         bell.wait_until(lambda: session.status().state == "ended")
+
+
+def test_buttons_do_not_make_a_source_live_that_is_not_open_yet() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/x"
+        with running(SessionSettings(source=address)) as (session, bell):
+            bell.wait_until(lambda: session.status().state == "connecting")
+            for press in (session.play, session.pause, session.step, session.play):
+                press()
+                assert session.status().state == "connecting"
+
+
+def test_buttons_at_the_end_leave_it_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "portrait.png"
+    cv2.imwrite(str(path), pictures.astronaut()[..., ::-1])
+    with running(SessionSettings(source=str(path), loop=False)) as (session, bell):
+        bell.wait_until(lambda: session.status().state == "ended")
+        session.step()
+        session.pause()
+        assert session.status().state == "ended"
+        session.play()
+        bell.wait_until(lambda: session.status().state == "ended")
+
+
+def test_nothing_is_recorded_after_the_end(tmp_path: Path) -> None:
+    with running(SessionSettings(source="demo")) as (session, bell):
+        bell.wait_until(session.latest)
+    session.start_recording(tmp_path / "late.mp4")
+    assert session.recording().state == "idle"
+    assert not engine_threads()
+
+
+def test_the_next_recording_can_start_as_soon_as_the_last_is_told_to_be_done(tmp_path: Path) -> None:
+    started: list[str] = []
+
+    def start_next() -> None:
+        if session.recording().state == "idle" and session.recording().path == tmp_path / "first.mp4":
+            session.start_recording(tmp_path / "second.mp4")
+            started.append(session.recording().state)
+
+    session = Session(SessionSettings(source="demo"), on_status=start_next)
+    session.start()
+    bell = Bell()
+    try:
+        bell.wait_until(session.latest)
+        session.start_recording(tmp_path / "first.mp4")
+        bell.wait_until(lambda: session.recording().frames)
+        session.stop_recording()
+        bell.wait_until(lambda: started)
+    finally:
+        session.stop()
+    assert started == ["recording"]

@@ -234,3 +234,47 @@ def test_a_closed_file_gives_nothing(tmp_path: Path) -> None:
     assert source.skip(3) == 0
     source.seek(2)
     assert source.read() is None
+
+
+def test_a_clip_that_was_cut_without_encoding_counts_what_it_shows(tmp_path: Path) -> None:
+    whole, cut = write_video(tmp_path / "whole.mp4", STEADY), tmp_path / "cut.mp4"
+    with (
+        av.open(str(whole)) as source,
+        av.open(str(cut), "w", options={"use_editlist": "1", "avoid_negative_ts": "disabled"}) as target,
+    ):
+        video = source.streams.video[0]
+        assert video.time_base is not None
+        stream = target.add_stream_from_template(video)
+        offset = round(0.8 / video.time_base)
+        for packet in source.demux(video=0):
+            if packet.dts is not None and packet.pts is not None:
+                packet.pts -= offset
+                packet.dts -= offset
+                packet.stream = stream
+                target.mux(packet)
+    with VideoFileSource(cut) as film:
+        numbers, times = read_all(film)
+        info = film.info
+    assert numbers == list(range(20, FRAME_COUNT))
+    assert info.frame_count == len(numbers)
+    assert info.duration_s == pytest.approx(times[-1] + 1 / 25, abs=0.05)
+
+
+def test_the_ticks_of_a_clock_are_no_rate(tmp_path: Path) -> None:
+    path = tmp_path / "song with a cover.mp4"
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("aac", rate=44_100)
+        cover = container.add_stream("mjpeg", rate=1)
+        assert isinstance(sound, av.AudioStream)
+        assert isinstance(cover, av.VideoStream)
+        cover.width, cover.height, cover.pix_fmt = WIDTH, HEIGHT, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(numbered_picture(5), format="bgr24")))
+        for index in range(20):
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            silence.sample_rate, silence.pts = 44_100, index * 1024
+            container.mux(sound.encode(silence))
+        container.mux(sound.encode())
+    with VideoFileSource(path) as source:
+        assert source.info.rate == 0.0
+        assert source.info.duration_s is None

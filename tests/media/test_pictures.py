@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import base64
 import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,18 @@ from numpy.typing import NDArray
 
 from desktop_app.media.base import SourceError
 from desktop_app.media.pictures import FolderSource, ImageSource, list_images, load_image
+from desktop_app.media.sources import open_source
 
+# 128×64 pixels in two tiles, as iPhones write pictures; made with libheif.
+HEIC = zlib.decompress(
+    base64.b85decode(
+        r"""c-nQ5F-yZh6vyA)rJA8?!3ssCs5mH2#ig5vb`kUwIB2{i_CeAfF-W^r!QIK(!C9T%+yuXgE-umzmHIA8Yc2T5<-Pm8f8Jf*1At{e"""
+        r"""ZtJ>-3dlnAD<%%n@c~#j^kN56Tdli6l*OP?#V}z7bR7d3bU>0nz@VuZ1vLqRD9dz1Zv#&QzBFPbQl@Nsi~$@XHvD8~@(Z-_cvkBy"""
+        r"""LKns$GiB=+s`3|#UpT8V4o6q%qK-8AH`J<0zKG}A%Z~2QGQZNIPxqKGvYRAP{)GN_uLm$EPN+&rvOF6Mj6fKLFi-iJONWwMyNpd_"""
+        r"""?p7{yx9|I#4-LMUw+(tVFI%3He!9k9qNg=;?!0OSQ9}hS!ZR?{nYf<JRzYJ6ljhhqRfBcZ;c#r!dBLs)aO+A~IS{F%v18=<!^ycA"""
+        r"""o+XXrNq?(hI?3V&d$daZcJ*WMb-d%sqkAi^{>Og+7eQis"""
+    )
+)
 # Brighter to the right, darker below: every turn of it looks different.
 RAMP = np.add.outer(np.arange(40, 0, -1) * 2, np.arange(0, 60) * 2).astype(np.uint8)
 
@@ -34,7 +47,7 @@ def with_exif_orientation(jpeg: bytes, orientation: int) -> bytes:
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp", ".tiff"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp", ".tiff", ".avif", ".jp2"])
 def test_formats_come_out_as_bgr_bytes(tmp_path: Path, suffix: str) -> None:
     image = np.dstack([RAMP, RAMP // 2, 255 - RAMP])
     loaded = load_image(write_picture(tmp_path / f"a{suffix}", image))
@@ -161,5 +174,33 @@ def test_folders_without_pictures_give_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="holds no pictures"):
         FolderSource(tmp_path)
     (tmp_path / "a.png").write_bytes(b"broken")
-    with pytest.raises(SourceError, match="none of the 1 pictures"):
+    with pytest.raises(SourceError, match="damaged or of another kind"):
         FolderSource(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["IMG_0001.HEIC", "a.heif", "IMG_0002.jpg", "no suffix", "film.mp4"])
+def test_a_heic_picture_is_told_rather_than_shown_in_part(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(HEIC)
+    with pytest.raises(SourceError, match="HEIC picture, which cannot be read; save it as JPEG first"):
+        open_source(str(tmp_path / name))
+
+
+def test_heic_pictures_in_a_folder_are_not_left_out_in_silence(tmp_path: Path) -> None:
+    (tmp_path / "IMG_1.HEIC").write_bytes(HEIC)
+    with pytest.raises(SourceError, match="save it as JPEG first"):
+        FolderSource(tmp_path)
+    write_picture(tmp_path / "IMG_2.jpg", grey_picture(7))
+    with FolderSource(tmp_path) as source:
+        assert [frame.origin for frame in iter(source.read, None)] == ["IMG_2.jpg"]
+        assert source.notice.endswith("IMG_1.HEIC")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".avif"])
+@pytest.mark.parametrize("name", ["no suffix", "picture.mp4", "picture.gif"])
+def test_a_picture_under_another_suffix_is_a_picture(tmp_path: Path, suffix: str, name: str) -> None:
+    write_picture(tmp_path / f"a{suffix}", grey_picture(70)).rename(tmp_path / name)
+    with open_source(str(tmp_path / name)) as source:
+        assert (source.info.kind, source.info.frame_count, source.info.name) == ("image", 1, name)
+        frame = source.read()
+    assert frame is not None
+    assert abs(float(frame.image.mean()) - 70) < 3

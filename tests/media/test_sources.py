@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from desktop_app.media.sources import SourceError, SourceKind, classify_spec, open_source
+from desktop_app.media.sources import SourceError, SourceKind, classify_spec, open_source, public_spec, source_path
 
 SCHEMES = ["http", "https", "rtsp", "rtsps", "rtmp", "udp", "tcp"]
 
@@ -131,6 +133,7 @@ def test_sources_open_and_say_what_they_are(media: Path, spec: str, kind: str, f
         ("ftp://host/x", "ftp://"),
         ("http://", "names no computer"),
         ("http://[::1", "names no computer"),
+        ("rtsp:/host/x", "write it as rtsp://host/path"),
         ("rtsp://127.0.0.1:1/x", "cannot be opened"),
     ],
 )
@@ -152,3 +155,50 @@ def test_opening_can_be_cancelled() -> None:
     cancel.set()
     with pytest.raises(SourceError, match="was cancelled"):
         open_source("udp://127.0.0.1:45999", cancel=cancel)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "http://ann:hush@/x",
+        "http://ann:hush@[::1/x",
+        "rtsp:/ann:hush@127.0.0.1/x",
+        "http://ann:a/hush@127.0.0.1:1/x",
+        "http://ann:12#hush@127.0.0.1:1/x",
+        "gopher://ann:hush@127.0.0.1/x",
+    ],
+)
+def test_no_sentence_holds_a_password_however_the_address_is_written(spec: str) -> None:
+    assert "hush" not in public_spec(spec)
+    with pytest.raises(SourceError) as caught:
+        open_source(spec)
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows drops blanks at the end of names")
+def test_blanks_that_belong_to_a_name_are_kept(media: Path) -> None:
+    (media / "a.PNG").rename(" a.png")
+    (media / "b.mkv").rename("b.mkv ")
+    for spec, kind in ((" a.png", "image"), ("b.mkv ", "file")):
+        assert classify_spec(spec) == kind
+        with open_source(spec) as source:
+            assert source.info.name == spec
+
+
+def test_the_path_that_is_meant(media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(media))
+    monkeypatch.setenv("USERPROFILE", str(media))
+    for spec in ("b.mkv", " b.mkv ", "~/b.mkv", (media / "b.mkv").as_uri(), "./b.mkv"):
+        path = source_path(spec)
+        assert path is not None
+        assert path.samefile(media / "b.mkv")
+    assert source_path("gone.mp4") == Path("gone.mp4")
+    for spec in ("demo", "0", "http://host/b.mkv", "HD Webcam"):
+        assert source_path(spec) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_refused_rather_than_waited_for(media: Path) -> None:
+    os.mkfifo(media / "pipe.mkv")
+    with pytest.raises(SourceError, match="is a pipe rather than a file"):
+        open_source("pipe.mkv")

@@ -222,6 +222,12 @@ def test_a_playlist_from_the_network_cannot_read_local_files(recordings: tuple[P
         ("http://[::1]:80/x", "http://[::1]:80/x"),
         ("http://host:99999999/x", "http://host/x"),
         ("HTTP://Host", "http://host"),
+        ("http://host/@channel?mail=a@b", "http://host/@channel"),
+        ("http://ann:a/b@cam:80/x", "http://cam:80/x"),
+        ("http://ann:a#b@cam/x", "http://cam/x"),
+        ("http://ann:12/b@cam/x", "http://cam/x"),
+        ("http://ann@mail.com:a/b@cam/x", "http://cam/x"),
+        ("http://ann:secret@[::1/x", "http://…"),
     ],
 )
 def test_names_hold_no_secrets(url: str, name: str) -> None:

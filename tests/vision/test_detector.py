@@ -89,6 +89,21 @@ def test_a_tight_picture_is_looked_at_again_with_a_border(picture: NDArray[np.ui
     assert crop.shape == (227, 227, 3)
 
 
+def test_a_tight_picture_is_found_at_any_size(detector: FaceDetector, picture: NDArray[np.uint8]) -> None:
+    tight = np.ascontiguousarray(picture[60:180, 160:280])
+    small = detector.detect_still(tight)
+    large = detector.detect_still(np.asarray(cv2.resize(tight, (3600, 3600), interpolation=cv2.INTER_CUBIC), np.uint8))
+    assert len(small) == len(large) == 1
+    assert large[0].box.scaled(1 / 30).iou(small[0].box) > 0.8
+    nose, expected = large[0].landmarks.scaled(1 / 30).nose, small[0].landmarks.nose
+    assert (nose.x, nose.y) == pytest.approx((expected.x, expected.y), abs=6)
+
+
+def test_a_panorama_needs_no_gigabytes(detector: FaceDetector) -> None:
+    # A border of half its length around it would be 29 GB.
+    assert detector.detect_still(np.zeros((40, 70_000, 3), np.uint8)) == []
+
+
 def test_a_still_picture_with_room_is_found_as_in_video(detector: FaceDetector, picture: NDArray[np.uint8]) -> None:
     assert detector.detect_still(picture) == detector.detect(picture)
 

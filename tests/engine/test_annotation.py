@@ -1,0 +1,203 @@
+"""What `annotate` writes, and what it must not touch."""
+
+from __future__ import annotations
+
+import csv
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Final
+
+import av
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+from desktop_app.engine.annotation import AnnotationRequest, annotate
+from desktop_app.errors import AgelensError
+
+FACE = data.astronaut()[..., ::-1]
+NAMES: Final[dict[str, Callable[[Path], str]]] = {
+    "its address": lambda film: film.as_uri(),
+    "a path from home": lambda film: f"~/{film.name}",
+    "blanks around it": lambda film: f"  {film} ",
+    "a link": lambda film: str(linked(film, os.symlink)),
+    "a second name": lambda film: str(linked(film, os.link)),
+}
+
+
+def linked(film: Path, link: Callable[[Path, Path], None]) -> Path:
+    other = film.with_name(f"other {film.name}")
+    link(film, other)
+    return other
+
+
+def run(source: Path | str, **request: object) -> int:
+    steps = list(annotate(AnnotationRequest(source=str(source), **request)))  # type: ignore[arg-type]
+    return steps[-1].frames
+
+
+def write_film(path: Path, frames: int = 3) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 512, 512, "yuv420p"
+        for _ in range(frames):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(FACE), format="bgr24")))
+        container.mux(stream.encode())
+    return path
+
+
+def write_portrait(path: Path) -> Path:
+    path.write_bytes(cv2.imencode(path.suffix, FACE)[1].tobytes())
+    return path
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_the_source_is_never_overwritten(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    film = write_film(tmp_path / "mine.mp4")
+    before = film.read_bytes()
+    with pytest.raises(AgelensError, match="is the source itself"):
+        run(NAMES[name](film), output=film, overwrite=True)
+    assert film.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [("film.avi", "cannot hold this source's result"), ("folder.mp4", "there is a folder of that name")],
+)
+def test_what_fails_at_one_file_leaves_the_other_as_it_was(output: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "folder.mp4").mkdir()
+    table = tmp_path / "mine.csv"
+    table.write_text("my work")
+    film = write_film(tmp_path / "in.mp4")
+    with pytest.raises(AgelensError, match=says):
+        run(film, output=tmp_path / output, predictions=table, overwrite=True)
+    assert table.read_text() == "my work"
+    table.unlink()
+    with pytest.raises(AgelensError, match=says):
+        run(film, output=tmp_path / output, predictions=table, overwrite=True)
+    assert not table.exists()
+
+
+def test_a_picture_that_is_too_large_for_a_video_leaves_no_file(tmp_path: Path) -> None:
+    panorama = tmp_path / "panorama.png"
+    panorama.write_bytes(cv2.imencode(".png", np.zeros((40, 70_000, 3), np.uint8))[1].tobytes())
+    with pytest.raises(AgelensError, match="Cannot record pictures of 70000×40 pixels"):
+        run(panorama, output=tmp_path / "out.mp4", predictions=tmp_path / "out.csv")
+    with pytest.raises(AgelensError, match=r"cannot hold 70000×40 pixels; name a \.png picture"):
+        run(panorama, output=tmp_path / "out.webp")
+    assert list(tmp_path.iterdir()) == [panorama]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are a thing of POSIX")
+def test_a_picture_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    import resource
+
+    portrait, output = write_portrait(tmp_path / "in.png"), tmp_path / "out.png"
+    output.write_bytes(b"my work")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(AgelensError, match=r"out\.png cannot be written: the file became larger"):
+            run(portrait, output=output, overwrite=True)
+        with pytest.raises(AgelensError, match=r"new\.png cannot be written"):
+            run(portrait, output=tmp_path / "new.png")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert output.read_bytes() == b"my work"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.png", "out.png"]
+
+
+def test_a_folder_of_pictures_does_not_go_into_a_file(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write_portrait(tmp_path / "in" / "a.png")
+    (tmp_path / "out").write_text("my work")
+    with pytest.raises(AgelensError, match="out is a file; name a folder"):
+        run(tmp_path / "in", output=tmp_path / "out", overwrite=True)
+    assert (tmp_path / "out").read_text() == "my work"
+
+
+def test_a_folder_whose_name_looks_like_a_suffix_will_do(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write_portrait(tmp_path / "in" / "a.png")
+    (tmp_path / "trip.2024").mkdir()
+    run(tmp_path / "in", output=tmp_path / "trip.2024", overwrite=True)
+    assert [path.name for path in (tmp_path / "trip.2024").iterdir()] == ["a.png.png"]
+
+
+def test_a_name_that_is_too_long_is_told(tmp_path: Path) -> None:
+    film = write_film(tmp_path / "in.mp4")
+    with pytest.raises(AgelensError, match="the name is too long; choose a shorter one"):
+        run(film, output=tmp_path / f"{'x' * 300}.mp4")
+    with pytest.raises(AgelensError, match="there is no file"):
+        run(f"{'x' * 300}.mp4", output=film, overwrite=True)
+
+
+def test_a_picture_makes_a_video_of_a_second(tmp_path: Path) -> None:
+    run(write_portrait(tmp_path / "in.png"), output=tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.duration == pytest.approx(1_000_000, abs=1000)
+
+
+class _Camera(BaseHTTPRequestHandler):
+    """A stream over HTTP: portraits, as fast as they are taken."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        jpeg = cv2.imencode(".jpg", FACE)[1].tobytes()
+        for _ in range(40):
+            self.wfile.write(b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg))
+            self.wfile.write(jpeg + b"\r\n")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Stay silent."""
+
+
+@pytest.fixture
+def camera() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Camera) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield f"http://ann:hush@127.0.0.1:{server.server_port}/live"
+        server.shutdown()
+
+
+def test_the_rows_of_a_stream_have_the_times_of_its_video(camera: str, tmp_path: Path) -> None:
+    video, table = tmp_path / "out.mkv", tmp_path / "out.csv"
+    frames = dropped = 0
+    with pytest.raises(AgelensError, match="broke off") as caught:  # noqa: PT012 - the loop ends by it
+        for progress in annotate(AnnotationRequest(source=camera, output=video, predictions=table)):
+            frames, dropped = progress.frames, progress.dropped
+    assert "hush" not in str(caught.value)
+    with av.open(str(video)) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    with table.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert times[0] == 0
+    assert [float(row["time_s"]) for row in rows] == pytest.approx(
+        [times[int(row["frame"])] for row in rows], abs=0.002
+    )
+    assert rows
+    assert "hush" not in table.read_text(encoding="utf-8")
+    # They all came while the model was loaded, or soon after.
+    assert dropped > 0
+    assert frames + dropped <= 40
+
+
+def test_a_stream_without_pictures_names_no_password(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(AgelensError) as caught:
+        run(f"http://ann:hush@127.0.0.1:{port}/live", predictions=tmp_path / "out.csv")
+    assert "hush" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
@@ -22,6 +23,8 @@ ContainerFormat = Literal["mp4", "mkv"]
 PredictionFormat = Literal["none", "csv", "jsonl"]
 
 MAX_RECENT: Final = 8
+MAX_SIDE: Final = 16_384
+"""No camera has more pixels in a row or column."""
 
 
 def _videos_folder() -> Path:
@@ -107,7 +110,8 @@ class SettingsStore:
         """Read what was kept."""
         settings: Settings = self._load(Settings(), "")
         camera, default = settings.camera, CameraOptions()
-        if camera.width <= 0 or camera.height <= 0 or camera.rate <= 0:
+        sides_fit = 0 < camera.width <= MAX_SIDE and 0 < camera.height <= MAX_SIDE
+        if not sides_fit or camera.rate <= 0 or len(camera.fourcc) != len(default.fourcc):
             settings = dataclasses.replace(settings, camera=default)
         if not 0 < settings.min_score < 1:
             settings = dataclasses.replace(settings, min_score=0.5)
@@ -119,6 +123,9 @@ class SettingsStore:
         with self._lock:
             self._save(cleaned, "")
             self._backend.sync()
+            with suppress(OSError):
+                # The addresses of streams may hold passwords: other users of the machine must not read them.
+                Path(self._backend.fileName()).chmod(0o600)
 
     def _load(self, defaults: Any, group: str) -> Any:
         kept = {}
@@ -176,6 +183,8 @@ def _parse(text: str, kind: Any) -> Any:
         return tuple(values)
     if kind is bool:
         return {"true": True, "false": False}[text.lower()] if text.lower() in {"true", "false"} else _reject(text)
+    if kind is Path and not text:
+        raise ValueError(text)
     if kind is float:
         value = float(text)
         return value if value == value and abs(value) < 1e9 else _reject(text)

@@ -27,6 +27,7 @@ __all__ = [
     "SourceStalledError",
     "VIDEO_SUFFIXES",
     "classify_spec",
+    "is_address",
     "open_source",
     "public_spec",
     "source_path",
@@ -55,13 +56,17 @@ def classify_spec(spec: str) -> SourceKind:
         return "demo"
     if not spec or (spec.isascii() and spec.isdecimal()):
         return "camera"
+    return "stream" if is_address(spec) else _classify_path(spec)
+
+
+def is_address(spec: str) -> bool:
+    """Whether a text is meant as the address of a stream; looks at the text alone."""
+    spec = spec.strip()
     address = _ADDRESS.match(spec)
-    if address and address[1].lower() != "file":
-        return "stream"
+    if address:
+        return address[1].lower() != "file"
     # With one slash too few, which must not be taken for a path: paths are shown, passwords are not.
-    if _scheme(spec) in STREAM_SCHEMES and spec.partition(":")[2].startswith("/"):
-        return "stream"
-    return _classify_path(spec)
+    return _scheme(spec) in STREAM_SCHEMES and spec.partition(":")[2].startswith("/")
 
 
 def source_path(spec: str) -> Path | None:

@@ -30,7 +30,9 @@ class CaptureControl(QObject):
         self._window = window
         self._recording = RecordingStatus()
         self._announced: Path | None = None
-        self._saver = Saver(latest=lambda: window.bridge.latest, describe=self._describe, parent=self)
+        self._saver = Saver(
+            latest=lambda: window.stage.view.composed, describe=self._describe, is_live=self._is_live, parent=self
+        )
         self._saver.saved.connect(self._on_saved)
         self._saver.failed.connect(lambda message: window.note(capitalised(translate_message(message))))
         window.bridge.recording_ended.connect(self.announce)
@@ -100,6 +102,10 @@ class CaptureControl(QObject):
     def _on_pause_recording(self, paused: bool) -> None:
         if self._window.bridge.session is not None:
             self._window.bridge.session.pause_recording(paused)
+
+    def _is_live(self) -> bool:
+        info = self._window.bridge.status.info
+        return info is not None and info.live
 
     def _describe(self) -> dict[str, str]:
         status = self._window.bridge.status

@@ -8,9 +8,11 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QDialog
 
+from desktop_app.engine.statistics import StatisticsSnapshot
 from desktop_app.settings import Settings
 from desktop_app.window.about import AboutDialog, read_licences
 from desktop_app.window.preferences import PreferencesDialog
+from desktop_app.window.report import report_text
 
 if TYPE_CHECKING:
     from desktop_app.window.main_window import MainWindow
@@ -54,9 +56,9 @@ class Dialogs(QObject):
     @Slot()
     def _on_copy_statistics(self) -> None:
         session = self._window.bridge.session
-        if session is not None:
-            QGuiApplication.clipboard().setText(session.statistics().as_text())
-            self._window.note(self.tr("Copied the statistics"))
+        snapshot = session.statistics() if session is not None else StatisticsSnapshot()
+        QGuiApplication.clipboard().setText(report_text(snapshot, self._window.bridge.status))
+        self._window.note(self.tr("Copied the statistics"))
 
     @Slot(object)
     def _on_settings(self, settings: Settings) -> None:

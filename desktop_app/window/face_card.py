@@ -116,7 +116,8 @@ def probability_bars(
     fitting = names if len(names) == len(probabilities) else [""] * len(probabilities)
     values = [float(value) for value in probabilities]
     return [
-        Bar(name, value, f"{value:.0%}", strong=bool(name) and name == shown)
+        # What is written as 0% has no bar either.
+        Bar(name, value if value >= 0.005 else 0.0, f"{value:.0%}", strong=bool(name) and name == shown)
         for name, value in zip(fitting, values, strict=True)
     ]
 

@@ -150,7 +150,7 @@ class FacesPanel(QWidget):
             largest = max(tracks, key=lambda track: track.detection.box.area, default=None)
             self._followed = largest.id if largest is not None else None
         self._stack.setCurrentIndex(1 if faces else 0)
-        self._heading.setText(self.tr("In view: {count}").format(count=len(faces)))
+        self._heading.setText(self.tr("In view: {count}").format(count=sum(face.visible for face in faces)))
         # Qt moves the selection on when its row goes; only the user's own choice counts.
         self._restoring = True
         self._model.set_faces(faces)

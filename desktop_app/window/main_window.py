@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Slot
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar
 
 from desktop_app.engine.flow import Composed, RecordingStatus, SessionStatus
@@ -116,9 +116,10 @@ class MainWindow(QMainWindow):
         if wanted:
             # Before the bars go: what is kept here is put back later.
             self.panels.hide_all()
-            self.showFullScreen()
+            self.setWindowState(self.windowState() | Qt.WindowState.WindowFullScreen)
         else:
-            self.showNormal()
+            # Not `showNormal`: a window that was maximised is so again.
+            self.setWindowState(self.windowState() & ~Qt.WindowState.WindowFullScreen)
             self.panels.restore()
         for bar in bars:
             bar.setVisible(not wanted)
@@ -134,7 +135,7 @@ class MainWindow(QMainWindow):
         self._refresh()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
-        """Follow the language and the system's theme."""
+        """Follow the language."""
         if event.type() == QEvent.Type.LanguageChange:
             self._refresh()
         super().changeEvent(event)
@@ -203,6 +204,7 @@ class MainWindow(QMainWindow):
         actions["zoom_out"].triggered.connect(view.zoom_out)
         actions["zoom_fit"].triggered.connect(view.fit)
         actions["quit"].triggered.connect(self.close)
+        QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_color_scheme)
         self._tick.timeout.connect(self._on_tick)
         self._tick.start(TICK_MS)
         self._save_timer.timeout.connect(self._on_save_timer)
@@ -265,6 +267,11 @@ class MainWindow(QMainWindow):
         self.options.show_figures(snapshot)
         self.sources.show_position(session.position())
         self.capture.show_recording(session.recording())
+
+    @Slot()
+    def _on_color_scheme(self) -> None:
+        if self.settings.theme == "system":
+            self.apply_looks()
 
     @Slot()
     def _on_escape(self) -> None:

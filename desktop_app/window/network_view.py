@@ -20,7 +20,6 @@ from desktop_app.window.bars import align_labels
 from desktop_app.window.face_card import probability_bars
 from desktop_app.window.network_page import NetworkPage
 from desktop_app.window.network_worker import Insight, NetworkWorker, Request
-from desktop_app.window.tiles import heat_picture, map_pictures
 from desktop_app.window.translation import label_word, translate_message
 from desktop_app.window.widgets import capitalised
 from models.catalogue import ModelPackage
@@ -203,7 +202,7 @@ class NetworkView(QWidget):
         page.model.setText(request.package.title)
         page.input.set_picture(look.seen)
         page.filters.set_tiles(insight.filters)
-        page.maps.set_tiles(map_pictures(look.maps))
+        page.maps.set_tiles(insight.maps)
         self._show_layers(insight)
         labels = request.package.labels
         ages = [readable_age(age.name) for age in labels.ages]
@@ -237,12 +236,12 @@ class NetworkView(QWidget):
         )
 
     def _show_occlusion(self, insight: Insight, names: list[str]) -> None:
-        occlusion, crop = insight.occlusion, insight.occluded
-        if occlusion is None or crop is None:
+        occlusion = insight.occlusion
+        if occlusion is None:
             self._page.heat.set_picture(None)
             self._page.explanation.setText("")
         elif occlusion is not self._shown_occlusion:
-            self._page.heat.set_picture(heat_picture(crop, occlusion.drop))
+            self._page.heat.set_picture(insight.heat)
             self._page.explanation.setText(self._explain(occlusion, names[occlusion.index]))
         self._shown_occlusion = occlusion
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,6 +15,7 @@ from desktop_app.engine.worker import Worker
 from desktop_app.errors import AgelensError
 from desktop_app.vision.explain import Explainer, Head, Look, Occlusion
 from desktop_app.vision.layers import Layer
+from desktop_app.window.tiles import heat_picture, map_pictures
 from models.catalogue import ModelPackage
 
 LOOK_INTERVAL_S: Final = 0.15
@@ -52,8 +53,10 @@ class Insight:
         layer: the layer of `look.maps`; None where the network has none.
         filters: of the first convolution, N×rows×columns×3 uint8, BGR.
         look: input, answer and maps.
+        maps: pictures of the first maps, see `map_pictures`.
         occlusion: the newest heat map of this face and head, None before the first.
         occluded: the crop of that heat map.
+        heat: the picture of that heat map, see `heat_picture`.
     """
 
     request: Request
@@ -61,8 +64,10 @@ class Insight:
     layer: Layer | None
     filters: NDArray[np.uint8]
     look: Look
+    maps: NDArray[np.uint8]
     occlusion: Occlusion | None
     occluded: NDArray[np.uint8] | None
+    heat: NDArray[np.uint8] | None
 
 
 class NetworkWorker(Worker):
@@ -162,8 +167,11 @@ class NetworkWorker(Worker):
                 layer=layer,
                 filters=explainer.filters(request.head),
                 look=look,
+                # Here rather than where they are shown: it takes long enough for the picture to stutter.
+                maps=map_pictures(look.maps),
                 occlusion=kept.occlusion if kept is not None else None,
                 occluded=kept.occluded if kept is not None else None,
+                heat=kept.heat if kept is not None else None,
             ),
             "",
         )
@@ -184,18 +192,8 @@ class NetworkWorker(Worker):
         if occlusion is None or latest is None or not _same_question(latest.request, request):
             return
         self._occlude_at = time.monotonic() + max(OCCLUSION_INTERVAL_S, took_s * OCCLUSION_REST)
-        self._publish(
-            Insight(
-                request=latest.request,
-                layers=latest.layers,
-                layer=latest.layer,
-                filters=latest.filters,
-                look=latest.look,
-                occlusion=occlusion,
-                occluded=request.crop,
-            ),
-            "",
-        )
+        heat = heat_picture(request.crop, occlusion.drop)
+        self._publish(replace(latest, occlusion=occlusion, occluded=request.crop, heat=heat), "")
 
     def _go_on(self, occluded: Request) -> bool:
         """Between the runs of a heat map: look at what came meanwhile; False where something else is asked."""

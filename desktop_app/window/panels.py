@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QByteArray, QObject, Qt, QTimer
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabBar, QTabWidget, QWidget
 
 from desktop_app.engine.flow import Composed
 from desktop_app.engine.statistics import StatisticsSnapshot
@@ -40,6 +40,7 @@ class Panels(QObject):
         self._hidden_layout: QByteArray | None = None
         self.faces = FacesPanel()
         self.statistics = StatisticsPanel()
+        self.statistics.copy_asked.connect(actions["copy_statistics"].trigger)
         self.network: NetworkView | None = None
         self._docks: dict[str, QDockWidget] = {}
         window.setTabPosition(Qt.DockWidgetArea.RightDockWidgetArea, QTabWidget.TabPosition.North)
@@ -140,10 +141,18 @@ class Panels(QObject):
 
     def _show(self, name: str, wanted: bool) -> None:
         dock = self._docks[name]
+        if not wanted and self._is_behind(dock):
+            # Whoever asks for a panel that another one covers wants to see it.
+            wanted = True
+            self._actions[name].setChecked(True)
         dock.setVisible(wanted)
         if wanted:
             dock.raise_()
         self._fit_width()
+
+    def _is_behind(self, dock: QDockWidget) -> bool:
+        """Whether a panel is open, but covered by another one of its tabs."""
+        return not dock.isHidden() and self._window.isVisible() and dock.visibleRegion().isEmpty()
 
     def _fit_width(self) -> None:
         """As wide as what is open needs."""
@@ -158,6 +167,11 @@ class Panels(QObject):
             tabbed = any(not other.isHidden() for other in self._window.tabifiedDockWidgets(dock))
             if tabbed == (dock.titleBarWidget() is None):
                 dock.setTitleBarWidget(QWidget() if tabbed else cast(QWidget, None))
+        for bar in self._window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            # Qt keeps the bar of a single tab, out of sight, and would let it take the keyboard.
+            several = bar.count() > 1
+            bar.setFocusPolicy(Qt.FocusPolicy.TabFocus if several else Qt.FocusPolicy.NoFocus)
+            bar.setAccessibleName(self.tr("Panels"))
 
     def _on_visible(self, name: str, visible: bool) -> None:
         QTimer.singleShot(0, self, self._show_titles)

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QV
 
 from desktop_app.window.theme import ON_CANVAS, icon, scaled_font
 from desktop_app.window.translation import mark_text, tr, translate_message
-from desktop_app.window.widgets import capitalised, fit_wrapped, make_label, press_focused_button
+from desktop_app.window.widgets import capitalised, fit_wrapped, make_label, plain_text, press_focused_button
 
 ICON_SIDE: Final = 56
 TEXT_WIDTH: Final = 560
@@ -96,7 +96,7 @@ class PictureMessage(QWidget):
     @property
     def text(self) -> str:
         """The sentence that is shown."""
-        return self._text.text()
+        return plain_text(self._text)
 
     def button(self, name: str) -> QPushButton:
         """One of the buttons, by the name of its action."""
@@ -180,4 +180,4 @@ class PictureMessage(QWidget):
             button.style().unpolish(button)
             button.style().polish(button)
         self.setAccessibleName(self._title.text())
-        self.setAccessibleDescription(self._text.text())
+        self.setAccessibleDescription(self.text)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from PySide6.QtCore import QObject, Slot
 
 from desktop_app.engine.statistics import StatisticsSnapshot
-from desktop_app.vision.overlay import OverlayStyle
+from desktop_app.vision.overlay import OverlayStyle, draw_overlay
 from desktop_app.vision.privacy import PrivacyMode
 from desktop_app.window.actions import DRAWN
 from desktop_app.window.status_line import figure_texts
@@ -64,6 +64,8 @@ class PictureOptions(QObject):
             self._hidden_as = mode
         self.change_style(privacy=mode)
         self._show_privacy()
+        if mode != "off":
+            self._conceal_shown()
 
     def change_style(self, **changes: Any) -> None:
         """Draw differently from now on."""
@@ -89,6 +91,14 @@ class PictureOptions(QObject):
         text = self.tr("Leave full screen") if full_screen else self.tr("Full screen")
         self._window.actions_.name_action("full_screen", text)
         self._window.actions_["full_screen"].setIcon(icon("fullscreen-exit" if full_screen else "fullscreen"))
+
+    def _conceal_shown(self) -> None:
+        """Hide the faces of the picture that is shown: a source that falls silent would draw no other one."""
+        view = self._window.stage.view
+        if view.composed is not None:
+            picture = view.composed.picture.copy()
+            draw_overlay(picture, view.composed.tracks, view.composed.labels, self.style)
+            view.show_composed(replace(view.composed, picture=picture))
 
     def _show_privacy(self) -> None:
         mode = self._window.settings.style.privacy

@@ -162,7 +162,7 @@ class HistoryPlot(QWidget):
             item = self._plot.getPlotItem()
             # Room for the labels at both ends, which pyqtgraph leaves out where they do not fit.
             item.setYRange(-0.1 * wanted, 1.1 * wanted, padding=0)
-            item.getAxis("left").setTicks([[(value, f"{value:g}") for value in (0.0, wanted / 2, wanted)]])
+            item.getAxis("left").setTicks([[(value, _format_tick(value)) for value in (0.0, wanted / 2, wanted)]])
 
     def _write_legend(self) -> None:
         palette = self.palette()
@@ -175,6 +175,11 @@ class HistoryPlot(QWidget):
         self._legend.setText("&nbsp;&nbsp; ".join(entries))
         described = zip(self._names, self._latest, strict=False)
         self.setAccessibleDescription(", ".join(f"{name} {value}" for name, value in described))
+
+
+def _format_tick(value: float) -> str:
+    """A value in few characters: pyqtgraph leaves out what is wider than the axis."""
+    return f"{value:g}" if value < 1000 else f"{value / 1000:g}k"
 
 
 def _round_up(value: float) -> float:

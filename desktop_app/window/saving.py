@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +16,8 @@ from PySide6.QtGui import QDesktopServices
 
 from desktop_app.engine.flow import Composed
 from desktop_app.engine.session import Session
+from desktop_app.errors import AgelensError
+from desktop_app.media.disk import explain
 from desktop_app.media.snapshots import burst_paths, free_path, save_snapshot
 from desktop_app.settings import Settings
 from desktop_app.vision.predictions import face_rows
@@ -21,6 +25,10 @@ from desktop_app.window.background import Background
 
 BURST_INTERVAL_MS: Final = 200
 STEM: Final = "Agelens"
+
+
+class SavingError(AgelensError):
+    """A file cannot be saved where the preferences want it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,7 @@ class Saver(QObject):
     Args:
         latest: gives the newest picture.
         describe: gives what is kept with a picture, such as the model's name.
+        is_live: whether the source is live: its pictures' times are then counted from the first one that is saved.
         parent: the Qt owner.
     """
 
@@ -59,10 +68,11 @@ class Saver(QObject):
         *,
         latest: Callable[[], Composed | None],
         describe: Callable[[], dict[str, str]],
+        is_live: Callable[[], bool],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._latest, self._describe = latest, describe
+        self._latest, self._describe, self._is_live = latest, describe, is_live
         self._background = Background("saving", self)
         self._burst: Burst | None = None
         self._burst_settings = Settings()
@@ -76,11 +86,12 @@ class Saver(QObject):
         if composed is None:
             return
         metadata, at, beside = self._describe(), datetime.now(), settings.snapshot_json
+        zero_at = self._zero_at(composed)
 
         def work() -> Path:
-            settings.screenshots_folder.mkdir(parents=True, exist_ok=True)
-            path = free_path(settings.screenshots_folder, STEM, ".png", at=at, beside=(".json",) if beside else ())
-            return _save(path, composed, metadata, json_beside=beside)
+            with _ready_folder(settings.screenshots_folder) as folder:
+                path = free_path(folder, STEM, ".png", at=at, beside=(".json",) if beside else ())
+            return _save(path, composed, metadata, zero_at=zero_at, json_beside=beside)
 
         self._background.submit(work, lambda path: self.saved.emit(path, 1), self.failed.emit)
 
@@ -101,8 +112,8 @@ class Saver(QObject):
         at = datetime.now()
 
         def work() -> None:
-            settings.recordings_folder.mkdir(parents=True, exist_ok=True)
-            path = free_path(settings.recordings_folder, STEM, suffix, at=at, beside=beside)
+            with _ready_folder(settings.recordings_folder) as folder:
+                path = free_path(folder, STEM, suffix, at=at, beside=beside)
             session.start_recording(path, predictions=path.with_suffix(beside[0]) if beside else None)
 
         self._background.submit(work, None, self.failed.emit)
@@ -127,17 +138,38 @@ class Saver(QObject):
 
     def _write_burst(self, burst: Burst) -> None:
         metadata, beside = self._describe(), self._burst_settings.snapshot_json
+        zero_at = self._zero_at(burst.taken[0])
 
         def work() -> Path:
-            burst.folder.mkdir(parents=True, exist_ok=True)
             suffixes = (".json",) if beside else ()
-            paths = burst_paths(burst.folder, STEM, ".png", at=burst.at, count=len(burst.taken), beside=suffixes)
+            with _ready_folder(burst.folder) as folder:
+                paths = burst_paths(folder, STEM, ".png", at=burst.at, count=len(burst.taken), beside=suffixes)
             for path, composed in zip(paths, burst.taken, strict=True):
-                _save(path, composed, metadata, json_beside=beside)
+                _save(path, composed, metadata, zero_at=zero_at, json_beside=beside)
             return paths[-1]
 
         count = len(burst.taken)
         self._background.submit(work, lambda path: self.saved.emit(path, count), self.failed.emit)
+
+    def _zero_at(self, first: Composed) -> float:
+        """What the times of saved pictures are counted from: nobody can do anything with this machine's own clock."""
+        return first.frame.captured_at if self._is_live() else 0.0
+
+
+@contextmanager
+def _ready_folder(folder: Path) -> Iterator[Path]:
+    """The folder, made where it is missing, and a sentence for what goes wrong with it.
+
+    Raises:
+        SavingError: it cannot be made or looked into.
+    """
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "", str(folder))
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+    except OSError as error:
+        raise SavingError(f"Cannot save in “{folder}”: {explain(error)}.") from error
 
 
 def show_in_folder(path: Path) -> None:
@@ -150,7 +182,7 @@ def show_in_folder(path: Path) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
 
 
-def _save(path: Path, composed: Composed, metadata: dict[str, str], *, json_beside: bool) -> Path:
+def _save(path: Path, composed: Composed, metadata: dict[str, str], *, zero_at: float, json_beside: bool) -> Path:
     frame = composed.frame
-    rows = face_rows(frame.index, frame.captured_at, frame.origin, composed.tracks, composed.labels)
+    rows = face_rows(frame.index, frame.captured_at - zero_at, frame.origin, composed.tracks, composed.labels)
     return save_snapshot(path, composed.picture, rows, metadata=metadata, json_beside=json_beside)

@@ -13,7 +13,7 @@ from desktop_app.media.cameras import CameraDevice
 from desktop_app.window.actions import Actions
 from desktop_app.window.source_names import display_name, guess_kind
 from desktop_app.window.theme import current_theme, icon
-from desktop_app.window.widgets import make_button, make_picker, make_separator
+from desktop_app.window.widgets import literal, make_button, make_picker, make_separator
 from models.catalogue import ModelPackage
 
 PROVIDER_NAMES: Final = {
@@ -166,14 +166,14 @@ class SourceBar(QFrame):
         menu.addMenu(self._recent_menu)
         name = display_name(self._source) if self._source else self.tr("Choose a source")
         width = button.fontMetrics().averageCharWidth() * 28
-        button.setText(button.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, width))
+        button.setText(literal(button.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, width)))
         button.setIcon(icon(guess_kind(self._source) if self._source else "camera"))
         button.setToolTip(self.tr("What to look at: {name}").format(name=name))
         button.setAccessibleName(button.toolTip())
         self._start.setIconSize(self._start.iconSize())
 
     def _add_choice(self, menu: QMenu, text: str, spec: str, kind: str) -> QAction:
-        action = menu.addAction(icon(kind), text.replace("&", "&&"))
+        action = menu.addAction(icon(kind), literal(text))
         action.setCheckable(True)
         action.setChecked(spec == self._source)
         action.setData(spec)
@@ -186,7 +186,7 @@ class SourceBar(QFrame):
         group = QActionGroup(menu)
         title = self._model or self.tr("Model")
         for package in self._models:
-            action = menu.addAction(package.title)
+            action = menu.addAction(literal(package.title))
             action.setCheckable(True)
             action.setData(package.name)
             action.setToolTip(package.manifest.description)
@@ -196,7 +196,7 @@ class SourceBar(QFrame):
                 title = package.title
             action.triggered.connect(lambda _on=False, name=package.name: self.model_chosen.emit(name))
         menu.setToolTipsVisible(True)
-        button.setText(title)
+        button.setText(literal(title))
         button.setIcon(icon("model"))
         button.setToolTip(self.tr("The network that guesses age and gender"))
         button.setAccessibleName(self.tr("Model: {name}").format(name=title))

@@ -11,9 +11,11 @@ from PySide6.QtWidgets import QFileDialog
 
 from desktop_app.engine.flow import PlaybackPosition, SessionSettings, SessionStatus
 from desktop_app.media.cameras import CameraDevice
+from desktop_app.media.pictures import IMAGE_SUFFIXES
+from desktop_app.media.sources import VIDEO_SUFFIXES
 from desktop_app.vision.providers import available_providers
 from desktop_app.window.camera_watcher import CameraWatcher
-from desktop_app.window.source_names import PICTURE_SUFFIXES, VIDEO_SUFFIXES, guess_kind
+from desktop_app.window.source_names import guess_kind
 from desktop_app.window.stream_dialog import StreamDialog
 from models.catalogue import DEFAULT_MODEL, Catalogue, ModelError, ModelPackage
 
@@ -202,7 +204,7 @@ class SourceControl(QObject):
     def _on_open_file(self) -> None:
         files = self.tr("Videos and pictures")
         every = self.tr("All files")
-        patterns = " ".join(f"*{suffix}" for suffix in (*VIDEO_SUFFIXES, *sorted(PICTURE_SUFFIXES)))
+        patterns = " ".join(f"*{suffix}" for suffix in sorted(VIDEO_SUFFIXES | IMAGE_SUFFIXES))
         path, _ = QFileDialog.getOpenFileName(
             self._window, self.tr("Open file"), "", f"{files} ({patterns});;{every} (*)"
         )
@@ -242,6 +244,8 @@ class SourceControl(QObject):
             session.play()
         else:
             session.pause()
+            # What was chosen just before may have missed the last picture, which now stays: faces to hide, above all.
+            self._window.options.refresh_style()
 
     def _step(self, frames: int) -> None:
         session = self._window.bridge.session

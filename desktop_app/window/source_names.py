@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Final
-from urllib.parse import urlsplit
 
-from desktop_app.media.sources import SourceKind
+from desktop_app.media.pictures import IMAGE_SUFFIXES
+from desktop_app.media.sources import SourceKind, is_address
+from desktop_app.media.streams import public_name
 from desktop_app.window.translation import tr
-
-PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
-VIDEO_SUFFIXES: Final = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
 
 
 def guess_kind(spec: str) -> SourceKind:
     """What sort of source a text most likely names."""
     if spec == "demo":
         return "demo"
-    if "://" in spec:
+    if is_address(spec):
         return "stream"
     path = PurePath(spec)
-    if path.suffix.lower() in PICTURE_SUFFIXES:
+    if path.suffix.lower() in IMAGE_SUFFIXES:
         return "image"
     if len(path.parts) > 1 or path.suffix:
         return "file" if path.suffix else "folder"
@@ -33,8 +30,7 @@ def display_name(spec: str) -> str:
     if kind == "demo":
         return tr("Demo")
     if kind == "stream":
-        parts = urlsplit(spec)
-        return f"{parts.hostname or ''}{parts.path}" or spec
+        return public_name(spec).partition("://")[2]
     if kind == "camera":
         return tr("Camera {number}").format(number=spec) if spec.isdigit() else spec
     return PurePath(spec).name or spec

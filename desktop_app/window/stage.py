@@ -34,6 +34,7 @@ class Stage(QWidget):
         self.message = PictureMessage(self)
         self.welcome = WelcomePage(self)
         self.welcome.hide()
+        self.welcome.installEventFilter(self)
         self.toast = Toast(self)
         self._recording = QLabel(self)
         self._recording.setObjectName("recordingPill")
@@ -124,8 +125,14 @@ class Stage(QWidget):
         super().resizeEvent(event)
         self.arrange()
 
-    def eventFilter(self, watched: QWidget, event: QEvent) -> bool:  # type: ignore[override]  # noqa: ARG002, N802
-        """Place everything anew when a bar comes or goes; keep the bars under the pointer."""
+    def eventFilter(self, watched: QWidget, event: QEvent) -> bool:  # type: ignore[override]  # noqa: N802
+        """Place everything anew when a bar comes or goes; keep the bars under the pointer; cover what is covered."""
+        if watched is self.welcome:
+            if event.type() in {QEvent.Type.ShowToParent, QEvent.Type.HideToParent}:
+                # What the first page covers must not take the keyboard.
+                for covered in (self.view, self.message):
+                    covered.setEnabled(self.welcome.isHidden())
+            return False
         if event.type() in {QEvent.Type.ShowToParent, QEvent.Type.HideToParent, QEvent.Type.LayoutRequest}:
             self.arrange()
         if event.type() == QEvent.Type.Enter and self._floating:

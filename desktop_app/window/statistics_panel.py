@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
-from PySide6.QtCore import QEvent, Qt, QTimer, Slot
-from PySide6.QtGui import QGuiApplication, QPalette, QShowEvent
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QPalette, QShowEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from desktop_app.engine.statistics import STAGES, StatisticsSnapshot
@@ -27,6 +27,9 @@ class StatisticsPanel(QWidget):
     Updates at most four times a second. While it is hidden it draws nothing and only keeps the last minute's
     figures, so that the curves are there when it is opened.
     """
+
+    copy_asked = Signal()
+    """The user wants all figures on the clipboard."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -66,8 +69,11 @@ class StatisticsPanel(QWidget):
             self._draw()
 
     def clear(self) -> None:
-        """Forget the history, for another source."""
+        """Forget the figures, for another source."""
         self._history.clear()
+        self._snapshot = None
+        if self.isVisible():
+            self._draw()
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
         """Draw what came while hidden."""
@@ -170,7 +176,8 @@ class StatisticsPanel(QWidget):
 
     def _draw(self) -> None:
         snapshot = self._snapshot
-        if snapshot is None or not self._history:
+        if snapshot is None:
+            self._draw_nothing()
             return
         history = np.array(self._history)
         ages_s = history[:, 0] - time.monotonic()
@@ -192,6 +199,14 @@ class StatisticsPanel(QWidget):
         }
         for key, text in values.items():
             self._values[key].setText(text)
+
+    def _draw_nothing(self) -> None:
+        """Empty everything: what was measured of a source that is gone says nothing of the present."""
+        for plot, series in ((self._rates, 4), (self._latency, 2)):
+            plot.show_history(np.zeros(0), np.zeros((0, series)), ["–"] * series)
+        self._stages.set_bars(())
+        for value in self._values.values():
+            value.setText("–")
 
     def _show_stages(self, snapshot: StatisticsSnapshot) -> None:
         """A bar a stage that was timed, on a common scale: the time that a frame of the source may take."""
@@ -216,9 +231,7 @@ class StatisticsPanel(QWidget):
 
     @Slot()
     def _on_copy(self) -> None:
-        if self._snapshot is None:
-            return
-        QGuiApplication.clipboard().setText(self._snapshot.as_text())
+        self.copy_asked.emit()
         self._copy.setText(self.tr("Copied"))
         self._copied.start()
 

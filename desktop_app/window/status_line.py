@@ -10,7 +10,7 @@ from desktop_app.engine.statistics import StatisticsSnapshot
 from desktop_app.window.source_bar import PROVIDER_NAMES
 from desktop_app.window.theme import current_theme, icon
 from desktop_app.window.translation import mark_text, tr, translate_message
-from desktop_app.window.widgets import capitalised
+from desktop_app.window.widgets import capitalised, make_label
 
 STATE_TEXTS = {
     "idle": mark_text("Ready"),
@@ -49,7 +49,7 @@ class StatusLine(QStatusBar):
         self._state = QLabel()
         self._state.setObjectName("stateText")
         self._source = QLabel()
-        self._notice = QLabel()
+        self._notice = make_label()
         self._figures = QLabel()
         self._figures.setObjectName("figures")
         self._dot.setContentsMargins(8, 0, 0, 0)

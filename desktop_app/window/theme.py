@@ -81,6 +81,7 @@ ON_CANVAS: Final = "#f2f4f7"
 ON_CANVAS_MUTED: Final = "#aab2bd"
 
 _current: Theme = DARK
+_choice: ThemeChoice = "system"
 
 
 def current_theme() -> Theme:
@@ -97,16 +98,18 @@ def resolve_theme(choice: ThemeChoice) -> Theme:
 
 def apply_theme(app: QApplication, choice: ThemeChoice) -> Theme:
     """Give the application the colours of a theme; open windows get a `PaletteChange` event."""
-    global _current
-    hints = QGuiApplication.styleHints()
+    global _current, _choice
     schemes = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark, "system": Qt.ColorScheme.Unknown}
-    hints.setColorScheme(schemes[choice])
-    _current = resolve_theme(choice)
-    app.setStyle("Fusion")
+    if choice != "system" or _choice != "system":
+        QGuiApplication.styleHints().setColorScheme(schemes[choice])
+    _choice, _current = choice, resolve_theme(choice)
+    sheet = build_stylesheet(_current, on_canvas=ON_CANVAS, on_canvas_muted=ON_CANVAS_MUTED, icons=RESOURCES / "icons")
+    # Style and sheet have every widget styled anew, which takes longer than a frame.
+    if not app.styleSheet():
+        app.setStyle("Fusion")
     app.setPalette(_palette(_current))
-    app.setStyleSheet(
-        build_stylesheet(_current, on_canvas=ON_CANVAS, on_canvas_muted=ON_CANVAS_MUTED, icons=RESOURCES / "icons")
-    )
+    if app.styleSheet() != sheet:
+        app.setStyleSheet(sheet)
     return _current
 
 

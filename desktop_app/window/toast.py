@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Final
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QWidget
 
-from desktop_app.window.widgets import fit_wrapped
+from desktop_app.window.widgets import fit_wrapped, make_label, plain_text
 
 SHOWN_MS: Final = 6000
 TEXT_WIDTH: Final = 560
@@ -25,8 +25,7 @@ class Toast(QFrame):
         super().__init__(parent)
         self._parent = parent
         self.setObjectName("toast")
-        self._text = QLabel()
-        self._text.setWordWrap(True)
+        self._text = make_label(wrap=True)
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._button = QPushButton()
         self._button.setProperty("role", "link")
@@ -47,7 +46,7 @@ class Toast(QFrame):
     @property
     def text(self) -> str:
         """What it says."""
-        return self._text.text()
+        return plain_text(self._text)
 
     @property
     def button(self) -> QPushButton:

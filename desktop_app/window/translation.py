@@ -20,6 +20,7 @@ _PLACEHOLDER: Final = re.compile(r"\\\{(\w+)\\\}")
 _SENTENCE_PARTS: Final = frozenset({"clause", "how", "kept", "reason", "what"})
 """Placeholders for words of the engine's own; others stand for names and figures, which stay as they are."""
 _installed: list[QTranslator] = []
+_language = "en"
 
 
 class JsonTranslator(QTranslator):
@@ -112,7 +113,11 @@ def install_language(app: QApplication, choice: LanguageChoice) -> str:
     Returns:
         The code of the language in use.
     """
+    global _language
     language = resolve_language(choice)
+    if language == _language:
+        return language
+    _language = language
     while _installed:
         app.removeTranslator(_installed.pop())
     path = TRANSLATIONS_FOLDER / f"{language}.json"

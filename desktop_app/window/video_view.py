@@ -73,8 +73,10 @@ class VideoView(QWidget):
         self._pixels = np.asarray(cv2.cvtColor(composed.picture, cv2.COLOR_BGR2BGRA), np.uint8)
         height, width = self._pixels.shape[:2]
         self._image = QImage(self._pixels.data, width, height, 4 * width, QImage.Format.Format_RGB32)
+        if self._composed is None or self._composed.composed_at != composed.composed_at:
+            # A picture that was changed here did not come from the camera just now.
+            self._unpainted_at = composed.composed_at
         self._composed = composed
-        self._unpainted_at = composed.composed_at
         if (width, height) != (self._viewport.picture_width, self._viewport.picture_height):
             self._viewport = replace(self._viewport, picture_width=width, picture_height=height).fitted()
         self.update()

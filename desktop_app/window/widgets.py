@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from typing import Final
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QToolButton, QWidget
+
+BREAK: Final = "\u200b"
+"""A space without width: a line may end there."""
+UNBROKEN: Final = re.compile(r"[^\s\u2e80-\uffef]+")
+"""A word in which no line ends by itself; in Chinese one may end nearly everywhere."""
 
 
 def make_button(action: QAction, *, role: str = "round", icon_size: int = 22) -> QToolButton:
@@ -40,9 +47,15 @@ def name_after_action(button: QToolButton, action: QAction) -> None:
     button.setAccessibleDescription(action.toolTip())
 
 
+def literal(text: str) -> str:
+    """A name as buttons and menus show it: they take a single `&` for the mark of a key."""
+    return text.replace("&", "&&")
+
+
 def make_label(text: str = "", *, role: str = "", wrap: bool = False) -> QLabel:
-    """A label with a role that the style sheet knows."""
+    """A label with a role that the style sheet knows; its text is shown as it is, also where it looks like HTML."""
     label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
     if role:
         label.setProperty("role", role)
     label.setWordWrap(wrap)
@@ -52,13 +65,25 @@ def make_label(text: str = "", *, role: str = "", wrap: bool = False) -> QLabel:
 def fit_wrapped(label: QLabel, width: int) -> None:
     """Make a wrapped label as wide as its text needs, at most `width`, and as high as that takes.
 
-    Box layouts do not ask centred labels for their height at a width.
+    Box layouts do not ask centred labels for their height at a width. Words that are wider, as names of files may be,
+    get invisible places where they can be broken, see `plain_text`.
     """
+    metrics = label.fontMetrics()
+
+    def break_up(word: re.Match[str]) -> str:
+        return BREAK.join(word[0]) if metrics.horizontalAdvance(word[0]) > width - 8 else word[0]
+
+    label.setText(UNBROKEN.sub(break_up, plain_text(label)))
     # A label is never less high than its least height, which is that of the sentence before.
     label.setMinimumSize(0, 0)
     needed = max(label.fontMetrics().horizontalAdvance(line) for line in label.text().split("\n")) + 8
     label.setFixedWidth(min(needed, width))
     label.setFixedHeight(max(label.heightForWidth(label.width()), 0))
+
+
+def plain_text(label: QLabel) -> str:
+    """What a label says, without the places where its words can be broken."""
+    return label.text().replace(BREAK, "")
 
 
 def capitalised(sentence: str) -> str:

@@ -13,6 +13,7 @@ from PySide6.QtTest import QTest
 
 from desktop_app.media.snapshots import read_snapshot_rows
 from tests.window.desk import Desk
+from tests.window.make_screenshots import network_camera
 
 
 def video_frames(path: Path) -> int:
@@ -80,14 +81,17 @@ def test_another_source_finishes_the_recording(desk: Desk, clip: Path) -> None:
 def test_unwritable_folder_is_said_in_one_sentence(desk: Desk) -> None:
     blocked = desk.folder / "a file"
     blocked.write_text("not a folder")
-    desk.window.change(screenshots_folder=blocked / "inside", recordings_folder=blocked / "inside")
+    desk.window.change(burst_count=2)
     desk.open_demo()
-    for name in ("screenshot", "record"):
-        desk.window.stage.toast.hide()
-        desk.trigger(name)
-        desk.wait(lambda: desk.window.stage.toast.isVisible())
-        assert "a file" in desk.window.stage.toast.text
-        assert "Traceback" not in desk.window.stage.toast.text
+    for folder in (blocked, blocked / "inside"):
+        desk.window.change(screenshots_folder=folder, recordings_folder=folder)
+        for name in ("screenshot", "burst", "record"):
+            desk.window.stage.toast.hide()
+            desk.trigger(name)
+            desk.wait(lambda: desk.window.stage.toast.isVisible())
+            assert desk.window.stage.toast.text == (
+                f"Cannot save in “{folder}”: a part of the path is not a folder; choose another folder."
+            )
 
 
 def test_screenshot_holds_picture_and_predictions(desk: Desk) -> None:
@@ -111,6 +115,18 @@ def test_burst_saves_several_pictures(desk: Desk) -> None:
     desk.wait(lambda: desk.window.stage.toast.text.startswith("Saved 3 pictures"))
     assert len(desk.files(".png")) == 3
     assert len(desk.files(".json")) == 3
+
+
+def test_times_in_screenshots_of_a_stream_begin_with_the_first(desk: Desk) -> None:
+    desk.window.change(burst_count=2)
+    with network_camera() as camera:
+        desk.open(camera.address)
+        desk.wait_for_faces()
+        desk.trigger("burst")
+        desk.wait(lambda: len(desk.files(".png")) == 2 and desk.window.stage.toast.text.startswith("Saved "))
+    first, second = (read_snapshot_rows(path)[0].time_s for path in sorted(desk.files(".png")))
+    assert first == 0
+    assert 0 < second < 60
 
 
 def test_copied_picture_is_on_the_clipboard(desk: Desk) -> None:

@@ -108,6 +108,19 @@ def test_each_face_has_a_row_that_a_screen_reader_can_read(qtbot: QtBot, panel: 
     assert texts == ["Face 1: 20–59 (70%), Female (80%), seen for 1:05", "Face 3, not yet classified"]
 
 
+def test_a_face_that_is_not_seen_just_now_is_listed_but_not_counted(qtbot: QtBot, panel: FacesPanel) -> None:
+    panel.show_composed(composed(make_track(1), make_track(2), make_track(3, missed=2)))
+    wait_for_ids(qtbot, panel, 1, 2, 3)
+    assert "In view: 2" in card_text(panel)
+
+
+def test_what_is_written_as_nothing_has_no_bar(qtbot: QtBot, panel: FacesPanel) -> None:
+    panel.show_composed(composed(make_track(1), labels={1: make_label(age=(0.004, 0.99, 0.006))}))
+    wait_for_ids(qtbot, panel, 1)
+    ages = next(chart for chart in panel.findChildren(BarChart) if len(chart.bars) == 3)
+    assert [(bar.text, bar.fraction > 0) for bar in ages.bars] == [("0%", False), ("99%", True), ("1%", True)]
+
+
 def test_only_the_newest_picture_counts(qtbot: QtBot, panel: FacesPanel) -> None:
     for last in range(1, 30):
         panel.show_composed(composed(make_track(last)))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel
 
 from resources import resource_path
 from tests.window.desk import Desk
@@ -138,6 +139,17 @@ def test_dropped_file_is_opened(desk: Desk, clip: Path) -> None:
     desk.window.dropEvent(event)
     desk.wait(lambda: desk.state in {"live", "ended"})
     assert desk.window.windowTitle() == "clip.mp4 · Agelens"
+
+
+def test_names_are_shown_as_they_are(desk: Desk) -> None:
+    name = "Tom & <i>Jerry.mp4"
+    desk.open(str(desk.folder / name))
+    desk.wait(lambda: desk.window.stage.message.state == "failed")
+    button = desk.window.source_bar.source_button
+    assert button.text() == name.replace("&", "&&")
+    assert button.shortcut().isEmpty()
+    label = next(label for label in desk.window.stage.message.findChildren(QLabel) if "Jerry" in label.text())
+    assert label.textFormat() == Qt.TextFormat.PlainText
 
 
 def test_a_still_picture_is_shown_undimmed_and_without_a_playback_bar(desk: Desk) -> None:

@@ -105,8 +105,9 @@ def test_filters_maps_answers_and_heat_map_are_shown(qtbot: QtBot, view: Network
     assert "conv1, rectified: 6 of 6 maps" in texts(view)
     expected = Classifier(package, provider="cpu").classify(make_crop()[None])[0]
     ages, genders = (chart.bars for chart in view.findChildren(BarChart))
-    assert [bar.fraction for bar in ages] == pytest.approx(expected.age.tolist(), abs=1e-4)
-    assert [bar.fraction for bar in genders] == pytest.approx(expected.gender.tolist(), abs=1e-4)
+    # What is written as 0% has no bar.
+    assert [bar.fraction for bar in ages] == pytest.approx(expected.age.tolist(), abs=0.005)
+    assert [bar.fraction for bar in genders] == pytest.approx(expected.gender.tolist(), abs=0.005)
     assert [bar.label for bar in genders] == ["Male", "Female"]
 
 

@@ -70,10 +70,11 @@ def test_screenshots_show_the_windows_words_and_keep_english_predictions(paused:
     paused.window.change(snapshot_json=True)
     speak(paused, "zh_CN")
     paused.wait(lambda: shows(paused, CHINESE))
+    shown = paused.shown().picture
     paused.press(Qt.Key.Key_S)
     paused.wait(lambda: paused.window.stage.toast.text.startswith("已保存"))
     (path,), (table,) = paused.files(".png"), paused.files(".json")
-    assert np.array_equal(np.asarray(cv2.imread(str(path)), np.uint8), paused.shown().picture)
+    assert np.array_equal(np.asarray(cv2.imread(str(path)), np.uint8), shown)
     assert {row.gender for row in read_snapshot_rows(path)} <= {"Male", "Female", ""}
     assert "女" not in table.read_text(encoding="utf-8")
     assert json.loads(table.read_text(encoding="utf-8"))

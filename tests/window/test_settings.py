@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,6 +50,13 @@ def test_every_kind_of_value_comes_back(ini: Path) -> None:
     assert store_at(ini).load() == settings
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps the user's files to the user by itself")
+def test_nobody_else_can_read_the_passwords_of_streams(ini: Path) -> None:
+    store_at(ini).save(Settings(source="rtsp://user:secret@host/live"))
+    assert "secret" in ini.read_text()
+    assert ini.stat().st_mode & 0o077 == 0
+
+
 def test_a_single_recent_source_stays_a_list(ini: Path) -> None:
     store_at(ini).save(Settings(recent=("demo.mp4",)))
     assert store_at(ini).load().recent == ("demo.mp4",)
@@ -70,7 +78,10 @@ def test_selection_is_not_kept(ini: Path) -> None:
         ("recent", "[1, 2]"),
         ("recent", "{"),
         ("camera/width", "-5"),
+        ("camera/width", "99999999999999999999"),
         ("camera/rate", "inf"),
+        ("camera/fourcc", "MJPEG"),
+        ("recordings_folder", ""),
         ("style/privacy", "invisible"),
     ],
 )

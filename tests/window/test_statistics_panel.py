@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,9 +16,10 @@ from pytestqt.qtbot import QtBot
 
 from desktop_app.engine.statistics import Percentiles, StatisticsSnapshot
 from desktop_app.window.bars import BarChart
-from desktop_app.window.plots import HistoryPlot
+from desktop_app.window.plots import PLOT_HEIGHT, HistoryPlot
 from desktop_app.window.statistics_panel import StatisticsPanel
 from desktop_app.window.translation import JsonTranslator
+from tests.window.desk import Desk
 
 SNAPSHOT = StatisticsSnapshot(
     capture_fps=30.04,
@@ -128,16 +132,65 @@ def test_the_plots_follow_the_palette(qtbot: QtBot, panel: StatisticsPanel) -> N
         assert picture.pixelColor(picture.width() - 3, picture.height() - 60).name() == name
 
 
-def test_copy_as_text_fills_the_clipboard(qtbot: QtBot, panel: StatisticsPanel) -> None:
+def test_figures_of_a_source_that_is_gone_do_not_stay(qtbot: QtBot, panel: StatisticsPanel) -> None:
     show(qtbot, panel)
     panel.show_statistics(SNAPSHOT)
+    assert values(panel)["Frames"] == "1,234"
+    panel.clear()
+    assert set(values(panel).values()) == {"–"}
+    assert not panel.findChildren(BarChart)[0].bars
+    assert "30.0" not in panel.findChildren(HistoryPlot)[0].accessibleDescription()
+
+
+@pytest.mark.parametrize("rate", [42.0, 740.0, 2_900.0, 61_000.0])
+def test_the_value_axis_is_labelled_however_large_the_values_are(
+    qtbot: QtBot, panel: StatisticsPanel, rate: float
+) -> None:
+    plot = show(qtbot, panel)[0]
+    panel.show_statistics(replace(SNAPSHOT, capture_fps=rate))
+    qtbot.wait(50)
+    picture = plot.grab().toImage()
+    background = picture.pixelColor(0, picture.height() - 60)
+    # Rows of the strip beside the axis in which something is written, from the plot's top to above its lower labels.
+    written = [
+        any(picture.pixelColor(x, y) != background for x in range(30))
+        for y in range(picture.height() - PLOT_HEIGHT, picture.height() - 20)
+    ]
+    assert sum(now and not before for before, now in pairwise([False, *written])) == 3
+
+
+def test_the_copy_button_asks_and_says_that_it_is_done(qtbot: QtBot, panel: StatisticsPanel) -> None:
+    show(qtbot, panel)
     button = panel.findChild(QPushButton)
     assert isinstance(button, QPushButton)
     assert button.text() == "Copy as text"
-    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
-    assert QGuiApplication.clipboard().text() == SNAPSHOT.as_text()
+    with qtbot.waitSignal(panel.copy_asked):
+        QTest.mouseClick(button, Qt.MouseButton.LeftButton)
     assert button.text() == "Copied"
     qtbot.waitUntil(lambda: button.text() == "Copy as text")
+
+
+def test_what_is_copied_serves_a_bug_report_and_names_nobody(desk: Desk, clip: Path) -> None:
+    desk.trigger("copy_statistics")
+    assert "source: none; state idle" in QGuiApplication.clipboard().text()
+    desk.open(str(clip))
+    desk.wait(lambda: "provider cpu" in report(desk))
+    text = report(desk)
+    for name in ("agelens", "mediapipe", "onnxruntime", "opencv-python", "PySide6-Essentials"):
+        assert re.search(rf"\b{name} \d+\.\d+", text), name
+    assert "model agelens" in text
+    assert "source: file, 320×240 at 25 Hz" in text
+    assert "capture to screen (ms)" in text
+    assert "clip" not in text
+    assert str(clip.parent) not in text
+
+
+def report(desk: Desk) -> str:
+    """What the panel's button copies."""
+    button = desk.window.panels.statistics.findChild(QPushButton)
+    assert isinstance(button, QPushButton)
+    button.click()
+    return QGuiApplication.clipboard().text()
 
 
 def test_the_wheel_scrolls_the_panel_and_not_the_plot(qtbot: QtBot, panel: StatisticsPanel) -> None:

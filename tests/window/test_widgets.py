@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from PySide6.QtCore import QRect, Qt
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop_app.window.picture_message import TEXT_WIDTH, PictureMessage
-from desktop_app.window.widgets import capitalised, fit_wrapped, make_label
+from desktop_app.window.widgets import capitalised, fit_wrapped, make_label, plain_text
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,28 @@ def test_a_label_is_as_large_as_its_present_text_needs(qtbot: QtBot) -> None:
     fit_wrapped(label, 200)
     assert label.width() < 100
     assert label.height() < tall / 4
+
+
+def test_names_that_are_wider_than_their_place_are_broken_and_not_cut(qtbot: QtBot) -> None:
+    sentence = f"There is no file /films/{'2026-11-24_a_meeting' * 8}.mp4; check its spelling"
+    label = make_label(sentence, wrap=True)
+    qtbot.addWidget(label)
+    fit_wrapped(label, 200)
+    area = QRect(0, 0, label.width(), 10_000)
+    needed = label.fontMetrics().boundingRect(area, Qt.TextFlag.TextWordWrap, label.text())
+    assert needed.width() <= label.width()
+    assert needed.height() <= label.height()
+    assert plain_text(label) == sentence
+    fit_wrapped(label, 10_000)
+    assert label.text() == sentence
+
+
+def test_chinese_breaks_by_its_own_rules(qtbot: QtBot) -> None:
+    sentence = "年龄段和性别只是网络对面部外观的猜测，它们经常出错。" * 3
+    label = make_label(sentence, wrap=True)
+    qtbot.addWidget(label)
+    fit_wrapped(label, 200)
+    assert label.text() == sentence
 
 
 def test_a_message_wraps_anew_in_a_narrow_window(qtbot: QtBot) -> None:

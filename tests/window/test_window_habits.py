@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QSettings, Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QComboBox
+from PySide6.QtWidgets import QApplication, QComboBox, QTabBar, QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop_app.settings import Settings, SettingsStore
@@ -16,7 +17,7 @@ from desktop_app.window.application import DisplayError, check_display
 from desktop_app.window.main_window import MainWindow
 from desktop_app.window.preferences import PreferencesDialog
 from desktop_app.window.source_names import display_name, guess_kind
-from desktop_app.window.theme import DARK, LIGHT, current_theme
+from desktop_app.window.theme import DARK, LIGHT, apply_theme, current_theme, resolve_theme
 from tests.window.desk import LIVE_MS, Desk
 
 
@@ -31,6 +32,49 @@ def test_full_screen_and_back(desk: Desk) -> None:
     assert desk.window.menuBar().isVisible()
     assert desk.window.source_bar.isVisible()
     assert desk.window.panels.dock("faces").isVisible()
+
+
+def test_a_maximised_window_is_so_again_after_full_screen(desk: Desk) -> None:
+    desk.window.showMaximized()
+    desk.wait(lambda: desk.window.isMaximized())
+    desk.press(Qt.Key.Key_F11)
+    desk.wait(lambda: desk.window.isFullScreen())
+    desk.press(Qt.Key.Key_F11)
+    desk.wait(lambda: not desk.window.isFullScreen())
+    assert desk.window.isMaximized()
+
+
+def test_a_panel_behind_another_comes_to_the_front_before_it_closes(desk: Desk) -> None:
+    faces = desk.window.panels.dock("faces")
+    desk.trigger("statistics")
+    desk.wait(lambda: faces.visibleRegion().isEmpty())
+    desk.trigger("faces")
+    desk.wait(lambda: not faces.visibleRegion().isEmpty())
+    assert desk.window.actions_["faces"].isChecked()
+    desk.trigger("faces")
+    assert faces.isHidden()
+    assert not desk.window.actions_["faces"].isChecked()
+
+
+def test_what_cannot_be_seen_never_has_the_keyboard(desk: Desk) -> None:
+    window = desk.window
+    desk.trigger("welcome")
+    start = window.stage.welcome.start_button
+    desk.wait(lambda: QApplication.focusWidget() is start)
+    desk.wait(lambda: not window.findChildren(QTabBar) or window.findChildren(QTabBar)[0].accessibleName() != "")
+    seen: list[QWidget] = []
+    focused: QWidget | None = start
+    while focused is not None and focused not in seen:
+        seen.append(focused)
+        middle = focused.mapTo(window, focused.rect().center())
+        top = window.childAt(middle)
+        assert top is not None, focused
+        assert top is focused or focused.isAncestorOf(top), (focused.accessibleName(), top)
+        QTest.keyClick(focused, Qt.Key.Key_Tab)
+        focused = QApplication.focusWidget()
+    assert len(seen) > 5
+    start.click()
+    assert QApplication.focusWidget() is window.stage.view
 
 
 def test_panels_open_and_close(desk: Desk) -> None:
@@ -69,6 +113,22 @@ def test_preferences_work_at_once(desk: Desk) -> None:
     assert desk.window.status_line.state_text == "就绪"
     choose("language", 1)
     assert desk.window.actions_["record"].text() == "Record"
+
+
+def test_the_window_follows_the_system_into_light_and_dark(desk: Desk, qapp: QApplication) -> None:
+    system = resolve_theme("system")
+    other = LIGHT if system == DARK else DARK
+    # Without a desktop the system never changes: the window is given other colours, and told that the system's changed.
+    told = QGuiApplication.styleHints().colorSchemeChanged
+    desk.window.change(theme="system")
+    apply_theme(qapp, "light" if other == LIGHT else "dark")
+    told.emit(Qt.ColorScheme.Unknown)
+    assert current_theme() == system
+    assert desk.window.palette().window().color().name() == system.window
+    desk.window.change(theme=other.name)
+    desk.window.apply_looks()
+    told.emit(Qt.ColorScheme.Unknown)
+    assert current_theme() == other
 
 
 def test_about_shows_model_and_licences(desk: Desk) -> None:
@@ -123,7 +183,11 @@ def test_every_action_has_a_shortcut_of_its_own(desk: Desk) -> None:
 
 
 def test_names_hide_passwords() -> None:
-    assert display_name("rtsp://user:secret@host:554/live") == "host/live"
+    assert display_name("rtsp://user:secret@host:554/live") == "host:554/live"
+    assert display_name("http://user:se/cret@host/live") == "host/live"
+    assert display_name("http:/user:secret@host/live") == "host/live"
+    assert display_name("http://[::1") == "…"
+    assert guess_kind("holiday.avif") == "image"
     assert guess_kind("rtsp://user:secret@host/live") == "stream"
     assert guess_kind("/videos/film.mp4") == "file"
     assert guess_kind("/videos/holiday") == "folder"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import re
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,9 +23,10 @@ from models.manifest import (
     Mean,
     ModelError,
     OutputSpec,
+    is_model_name,
     sha256_of,
-    write_manifest,
 )
+from models.manifest_writer import write_manifest
 
 if TYPE_CHECKING:
     from models.caffe_graph import OnnxNetwork
@@ -94,7 +94,7 @@ def import_networks(request: ImportRequest, folder: Path, *, overwrite: bool = F
         ModelError: a file is unusable, the networks do not go with each other or with the labels, the model is there
             already, or the folder cannot be written to.
     """
-    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", request.name):
+    if not is_model_name(request.name):
         raise ModelError(f"the name {request.name!r} may hold only a-z, 0-9, '.' and '-'; give another --name")
     if not (math.isfinite(request.scale) and request.scale) or not 0.5 <= request.margin <= 4:
         raise ModelError(

@@ -41,6 +41,8 @@ __all__ = [
 DEFAULT_MODEL: Final = "agelens"
 SHIPPED_FOLDER: Final = Path(__file__).resolve().parent
 MAX_MEAN_BYTES: Final = 64 << 20
+MAX_FILE_BYTES: Final = 2 << 30
+"""Protobuf's own limit, and so that of an ONNX file; a larger one would only take minutes to check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,14 @@ class Catalogue:
             except ModelError as error:
                 errors.append(error)
                 continue
-            packages.setdefault(package.name, package)
+            first = packages.setdefault(package.name, package)
+            if first is not package:
+                errors.append(
+                    ModelError(
+                        f"the model at {path} is not used: {first.path} has the name {package.name!r}, too; "
+                        "give one of them another name"
+                    )
+                )
         return list(packages.values()), errors
 
     def find(self, name_or_path: str = "") -> ModelPackage:
@@ -195,19 +204,30 @@ def _check_file(path: Path, checksum: str | None) -> None:
         raise ModelError(f"the model's file {path} is missing; copy it there or install the model again")
     if checksum is None:
         raise ModelError(f"the model's manifest gives no checksum for {path.name}; export the model again")
-    if sha256_of(path) != checksum.lower():
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ModelError(f"the model's file {path} is larger than {MAX_FILE_BYTES >> 20} MB; export it again")
+        actual = sha256_of(path)
+    except OSError as error:
+        raise ModelError(
+            f"the model's file {path} cannot be read ({error.strerror or error}); check its permissions"
+        ) from error
+    if actual != checksum.lower():
         raise ModelError(f"the model's file {path} is damaged or was changed (checksum differs); install it again")
 
 
 def _read_mean(path: Path) -> NDArray[np.float32]:
-    if path.stat().st_size > MAX_MEAN_BYTES:
-        raise ModelError(f"the mean image {path} is larger than {MAX_MEAN_BYTES >> 20} MB")
     try:
-        mean = np.load(path, allow_pickle=False)
+        if path.stat().st_size > MAX_MEAN_BYTES:
+            raise ModelError(f"the mean image {path} is larger than {MAX_MEAN_BYTES >> 20} MB")
+        # Mapped, so that a shape that lies is found out before anything is allocated for it.
+        mean = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise ModelError(f"the mean image {path} cannot be read ({error})") from error
     if not isinstance(mean, np.ndarray) or mean.ndim != 3 or mean.shape[2] != 3 or 0 in mean.shape:
         raise ModelError(f"the mean image {path} is not a picture of three channels")
+    if mean.dtype.kind not in "fiu" or not np.isfinite(mean).all():
+        raise ModelError(f"the mean image {path} holds values that are no numbers")
     return np.ascontiguousarray(mean, np.float32)
 
 

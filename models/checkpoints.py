@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.labels import FAIRFACE_AGES, GENDERS, ages_from_rows, ages_to_rows
-from models.manifest import InputSpec, Labels
+from desktop_app.errors import AgelensError
+from models.labels import ages_from_rows, ages_to_rows
+from models.manifest import Colour, InputSpec, Labels
 from models.networks import NetworkError, NetworkSpec, State, build_network, load_state
 
 
@@ -27,7 +28,7 @@ class Checkpoint:
         labels: its classes.
         input: how a crop becomes its input; `mean` is overruled by `mean_image`.
         state: the weights to use (the averaged ones where training averages).
-        mean_image: H×W×3 float32, BGR, 0 to 255, or None.
+        mean_image: H×W×3 float32, 0 to 255, channels in the order of `input.colour`; or None.
         notes: what it was trained on and how, for the model card.
         training: all that a training run needs to go on; empty in a finished one.
     """
@@ -76,25 +77,34 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint of this project, or the bare weights of a compact network.
+    """Read a checkpoint.
 
-    Nothing in the file is executed.
+    Nothing in the file is executed, and it costs no more memory than it has bytes, whatever it claims.
 
     Raises:
         NetworkError: the file cannot be read or is no such checkpoint.
     """
     try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(one.file_size for one in archive.infolist()) > path.stat().st_size:
+                raise NetworkError(f"{path} cannot be read as a checkpoint (it is compressed); get the file again")
         content = torch.load(path, map_location="cpu", weights_only=True)
+    except NetworkError:
+        raise
     except Exception as error:
         # A damaged file makes PyTorch's reader fail in many ways, IndexError among them.
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise NetworkError(f"{path} cannot be read as a checkpoint ({reason})") from error
+        raise NetworkError(f"{path} cannot be read as a checkpoint ({reason}); get the file again") from error
     try:
-        if content.get("format") == FORMAT:
-            return _read(content)
-        return _read_bare(content.get("ema", content))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if not isinstance(content, dict) or content["format"] != FORMAT:
+            raise ValueError("its format is another one")
+        checkpoint = _read(content)
+        _check(checkpoint)
+    except AgelensError as error:
+        raise NetworkError(f"{path}: {error}") from error
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise NetworkError(f"{path} is no checkpoint of a network that is known here ({error!r})") from error
+    return checkpoint
 
 
 FORMAT: Final = "agelens-checkpoint-1"
@@ -109,88 +119,34 @@ def _read(content: Mapping[str, Any]) -> Checkpoint:
         spec=NetworkSpec.from_dict(content["spec"]),
         labels=Labels(ages_from_rows(content["ages"]), tuple(content["genders"])),
         input=InputSpec(**values),
-        state=content["state"],
+        state=dict(content["state"]),
         mean_image=None if mean_image is None else mean_image.numpy(),
-        notes=content["notes"],
-        training=content["training"],
+        notes=dict(content["notes"]),
+        training=dict(content["training"]),
     )
 
 
-def _read_bare(state: Mapping[str, Any]) -> Checkpoint:
-    spec, renamed = compact_from_sequential(state, ages=len(FAIRFACE_AGES))
-    return Checkpoint(spec=spec, labels=Labels(FAIRFACE_AGES, GENDERS), input=InputSpec(), state=renamed)
-
-
-def compact_from_sequential(state: State, *, ages: int = 9) -> tuple[NetworkSpec, dict[str, Tensor]]:
-    """Rename the weights of a compact network that was trained as one bare `nn.Sequential`.
-
-    There, items 0, 1, 3 and 4 are the stem, 6 and on are the blocks (`c1 b1 c2 b2 se.a se.b d.1 d.2`), and the
-    last is one linear layer whose first outputs are the ages.
-
-    Args:
-        state: the weights under their old names.
-        ages: how many outputs of the last layer are age groups; the others are genders.
-
-    Returns:
-        The network's spec, and the weights as `CompactNet` names them.
-
-    Raises:
-        NetworkError: the weights are not such a network's.
-    """
-    try:
-        return _rename_sequential(state, ages)
-    except (KeyError, ValueError, IndexError) as error:
-        raise NetworkError(f"the checkpoint holds no compact network ({error!r})") from error
-
-
-def _rename_sequential(state: State, ages: int) -> tuple[NetworkSpec, dict[str, Tensor]]:
-    numbers = _block_numbers(state)
-    widths = [len(state[f"{number}.b1.weight"]) for number in numbers]
-    stages = sorted(set(widths), key=widths.index)
-    names: dict[int, str] = {}
-    seen = dict.fromkeys(stages, 0)
-    for number, width in zip(numbers, widths, strict=True):
-        names[number] = f"stages.{stages.index(width)}.{seen[width]}"
-        seen[width] += 1
-    renamed: dict[str, Tensor] = {}
-    for key, value in state.items():
-        item, _, rest = key.partition(".")
-        if int(item) in names:
-            renamed[f"{names[int(item)]}.{_block_key(rest)}"] = value
-        elif item in _STEM:
-            renamed[f"{_STEM[item]}.{rest}"] = value
-        else:
-            kind = rest.rpartition(".")[2]
-            renamed[f"age.{kind}"], renamed[f"gender.{kind}"] = value[:ages], value[ages:]
-    spec = NetworkSpec(
-        architecture="compact",
-        ages=ages,
-        genders=len(renamed["gender.bias"]),
-        stem_width=len(state["0.weight"]),
-        widths=tuple(stages),
-        blocks=tuple(seen[width] for width in stages),
-        attention=any(".se." in key for key in state),
-    )
-    return spec, renamed
-
-
-_STEM: Final = {"0": "stem.0.conv", "1": "stem.0.norm", "3": "stem.2.conv", "4": "stem.2.norm"}
-_BLOCK: Final = {
-    "c1": "first.conv",
-    "b1": "first.norm",
-    "c2": "second.conv",
-    "b2": "second.norm",
-    "se.a": "attention.reduce",
-    "se.b": "attention.expand",
-    "d.1": "shortcut.project.conv",
-    "d.2": "shortcut.project.norm",
-}
-
-
-def _block_numbers(state: Iterable[str]) -> list[int]:
-    return sorted({int(key.split(".")[0]) for key in state if re.match(r"\d+\.c1\.", key)})
-
-
-def _block_key(rest: str) -> str:
-    part, _, kind = rest.rpartition(".")
-    return f"{_BLOCK[part]}.{kind}"
+def _check(checkpoint: Checkpoint) -> None:
+    """Refuse a checkpoint whose parts do not go together or would take more memory than the file has."""
+    spec, labels, mean = checkpoint.spec, checkpoint.labels, checkpoint.mean_image
+    values = checkpoint.input.mean if isinstance(checkpoint.input.mean, tuple) else (checkpoint.input.mean,)
+    numbers = (*values, checkpoint.input.scale, checkpoint.input.margin)
+    if (spec.ages and len(labels.ages) != spec.ages) or (spec.genders and len(labels.genders) != spec.genders):
+        raise ValueError("it has another number of labels than answers")
+    if not all(isinstance(one, str) for one in (*labels.genders, *checkpoint.notes.values())):
+        raise ValueError("its labels or notes are not texts")
+    if len(values) not in {1, 3} or not all(isinstance(one, (int, float)) and abs(one) < 1e9 for one in numbers):
+        raise ValueError("its mean, scale or margin is no number")
+    if not checkpoint.input.scale or checkpoint.input.colour not in get_args(Colour):
+        raise ValueError("its scale or colour makes no sense")
+    if mean is not None and (mean.ndim != 3 or mean.shape[2] != 3 or 0 in mean.strides or 0 in mean.shape):
+        raise ValueError("its mean image is not a picture of three channels")
+    with torch.device("meta"):
+        expected = build_network(spec).state_dict()
+    if checkpoint.state.keys() != expected.keys():
+        raise ValueError("its weights are those of another network")
+    for name, value in checkpoint.state.items():
+        if not isinstance(value, Tensor) or (value.shape, value.dtype) != (expected[name].shape, expected[name].dtype):
+            raise ValueError(f"the weights {name} have another shape or type than they should")
+        if value.untyped_storage().nbytes() < value.nbytes or not torch.isfinite(value).all():
+            raise ValueError(f"the weights {name} are damaged")

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import re
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
-from desktop_app.errors import AgelensError
 from models.labels import GENDERS
+from models.pictures import DataError, Picture, PictureFinder
 
 DataName = Literal["fairface", "adience", "utkface", "csv"]
 
 PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
-
-
-class DataError(AgelensError):
-    """A data set, or a picture of it, cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,33 +25,6 @@ class Years:
 
     low: float
     high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """Where a picture lies: a file, or a member of a zip file."""
-
-    path: Path
-    member: str = ""
-
-    def read(self) -> NDArray[np.uint8]:
-        """The picture as H×W×3 uint8, BGR.
-
-        Raises:
-            DataError: it is not there or is no picture.
-        """
-        try:
-            raw = _archive(self.path).read(self.member) if self.member else self.path.read_bytes()
-            image = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR) if raw else None
-        except (OSError, KeyError, zipfile.BadZipFile, cv2.error):
-            image = None
-        if image is None:
-            raise DataError(f"{self} cannot be read as a picture; remove it or its row")
-        return np.asarray(image, np.uint8)
-
-    def __str__(self) -> str:
-        """The path, with the member of a zip file behind a colon."""
-        return f"{self.path}:{self.member}" if self.member else str(self.path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +79,7 @@ def read_fairface(folder: Path, split: str) -> list[Sample]:
     )
     if table is None:
         raise DataError(f"{folder} holds no {split}.csv; give the folder of the FairFace data set")
-    pictures = _Pictures(folder, f"{split}*.zip")
+    pictures = PictureFinder(folder, f"{split}*.zip")
     return [
         Sample(
             picture=pictures.find(row["file"]),
@@ -140,7 +104,7 @@ def read_adience(folder: Path) -> list[Sample]:
         table = folder / f"fold_{fold}_data.txt"
         if not table.is_file():
             raise DataError(f"{table} is missing; give the folder with Adience's five fold files")
-        for row in _rows(table, ("user_id", "original_image", "face_id", "age", "gender"), delimiter="\t"):
+        for row in _rows(table, ("user_id", "original_image", "face_id", "age", "gender")):
             place = f"{row['user_id']}/{{}}.{row['face_id']}.{row['original_image']}"
             path = folder / "aligned" / place.format("landmark_aligned_face")
             if not path.is_file():
@@ -257,42 +221,23 @@ _ADIENCE_AGES: Final[Mapping[str, Years]] = {
 }
 
 
-@dataclass(slots=True)
-class _Pictures:
-    """Finds pictures as files or in the zip files of a folder."""
-
-    folder: Path
-    pattern: str
-    members: dict[str, Path] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for path in sorted(self.folder.glob(self.pattern)):
-            try:
-                self.members.update(dict.fromkeys(_archive(path).namelist(), path))
-            except (OSError, zipfile.BadZipFile) as error:
-                raise DataError(f"{path} cannot be read as a zip file ({error}); copy it again") from error
-
-    def find(self, name: str) -> Picture:
-        if name in self.members:
-            return Picture(self.members[name], name)
-        return Picture(self.folder / name)
-
-
-@lru_cache(maxsize=32)
-def _archive(path: Path) -> zipfile.ZipFile:
-    return zipfile.ZipFile(path)
-
-
-def _rows(path: Path, columns: Sequence[str], *, delimiter: str = ",") -> Iterator[dict[str, str]]:
+def _rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as a table ({error})") from error
-    reader = csv.DictReader(text.splitlines(), delimiter=delimiter)
-    missing = [name for name in columns if name not in (reader.fieldnames or ())]
-    if missing:
-        raise DataError(f"{path} lacks the column {missing[0]!r}; it needs {', '.join(columns)}")
-    for row in reader:
-        if None in row.values() and any(row[name] is None for name in columns):
-            raise DataError(f"{path}, line {reader.line_num}, has too few cells")
-        yield row
+        raise DataError(f"{path} cannot be read as a table ({error}); save it as CSV in UTF-8") from error
+    # Spreadsheets write ; where , is the decimal sign. A table of tabs has no quotes: one is a part of a file's name.
+    delimiter = max(",;\t", key=text.partition("\n")[0].count)
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting)
+    try:
+        reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+        missing = [name for name in columns if name not in reader.fieldnames]
+        if missing:
+            raise DataError(f"{path} lacks the column {missing[0]!r}; it needs {', '.join(columns)}")
+        for row in reader:
+            if any(row[name] is None for name in columns):
+                raise DataError(f"{path}, line {reader.line_num}, has too few cells")
+            yield {name: cell.strip() for name, cell in row.items() if isinstance(name, str) and cell is not None}
+    except csv.Error as error:
+        raise DataError(f"{path}, line {reader.line_num}, is no row of a table ({error}); correct it") from error

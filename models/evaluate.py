@@ -24,8 +24,9 @@ from desktop_app.vision.crops import crop_face
 from desktop_app.vision.detector import FaceDetector, largest
 from models.catalogue import Catalogue
 from models.datasets import Sample
-from models.labels import GENDERS
-from models.manifest import Labels, read_manifest, write_manifest
+from models.labels import GENDERS, gender_targets
+from models.manifest import Labels, read_manifest
+from models.manifest_writer import write_manifest
 from models.metrics import Answers, GroupScore, Report, measure
 from models.prepare import add_data_options, age_targets, read_chosen
 from models.tool import ToolError, progress, run_tool
@@ -68,10 +69,11 @@ def evaluate(samples: Sequence[Sample], classifier: Classifier, *, data: str, ov
 
     Raises:
         DataError: a picture cannot be read.
-        ToolError: no face was found at all, or the model's genders are not those of the data.
+        ToolError: no face was found at all.
+        LabelError: the model's genders are not those of the data.
     """
     labels = classifier.labels
-    genders = _gender_order(labels)
+    genders = gender_targets(np.array([*range(len(GENDERS)), -1]), labels.genders)
     kept: list[Sample] = []
     predictions: list[Prediction] = []
     for found, crops in _batches(samples, classifier):
@@ -116,17 +118,8 @@ def _read_ahead(pool: ThreadPoolExecutor, samples: Sequence[Sample]) -> Iterator
         yield from pool.map(lambda one: one.picture.read(), samples[start : start + BATCH])
 
 
-def _gender_order(labels: Labels) -> list[int]:
-    """For each gender of the data, which output of the model it is."""
-    names = [name.lower() for name in labels.genders]
-    try:
-        return [names.index(name.lower()) for name in GENDERS]
-    except ValueError:
-        raise ToolError(f"the model's genders are {', '.join(labels.genders)}, not {', '.join(GENDERS)}") from None
-
-
 def _answers(
-    samples: Sequence[Sample], predictions: Sequence[Prediction], labels: Labels, genders: Sequence[int]
+    samples: Sequence[Sample], predictions: Sequence[Prediction], labels: Labels, genders: NDArray[np.int64]
 ) -> Answers:
     ages = [one.age for one in samples]
     low = np.array([math.nan if age is None else age.low for age in ages], np.float32)
@@ -135,7 +128,7 @@ def _answers(
         age=np.stack([one.age for one in predictions]),
         gender=np.stack([one.gender for one in predictions]),
         age_target=age_targets(low, high, labels.ages),
-        gender_target=np.array([genders[one.gender] if one.gender >= 0 else -1 for one in samples], np.int64),
+        gender_target=genders[[one.gender for one in samples]],
         years=np.where(low == high, low, np.float32(np.nan)),
         race=np.array([one.race for one in samples], np.str_),
     )
@@ -239,7 +232,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m models.evaluate", description=__doc__)
     parser.add_argument("--model", default="", help="name or file of the model (default: the app's)")
-    add_data_options(parser)
+    add_data_options(parser, split="val")
     parser.add_argument("--provider", default="auto", help="execution provider, as in the app")
     parser.add_argument("--oversample", action="store_true", help="average ten views of each face")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to this file")

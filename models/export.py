@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import json
 import logging
-import re
 import sys
 import tempfile
 import warnings
@@ -27,7 +26,8 @@ from numpy.typing import NDArray
 
 from models.checkpoints import Checkpoint, load_checkpoint
 from models.layers import fold_norms
-from models.manifest import InputSpec, Labels, Manifest, OutputSpec, sha256_of, write_manifest
+from models.manifest import InputSpec, Labels, Manifest, OutputSpec, is_model_name, sha256_of
+from models.manifest_writer import write_manifest
 from models.networks import INPUT_SIZE, NetworkSpec
 from models.onnx_weights import SPEC_KEY, Storage, quantise_static, store_weights
 from models.tool import ToolError, refuse_existing, run_tool
@@ -84,7 +84,7 @@ def export_model(checkpoints: Sequence[Checkpoint], settings: ExportSettings) ->
         NetworkError: a checkpoint's weights do not fit.
     """
     by_head = _by_head(checkpoints)
-    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", settings.name):
+    if not is_model_name(settings.name):
         raise ToolError(f"the name {settings.name!r} may hold only a-z, 0-9, '.' and '-'")
     manifest_path = settings.folder / f"{settings.name}.toml"
     mean_file = f"{settings.name}-mean.npy"

@@ -1,4 +1,4 @@
-"""Teaches a model of the catalogue the user's own pictures, with other age groups if wanted.
+r"""Teaches a model of the catalogue the user's own pictures, with other age groups if wanted.
 
     python -m models.finetune --model agelens --path MY-FOLDER/labels.csv --cache CACHE --name mine \
         --age-buckets 0-12,13-19,20-64,65+
@@ -18,20 +18,20 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from desktop_app.vision.classifier import Classifier
 from models.batches import Faces, as_faces
 from models.catalogue import Catalogue, load_package, user_models_folder
 from models.checkpoints import Checkpoint, load_checkpoint
-from models.datasets import Sample
 from models.evaluate import as_text, evaluate, write_scores
 from models.export import ExportSettings, export_model
-from models.labels import parse_age_buckets
-from models.manifest import AgeLabel, Labels
+from models.labels import gender_targets, parse_age_buckets
+from models.manifest import AgeLabel, Labels, is_model_name
 from models.prepare import Prepared, add_data_options, cache_folder, prepare, read_chosen
 from models.recipes import CompactRecipe
 from models.restore import checkpoints_from_package, with_ages
-from models.tool import ToolError, refuse_existing, run_tool
+from models.tool import ToolError, not_negative, positive, positive_real, refuse_existing, run_tool
 from models.trainer import DEFAULT_WORKERS, Budget, Trainer, TrainingSettings
 
 HELD_OUT: Final = 0.2
@@ -71,7 +71,12 @@ class FineTuneSettings:
 
 
 def fine_tune(
-    checkpoints: Sequence[Checkpoint], prepared: Prepared, settings: FineTuneSettings, *, title: str = ""
+    checkpoints: Sequence[Checkpoint],
+    prepared: Prepared,
+    settings: FineTuneSettings,
+    *,
+    rows: NDArray[np.int64] | None = None,
+    title: str = "",
 ) -> Path:
     """Teach a model and write the new one.
 
@@ -83,30 +88,39 @@ def fine_tune(
         checkpoints: the networks of the old model.
         prepared: the pictures to learn from.
         settings: how.
+        rows: which of the pictures to learn from; None: all.
         title: the name people see.
 
     Returns:
         The new model's manifest.
 
     Raises:
-        ToolError: there are too few labels, or a file exists.
+        ToolError: the checkpoints make no model, there are too few labels, or a file exists.
     """
-    ages = settings.ages or checkpoints[0].labels.ages
-    targets = {"age": prepared.ages(ages), "gender": prepared.gender}
-    labelled = {head: int((target >= 0).sum()) for head, target in targets.items()}
-    new_ages = ages != checkpoints[0].labels.ages
+    heads = sorted(head for one in checkpoints for head in one.spec.heads)
+    if heads != ["age", "gender"]:
+        raise ToolError("a model needs one checkpoint for age and one for gender, or one with both heads")
+    old_ages = next(one.labels.ages for one in checkpoints if one.spec.ages)
+    ages = settings.ages or old_ages
+    rows = np.arange(len(prepared)) if rows is None else rows
+    genders = next(one.labels.genders for one in checkpoints if one.spec.genders)
+    targets = {"age": prepared.ages(ages), "gender": gender_targets(prepared.gender, genders)}
+    labelled = {head: int((target[rows] >= 0).sum()) for head, target in targets.items()}
+    new_ages = ages != old_ages
     if new_ages and not labelled["age"]:
         raise ToolError("no picture's age lies within one of the new age groups; check the labels and --age-buckets")
+    if not any(labelled.values()):
+        raise ToolError("no picture has a label that the model could learn; check the labels or give --age-buckets")
     tuned: list[Checkpoint] = []
     for one in checkpoints:
         start = with_ages(one, ages, settings.seed) if new_ages and one.spec.ages else replace(one)
         if any(labelled[head] for head in one.spec.heads):
-            faces = as_faces(prepared, {head: targets[head] for head in one.spec.heads}, np.arange(len(prepared)))
+            faces = as_faces(prepared, {head: targets[head] for head in one.spec.heads}, rows)
             start = _teach(start, one, faces, labelled, settings)
         labels = Labels(ages, start.labels.genders)
         earlier = start.notes.get("data")
         data = f"{earlier}; " if earlier else ""
-        notes = {**start.notes, "data": f"{data}fine-tuned on {len(prepared)} of the user's own pictures"}
+        notes = {**start.notes, "data": f"{data}fine-tuned on {len(rows)} of the user's own pictures"}
         tuned.append(replace(start, labels=labels, notes=notes))
     export = ExportSettings(
         name=settings.name, folder=settings.folder, title=title or settings.name, overwrite=settings.overwrite
@@ -147,14 +161,11 @@ def _teach(
     return replace(finished, training={})
 
 
-def split_samples(samples: Sequence[Sample], seed: int) -> tuple[list[Sample], list[Sample]]:
-    """Pictures to learn from and pictures to judge on, four to one, drawn from the seed."""
-    order = np.random.default_rng(seed).permutation(len(samples))
-    held_out = set(order[: max(int(len(samples) * HELD_OUT), 1)].tolist())
-    return (
-        [one for index, one in enumerate(samples) if index not in held_out],
-        [one for index, one in enumerate(samples) if index in held_out],
-    )
+def split_rows(count: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows of pictures to learn from and to judge on, four to one, drawn from the seed."""
+    order = np.random.default_rng(seed).permutation(count)
+    held_out = max(int(count * HELD_OUT), 1)
+    return np.sort(order[held_out:]), np.sort(order[:held_out])
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -170,11 +181,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", required=True, help="the new model's name: a-z, 0-9 and '-'")
     parser.add_argument("--title", default="", help="the name people see")
     parser.add_argument("--folder", type=Path, help="where the new model goes (default: the user's model folder)")
-    parser.add_argument("--epochs", type=int, default=10, help="passes over the pictures")
-    parser.add_argument("--rate", type=float, default=0.0, help="highest learning rate (compact 5e-4, paper 1e-4)")
-    parser.add_argument("--seed", type=int, default=0, help="where all chance comes from")
+    parser.add_argument("--epochs", type=positive, default=10, help="passes over the pictures")
+    parser.add_argument("--rate", type=positive_real, default=0.0, help="highest rate (compact 5e-4, paper 1e-4)")
+    parser.add_argument("--seed", type=not_negative, default=0, help="where all chance comes from")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--workers", type=int, default=DEFAULT_WORKERS, help="processes that make random views")
+    parser.add_argument(
+        "--workers", type=not_negative, default=DEFAULT_WORKERS, help="processes that make random views"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a model of that name")
     return parser
 
@@ -193,15 +206,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         workers=options.workers,
         overwrite=options.overwrite,
     )
+    if not is_model_name(settings.name):
+        raise ToolError(f"the name {settings.name!r} may hold only a-z, 0-9, '.' and '-'; give another --name")
     refuse_existing(settings.folder / f"{settings.name}.toml", overwrite=settings.overwrite)
     if options.checkpoint:
         checkpoints = [load_checkpoint(path) for path in options.checkpoint]
     else:
         checkpoints = checkpoints_from_package(Catalogue().find(options.model))
-    learnt, held_out = split_samples(read_chosen(options), settings.seed)
-    prepared = prepare(learnt, cache_folder(options), margin=checkpoints[0].input.margin)
-    manifest_path = fine_tune(checkpoints, prepared, settings, title=options.title)
-    evaluation = evaluate(held_out, Classifier(load_package(manifest_path)), data="held out pictures")
+    samples = read_chosen(options)
+    # All are prepared, so that another seed does not need another cache.
+    prepared = prepare(samples, cache_folder(options), margin=checkpoints[0].input.margin)
+    learnt, held_out = split_rows(len(samples), settings.seed)
+    manifest_path = fine_tune(checkpoints, prepared, settings, rows=learnt, title=options.title)
+    evaluation = evaluate(
+        [samples[row] for row in held_out], Classifier(load_package(manifest_path)), data="held out pictures"
+    )
     write_scores(evaluation, manifest_path)
     print(as_text(evaluation))
     print(f"{manifest_path} written; choose the model {settings.name!r} in the app")

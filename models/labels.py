@@ -7,8 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from desktop_app.errors import AgelensError
-from models.manifest import AgeLabel
+from models.manifest import MAX_LABELS, AgeLabel
 
 GENDERS: Final = ("Male", "Female")
 """In the order of the networks' outputs, as Levi and Hassner number them."""
@@ -26,13 +29,7 @@ def parse_age_buckets(text: str) -> tuple[AgeLabel, ...]:
     Raises:
         LabelError: the text does not name at least two groups from young to old.
     """
-    labels = tuple(_parse_bucket(part.strip()) for part in text.split(","))
-    if len(labels) < 2:
-        raise LabelError(f"the age groups {text!r} must be at least two, such as 0-12,13-19,20-64,65+")
-    for one, other in itertools.pairwise(labels):
-        if one.high is None or one.high >= other.low:
-            raise LabelError(f"the age groups {one.name} and {other.name} overlap or are not from young to old")
-    return labels
+    return _checked(tuple(_parse_bucket(part.strip()) for part in text.split(",")))
 
 
 def age_class(ages: Sequence[AgeLabel], years: float) -> int:
@@ -43,14 +40,44 @@ def age_class(ages: Sequence[AgeLabel], years: float) -> int:
     return -1
 
 
+def gender_targets(genders: NDArray[np.int64], labels: Sequence[str]) -> NDArray[np.int64]:
+    """For each gender (index in `GENDERS`, -1 where unknown), which output of a network with these labels it is.
+
+    Raises:
+        LabelError: the data sets' genders are not among the labels, in any order and case.
+    """
+    names = [name.lower() for name in labels]
+    if not all(name.lower() in names for name in GENDERS):
+        raise LabelError(f"the model's genders are {', '.join(labels)}, not {', '.join(GENDERS)} as in the data")
+    order = [names.index(name.lower()) for name in GENDERS]
+    return np.array([*order, -1], np.int64)[genders]
+
+
 def ages_to_rows(ages: Sequence[AgeLabel]) -> list[dict[str, Any]]:
     """Plain values, as JSON and checkpoints store age groups."""
     return [{"name": label.name, "low": label.low, "high": label.high} for label in ages]
 
 
 def ages_from_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[AgeLabel, ...]:
-    """The age groups that `ages_to_rows` wrote."""
-    return tuple(AgeLabel(str(row["name"]), row["low"], row["high"]) for row in rows)
+    """The age groups that `ages_to_rows` wrote.
+
+    Raises:
+        LabelError: they make no sense.
+    """
+    labels = tuple(AgeLabel(str(row["name"]), row["low"], row["high"]) for row in rows)
+    for one in labels:
+        if not isinstance(one.low, int) or not isinstance(one.high, (int, type(None))):
+            raise LabelError(f"the years of the age group {one.name!r} are no whole numbers")
+    return _checked(labels)
+
+
+def _checked(labels: tuple[AgeLabel, ...]) -> tuple[AgeLabel, ...]:
+    if not 2 <= len(labels) <= MAX_LABELS:
+        raise LabelError(f"{len(labels)} age groups are too few or too many; name at least two: 0-12,13-19,20-64,65+")
+    for one, other in itertools.pairwise(labels):
+        if one.high is None or one.high >= other.low:
+            raise LabelError(f"the age groups {one.name} and {other.name} overlap or are not from young to old")
+    return labels
 
 
 def _parse_bucket(text: str) -> AgeLabel:

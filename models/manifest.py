@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -21,6 +20,9 @@ Mean = float | tuple[float, float, float] | str
 
 MAX_INPUT_SIZE: Final = 1024
 MAX_LABELS: Final = 200
+MAX_MANIFEST_BYTES: Final = 1 << 20
+MAX_YEARS: Final = 200
+MAX_NUMBER: Final = 1e30
 
 
 class ModelError(AgelensError):
@@ -95,51 +97,15 @@ class Manifest:
     about: Mapping[str, str] = field(default_factory=dict)
 
 
+def is_model_name(name: str) -> bool:
+    """Whether a model can be called that, and its files too: a-z, 0-9, `.` and `-`, neither of these two first."""
+    return re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name) is not None
+
+
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def write_manifest(manifest: Manifest, path: Path) -> None:
-    """Write a manifest as TOML (needs the `train` extra).
-
-    Args:
-        manifest: what to write.
-        path: the `.toml` file, beside the files that it names.
-    """
-    import tomli_w
-
-    mean = list(manifest.input.mean) if isinstance(manifest.input.mean, tuple) else manifest.input.mean
-    document: dict[str, Any] = {
-        "name": manifest.name,
-        "title": manifest.title,
-        "description": manifest.description,
-        "architecture": manifest.architecture,
-        "input": {
-            "size": manifest.input.size,
-            "colour": manifest.input.colour,
-            "mean": mean,
-            "scale": manifest.input.scale,
-            "margin": manifest.input.margin,
-        },
-        "outputs": {
-            "activation": manifest.activation,
-            "age": {"file": manifest.age.file, "tensor": manifest.age.tensor},
-            "gender": {"file": manifest.gender.file, "tensor": manifest.gender.tensor},
-        },
-        "labels": {
-            "gender": list(manifest.labels.genders),
-            "age": [
-                {"name": label.name, "low": label.low} | ({"high": label.high} if label.high is not None else {})
-                for label in manifest.labels.ages
-            ],
-        },
-        "files": dict(manifest.files),
-        "scores": dict(manifest.scores),
-        "about": dict(manifest.about),
-    }
-    path.write_text(tomli_w.dumps(document), encoding="utf-8")
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -149,10 +115,22 @@ def read_manifest(path: Path) -> Manifest:
         ModelError: it cannot be read, a field is missing, or a value is out of range.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        document = tomllib.loads(_read_text(path))
+    except (OSError, ValueError, RecursionError) as error:
+        # ValueError: besides wrong UTF-8 and wrong TOML, a number of more digits than Python reads.
         raise ModelError(f"{path} cannot be read as a model's manifest ({error})") from error
     return _Reader(path, document).manifest()
+
+
+def _read_text(path: Path) -> str:
+    # A pipe or a device could go on for ever.
+    if path.exists() and not path.is_file():
+        raise ValueError("it is not a file")
+    with path.open("rb") as stream:
+        data = stream.read(MAX_MANIFEST_BYTES + 1)
+    if len(data) > MAX_MANIFEST_BYTES:
+        raise ValueError("it is too large")
+    return data.decode("utf-8")
 
 
 class _Reader:
@@ -166,11 +144,11 @@ class _Reader:
         document = self._document
         outputs = self._value(document, "outputs", dict)
         name = self._value(document, "name", str)
-        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
+        if not is_model_name(name):
             raise self._wrong(f"the name {name!r} may hold only a-z, 0-9, '.' and '-'")
         return Manifest(
             name=name,
-            title=str(document.get("title", name)),
+            title=self._line(document.get("title", name), "title"),
             description=str(document.get("description", "")),
             architecture=cast("Architecture", self._choice(document, "architecture", ("two-head", "two-network"))),
             input=self._input(),
@@ -216,18 +194,33 @@ class _Reader:
         rows = self._value(table, "age", list)
         if not all(isinstance(one, str) and one for one in genders) or not 2 <= len(genders) <= MAX_LABELS:
             raise self._wrong("labels.gender must list at least two names")
+        self._check_names([self._line(one, "gender") for one in genders])
         if not 2 <= len(rows) <= MAX_LABELS or not all(isinstance(row, dict) for row in rows):
             raise self._wrong("labels.age must list at least two age groups")
         ages = tuple(self._age_label(row) for row in rows)
+        self._check_names([one.name for one in ages])
         if any(one.low >= other.low for one, other in itertools.pairwise(ages)):
             raise self._wrong("labels.age must go from young to old")
         return Labels(ages, tuple(genders))
 
     def _age_label(self, row: dict[str, Any]) -> AgeLabel:
-        name, low, high = self._value(row, "name", str), self._value(row, "low", int), row.get("high")
-        if low < 0 or not (high is None or (isinstance(high, int) and high >= low)):
+        name, low, high = self._line(row.get("name"), "name"), self._value(row, "low", int), row.get("high")
+        if high is not None:
+            high = self._value(row, "high", int)
+        if not 0 <= low <= (low if high is None else high) <= MAX_YEARS:
             raise self._wrong(f"the years of the age group {name!r} make no sense")
         return AgeLabel(name, low, high)
+
+    def _check_names(self, names: list[str]) -> None:
+        for name in names:
+            if names.count(name) > 1:
+                raise self._wrong(f"the label {name!r} is there twice")
+
+    def _line(self, value: object, key: str) -> str:
+        # Shown on terminals and pictures, where control characters would do harm.
+        if not isinstance(value, str) or not value.isprintable():
+            raise self._wrong(f"{key} must be one line of text")
+        return value
 
     def _file_name(self, name: str) -> str:
         if not name or Path(name).name != name or "\\" in name:
@@ -277,4 +270,5 @@ _KINDS: Final[dict[type, str]] = {
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    # Compared, not converted: TOML's integers may be larger than any float.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER

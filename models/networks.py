@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, cast, get_args
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from desktop_app.errors import AgelensError
 from models.layers import ConvNorm, ResidualBlock, ResponseNorm
+from models.manifest import MAX_LABELS
 
 INPUT_SIZE: Final = 227
 """Side of the input in pixels."""
@@ -26,12 +27,17 @@ NetworkName = Literal["compact", "levi-hassner"]
 Norm = Literal["lrn", "batch"]
 State = Mapping[str, Tensor]
 
+WIDTHS: Final = range(8, 4097)
+BLOCKS: Final = range(1, 65)
+SIDES: Final = range(32, 1025)
+"""What the compact network may be made of: far more than is of use, and little enough to be made."""
+
 _PAPER_STD: Final = {"conv1": 0.01, "conv2": 0.01, "conv3": 0.01, "fc6": 0.005, "fc7": 0.005, "fc8": 0.01}
 _PAPER_BIAS: Final = {"conv1": 0.0, "conv2": 1.0, "conv3": 0.0, "fc6": 1.0, "fc7": 1.0, "fc8": 0.0}
 
 
 class NetworkError(AgelensError):
-    """A checkpoint does not hold the network that it should."""
+    """A network cannot be made, or a checkpoint does not hold the one that it should."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +66,27 @@ class NetworkSpec:
     attention: bool = True
     side: int = INPUT_SIZE
 
+    def __post_init__(self) -> None:
+        """Refuse what no network can be made of, and what would take all memory to make."""
+        answers, both = range(MAX_LABELS + 1), self.ages and self.genders
+        sensible = {
+            "architecture": self.architecture in get_args(NetworkName),
+            "ages": self.ages in answers and (both or self.architecture == "levi-hassner"),
+            "genders": self.genders in answers and (self.ages or self.genders),
+            "norm": self.norm in get_args(Norm),
+            "stem_width": self.stem_width in WIDTHS,
+            "widths": 0 < len(self.widths) == len(self.blocks) and all(one in WIDTHS for one in self.widths),
+            "blocks": all(one in BLOCKS for one in self.blocks),
+            "attention": isinstance(self.attention, bool),
+            "side": self.side in SIDES,
+        }
+        for name, is_sensible in sensible.items():
+            if not is_sensible:
+                value = str(getattr(self, name))[:40]
+                raise NetworkError(
+                    f"no network can be made with {name} {value}; correct that or take another checkpoint"
+                )
+
     @property
     def heads(self) -> tuple[str, ...]:
         """The names of the outputs, in their order: `age`, `gender`, or both."""
@@ -81,7 +108,8 @@ class NetworkSpec:
         }
         try:
             return NetworkSpec(**plain)
-        except TypeError as error:
+        except (TypeError, ValueError, RuntimeError) as error:
+            # RuntimeError: a tensor in the place of a number.
             raise NetworkError(f"the checkpoint describes no network that is known here ({error})") from error
 
 
@@ -113,6 +141,9 @@ class LeviHassnerNet(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw the published initial values: Gaussian weights, biases 0 or 1."""
+        if self.fc8.weight.is_meta:
+            # Only the shapes are asked for; PyTorch would load its compiler to draw nothing.
+            return
         for name, std in _PAPER_STD.items():
             layer = getattr(self, name)
             nn.init.normal_(layer.weight, std=std)

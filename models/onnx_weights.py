@@ -51,11 +51,12 @@ def store_weights(model: onnx.ModelProto, storage: Storage) -> None:
 
 
 def read_weights(path: Path) -> Weights:
-    """The weights of the convolutions and dense layers of an ONNX file.
+    """The weights of the convolutions, dense layers and batch norms of an ONNX file.
 
     Returns:
-        float32 arrays under `<layer>.weight` and `<layer>.bias`, shaped as PyTorch shapes them; the layer is named
-        by the weight's own name. A bias that the file lacks is zeros.
+        float32 arrays under `<layer>.weight` and `<layer>.bias`, and of a norm also `<layer>.running_mean` and
+        `<layer>.running_var`, shaped as PyTorch shapes them; the layer is named by the weight's own name. A bias that
+        the file lacks is zeros.
 
     Raises:
         ModelError: the file cannot be read, or its weights are not inside it.
@@ -138,6 +139,11 @@ def _layer_weights(graph: onnx.GraphProto) -> Weights:
             constants[node.output[0]] = _restore(node, [constants[name] for name in node.input])
         if node.op_type in {"Conv", "Gemm"} and node.input[1] in constants:
             _take_layer(node, constants, weights)
+        if node.op_type == "BatchNormalization" and all(name in constants for name in node.input[1:5]):
+            # Named by the mean: exporters store equal arrays once, and fresh norms have weights and biases alike.
+            layer = node.input[3].removesuffix(".running_mean")
+            for kind, name in zip(("weight", "bias", "running_mean", "running_var"), node.input[1:5], strict=True):
+                weights[f"{layer}.{kind}"] = np.array(constants[name], np.float32)
     return weights
 
 

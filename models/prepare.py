@@ -8,12 +8,13 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast, get_args
+from typing import Final, Literal, cast, get_args
 
 import cv2
 import numpy as np
@@ -21,10 +22,11 @@ from numpy.typing import NDArray
 
 from desktop_app.vision.crops import CROP_SIZE, DEFAULT_MARGIN, OVERSAMPLE_SIZE, crop_face
 from desktop_app.vision.detector import Detection, FaceDetector, largest, shifted
-from models.datasets import DataError, DataName, Sample, read_data
+from models.datasets import DataName, Sample, read_data
 from models.labels import age_class
 from models.manifest import AgeLabel
-from models.tool import progress, run_tool
+from models.pictures import DataError
+from models.tool import ToolError, positive, progress, run_tool
 
 PICTURES, LABELS = "pictures.npy", "labels.npz"
 MIN_SCORE: Final = 0.3
@@ -180,8 +182,9 @@ def _cut_faces(samples: Sequence[Sample], margin: float) -> Iterator[tuple[NDArr
 
 def _write_labels(samples: Sequence[Sample], found: NDArray[np.bool_], margin: float, path: Path) -> None:
     ages = [one.age for one in samples]
+    partial = path.with_name(f"{path.stem}.partial.npz")
     np.savez(
-        path,
+        partial,
         names=np.array([one.name for one in samples], np.str_),
         low=np.array([np.nan if age is None else age.low for age in ages], np.float32),
         high=np.array([np.nan if age is None else age.high for age in ages], np.float32),
@@ -191,24 +194,33 @@ def _write_labels(samples: Sequence[Sample], found: NDArray[np.bool_], margin: f
         found=found,
         margin=np.float64(margin),
     )
+    partial.replace(path)
 
 
 _COLUMNS: Final = ("names", "low", "high", "gender", "race", "fold", "found")
 
 
-def add_data_options(parser: argparse.ArgumentParser, *, default: DataName | None = None) -> None:
+def add_data_options(
+    parser: argparse.ArgumentParser, *, default: DataName | None = None, split: Literal["train", "val"] = "train"
+) -> None:
     """The options that say which data set is meant; `--data` must be given where it has no default."""
     parser.add_argument(
         "--data", choices=get_args(DataName), required=default is None, default=default, help="kind of data set"
     )
     parser.add_argument("--path", type=Path, required=True, help="its folder, or the CSV file")
-    parser.add_argument("--split", default="train", help="FairFace: train or val (default: train)")
-    parser.add_argument("--folds", type=int, nargs="+", default=[], help="Adience: the folds to take (0 to 4)")
-    parser.add_argument("--limit", type=int, help="only the first so many pictures")
+    parser.add_argument("--split", default=split, help="FairFace: train or val (default: %(default)s)")
+    parser.add_argument(
+        "--folds", type=int, nargs="+", choices=range(5), default=[], help="Adience: the folds to take (default: all)"
+    )
+    parser.add_argument("--limit", type=positive, help="only the first so many pictures")
 
 
 def read_chosen(options: argparse.Namespace) -> list[Sample]:
-    """The data set that `add_data_options` asked for."""
+    """The data set that `add_data_options` asked for.
+
+    Raises:
+        DataError: it is not there, or is not laid out as expected.
+    """
     data = cast("DataName", options.data)
     return read_data(data, options.path, split=options.split, folds=options.folds)[: options.limit]
 
@@ -217,7 +229,9 @@ def cache_folder(options: argparse.Namespace) -> Path:
     """The folder under `--cache` that belongs to the chosen data."""
     parts = [options.data, *([options.split] if options.data == "fairface" else map(str, options.folds))]
     if options.data in ("csv", "utkface"):
-        parts.append(options.path.resolve().stem)
+        # Folders of different people may be called alike, and so may all pictures in them.
+        place = options.path.resolve()
+        parts += [place.stem, hashlib.sha256(str(place).encode()).hexdigest()[:8]]
     if options.limit:
         parts.append(f"first{options.limit}")
     return Path(options.cache) / "-".join(parts)
@@ -228,8 +242,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m models.prepare", description=__doc__)
     add_data_options(parser)
     parser.add_argument("--cache", type=Path, required=True, help="folder for prepared pictures; not in the repository")
-    parser.add_argument("--margin", type=float, default=DEFAULT_MARGIN, help="crop's side over the detector's box")
+    parser.add_argument(
+        "--margin",
+        type=float,
+        default=DEFAULT_MARGIN,
+        help="crop's side over the detector's box (default: %(default)s)",
+    )
     options = parser.parse_args(arguments)
+    if not 0.5 <= options.margin <= 4:
+        raise ToolError("the margin must lie between 0.5 and 4; correct --margin")
     prepared = prepare(read_chosen(options), cache_folder(options), margin=options.margin)
     lost = int((~prepared.found).sum())
     print(f"{len(prepared)} pictures in {cache_folder(options)}; no face was found in {lost}")

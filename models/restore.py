@@ -28,7 +28,7 @@ _PAPER_LAYERS: Final = ("conv1", "conv2", "conv3", "fc6", "fc7", "fc8")
 def checkpoints_from_package(package: ModelPackage) -> list[Checkpoint]:
     """The networks of a model as PyTorch's: one with two heads, or one for age and one for gender.
 
-    Folded batch normalisation stays folded: the norms come back as identities.
+    Batch normalisation that was folded into a convolution stays there: such norms come back as identities.
 
     Raises:
         ToolError: it is neither a compact network nor one of Levi and Hassner's.
@@ -91,8 +91,6 @@ def _restore(path: Path, heads: Mapping[str, int]) -> tuple[NetworkSpec, dict[st
         spec = NetworkSpec(architecture="levi-hassner", ages=heads.get("age", 0), genders=heads.get("gender", 0))
     else:
         raise ToolError(f"{path} holds another network than those known here; it cannot be fine-tuned")
-    if spec.norm == "batch":
-        raise ToolError(f"{path} keeps batch norms that cannot be read back; give its checkpoint with --checkpoint")
     return spec, _state(path, spec, weights)
 
 
@@ -108,11 +106,18 @@ def _state(path: Path, spec: NetworkSpec, weights: Weights) -> dict[str, Tensor]
     state: dict[str, Tensor] = network.state_dict()
     for name, module in network.named_modules():
         if isinstance(module, nn.BatchNorm2d):
-            # The file's convolution holds the norm already: here it must change nothing but add the bias.
+            # Where the file's convolution holds the norm already, it must change nothing but add the bias.
             state[f"{name}.running_mean"].zero_()
             state[f"{name}.running_var"].fill_(1 - module.eps)
             state[f"{name}.weight"].fill_(1)
             state[f"{name}.bias"].zero_()
+    learnt = {f"{name}.weight" for name, one in network.named_modules() if isinstance(one, (nn.Conv2d, nn.Linear))}
+    if spec.architecture == "levi-hassner" and spec.norm == "batch":
+        # Its norms follow pools, and cannot be folded.
+        learnt |= {"norm1.running_var", "norm2.running_var"}
+    if not learnt <= weights.keys():
+        missing = min(learnt - weights.keys())
+        raise ToolError(f"{path} lacks {missing} of the {spec.architecture} network; export it again")
     for name, values in weights.items():
         target = name.replace(".conv.bias", ".norm.bias")
         if target not in state or state[target].shape != values.shape:

@@ -21,9 +21,10 @@ from torch.nn import functional
 
 from models.batches import as_faces
 from models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from models.judging import answer
+from models.labels import gender_targets
 from models.prepare import add_data_options, cache_folder, prepare, read_chosen
 from models.tool import ToolError, refuse_existing, run_tool
-from models.trainer import answer
 
 
 def fit_temperature(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
@@ -75,12 +76,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="the checkpoint to write")
     parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
     parser.add_argument("--cache", type=Path, required=True, help="folder for prepared pictures; not in the repository")
-    add_data_options(parser)
+    add_data_options(parser, split="val")
     options = parser.parse_args(arguments)
     refuse_existing(options.output, overwrite=options.overwrite)
     checkpoint = load_checkpoint(options.checkpoint)
     prepared = prepare(read_chosen(options), cache_folder(options))
-    targets = {"age": prepared.ages(checkpoint.labels.ages), "gender": prepared.gender}
+    targets = {
+        "age": prepared.ages(checkpoint.labels.ages),
+        "gender": gender_targets(prepared.gender, checkpoint.labels.genders),
+    }
     faces = as_faces(prepared, {head: targets[head] for head in checkpoint.spec.heads}, np.arange(len(prepared)))
     logits = answer(checkpoint.network(), checkpoint, faces)
     temperatures = {head: fit_temperature(one, faces.targets[head][faces.rows]) for head, one in logits.items()}

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import math
+import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,9 +47,53 @@ def run_tool(main: Callable[[Sequence[str] | None], None], arguments: Sequence[s
     return 0
 
 
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back until the block is done, for work that is of no use by halves.
+
+    Raises:
+        KeyboardInterrupt: after the block, where Ctrl-C was pressed meanwhile.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held:
+        raise KeyboardInterrupt
+
+
 def progress(items: Iterable[Item], what: str, *, total: int | None = None, quiet: bool = False) -> tqdm[Item]:
     """A progress bar on stderr around some items; it hides itself where stderr is no terminal's."""
     return tqdm(items, desc=what, total=total, unit="", dynamic_ncols=True, disable=True if quiet else None)
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1, as an option's `type`."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} must be at least 1")
+    return number
+
+
+def not_negative(text: str) -> int:
+    """A whole number of at least 0, as an option's `type`."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} must be at least 0")
+    return number
+
+
+def positive_real(text: str) -> float:
+    """A number above 0, as an option's `type`."""
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} must be a number above 0")
+    return number
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:

@@ -1,4 +1,4 @@
-"""Trains a network and writes a checkpoint; stopped and started again, it goes on.
+r"""Trains a network and writes a checkpoint; stopped and started again, it goes on.
 
 The paper's way, an age network (a gender network: `--task gender`, one network for both: `--task both`):
 
@@ -27,13 +27,14 @@ from torch import nn
 
 from models.batches import Faces, as_faces, mean_picture
 from models.checkpoints import Checkpoint, load_checkpoint
+from models.judging import judge
 from models.labels import ADIENCE_AGES, FAIRFACE_AGES, GENDERS, parse_age_buckets
 from models.manifest import AgeLabel, InputSpec, Labels
 from models.networks import INPUT_SIZE, NetworkSpec, build_network
 from models.prepare import Prepared, add_data_options, cache_folder, prepare, read_chosen
 from models.recipes import DEFAULT_SIDES, CompactRecipe, PaperRecipe, Recipe
-from models.tool import ToolError, run_tool
-from models.trainer import DEFAULT_WORKERS, Budget, Trainer, TrainingSettings, judge
+from models.tool import ToolError, not_negative, positive, positive_real, run_tool
+from models.trainer import DEFAULT_WORKERS, Budget, Trainer, TrainingSettings
 
 HELD_OUT: Final = 0.1
 PAPER_ITERATIONS: Final = 50_000
@@ -122,22 +123,28 @@ def make_start(options: argparse.Namespace, ages: tuple[AgeLabel, ...], train: F
 
 
 def train(options: argparse.Namespace, output: Path) -> dict[str, float]:
-    """Train one network as the options say.
+    """Train one network as the options say; one fold of five that was finished before is only judged.
 
     Returns:
         Its accuracies on the pictures that were held out.
     """
-    ages = age_groups(options)
+    budget, ages = _budget(options), age_groups(options)
     heads = ("age", "gender") if options.task == "both" else (options.task,)
     split = load_split(options, ages, heads)
     start, recipe = make_start(options, ages, split.train)
+    if options.cross_validate and output.is_file():
+        earlier = load_checkpoint(output)
+        if (earlier.spec, earlier.labels) == (start.spec, start.labels) and earlier.training.get("finished"):
+            return judge(earlier.network(), earlier, split.validation)
     if options.init:
         start = replace(start, state=_initial_state(load_checkpoint(options.init), start.spec))
     teacher = load_checkpoint(options.teacher) if options.teacher else None
-    if teacher and teacher.spec.heads != start.spec.heads:
-        raise ToolError(f"{options.teacher} answers other questions; a teacher must have the heads of its student")
+    if teacher and (teacher.spec.heads, teacher.labels) != (start.spec.heads, start.labels):
+        raise ToolError(f"{options.teacher} answers other questions; a teacher must have the labels of its student")
+    if teacher and (teacher.input != start.input or teacher.mean_image is not None or start.mean_image is not None):
+        raise ToolError(f"{options.teacher} takes other pixels; a teacher must have the mean and scale of its student")
     settings = TrainingSettings(
-        budget=_budget(options),
+        budget=budget,
         seed=options.seed,
         device=options.device,
         workers=options.workers,
@@ -157,7 +164,7 @@ def train(options: argparse.Namespace, output: Path) -> dict[str, float]:
 
 def _initial_state(checkpoint: Checkpoint, spec: NetworkSpec) -> Any:
     if checkpoint.spec != spec:
-        raise ToolError("--init holds another network than the one to train")
+        raise ToolError("--init holds another network than the one to train; give the options that it was trained with")
     return checkpoint.state
 
 
@@ -191,25 +198,27 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--task", choices=("age", "gender", "both"), default="both", help="what to answer")
     add_data_options(parser)
     parser.add_argument("--age-buckets", default="", help="age groups, such as 0-12,13-19,20-64,65+")
-    parser.add_argument("--test-fold", type=int, help="Adience: hold this fold out")
+    parser.add_argument("--test-fold", type=int, choices=range(5), help="Adience: hold this fold out")
     parser.add_argument(
         "--cross-validate", action="store_true", help="Adience: train five times, each fold held out once"
     )
     parser.add_argument("--cache", type=Path, required=True, help="folder for prepared pictures; not in the repository")
     parser.add_argument("--output", type=Path, required=True, help="the checkpoint to write, and to go on from")
-    parser.add_argument("--iterations", type=int, default=0, help="steps (paper: 50,000)")
-    parser.add_argument("--minutes", type=float, default=0.0, help="time to train for, instead of steps")
+    parser.add_argument("--iterations", type=positive, help="steps (paper: 50,000)")
+    parser.add_argument("--minutes", type=positive_real, help="time to train for, instead of steps")
     parser.add_argument("--init", type=Path, metavar="FILE", help="checkpoint to start from")
     parser.add_argument("--teacher", type=Path, metavar="FILE", help="checkpoint whose answers are learnt as well")
-    parser.add_argument("--rate", type=float, help="highest learning rate (paper 1e-3, compact 3e-3)")
-    parser.add_argument("--seed", type=int, default=0, help="where all chance comes from")
+    parser.add_argument("--rate", type=positive_real, help="highest learning rate (paper 1e-3, compact 3e-3)")
+    parser.add_argument("--seed", type=not_negative, default=0, help="where all chance comes from")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--bfloat16", action="store_true", help="calculate in half the width: faster, where supported")
-    parser.add_argument("--workers", type=int, default=DEFAULT_WORKERS, help="processes that make random views")
+    parser.add_argument(
+        "--workers", type=not_negative, default=DEFAULT_WORKERS, help="processes that make random views"
+    )
     paper = parser.add_argument_group("recipe paper")
     paper.add_argument("--norm", choices=("lrn", "batch"), default="lrn", help="normalisation after the first pools")
     paper.add_argument("--mean", choices=("image", "channel"), default="image", help="what is taken from the pixels")
-    paper.add_argument("--step-at", type=int, default=10_000, help="step after which the rate is a tenth")
+    paper.add_argument("--step-at", type=positive, default=10_000, help="step after which the rate is a tenth")
     compact = parser.add_argument_group("recipe compact")
     compact.add_argument("--sides", type=_parse_sides, help="e.g. 0:128,0.35:160,0.8:227")
     compact.add_argument("--augment", type=float, default=0.5, help="how often views are damaged, 0 to 1")
@@ -224,6 +233,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = build_parser().parse_args(arguments)
     if len(options.widths) != len(options.blocks):
         raise ToolError("--widths and --blocks must have as many numbers")
+    if options.data != "adience" and (options.cross_validate or options.test_fold is not None):
+        raise ToolError("only Adience has folds; leave out --cross-validate and --test-fold")
     options.output.parent.mkdir(parents=True, exist_ok=True)
     if not options.cross_validate:
         scores = train(options, options.output)

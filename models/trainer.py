@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,18 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from models.batches import Faces, Normaliser, Views
 from models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
-from models.networks import INPUT_SIZE, build_network, head_logits, load_state
-from models.pixels import center
+from models.networks import build_network, head_logits, load_state
 from models.recipes import Recipe, distillation_loss
-from models.tool import ToolError, progress
+from models.tool import ToolError, progress, uninterrupted
 
 DEFAULT_WORKERS: Final = 1 if sys.platform == "linux" else 0
 """Elsewhere, a process that starts would be sent all pictures instead of sharing them."""
@@ -129,7 +127,9 @@ class Trainer:
             while self._progress() < 1:
                 epoch = self._iteration // self._per_epoch
                 for pixels, targets in self._batches(epoch):
-                    self._step(pixels, targets)
+                    # A checkpoint of half a step would not go on to the same end.
+                    with uninterrupted():
+                        self._step(pixels, targets)
                     self._elapsed_s = time.monotonic() - began_at
                     bar.update()
                     bar.set_postfix_str(f"{self._progress():.1%} loss {self._loss:.3f}", refresh=False)
@@ -161,7 +161,13 @@ class Trainer:
         )
         workers = self._settings.workers
         loader: DataLoader[Any] = DataLoader(
-            views, batch_size=None, num_workers=workers, prefetch_factor=6 if workers else None
+            views,
+            batch_size=None,
+            num_workers=workers,
+            prefetch_factor=6 if workers else None,
+            worker_init_fn=_leave_interrupts,
+            # Its own: drawing from the common one would shift the dropout of a run that goes on.
+            generator=torch.Generator(),
         )
         yield from loader
 
@@ -232,43 +238,18 @@ class Trainer:
         found = load_checkpoint(self._path)
         if found.spec != self._start.spec or found.labels != self._start.labels or not found.training:
             raise ToolError(f"{self._path} holds another network; choose another --output or delete it")
-        if found.training["finished"]:
+        if found.training.get("finished"):
             raise ToolError(f"{self._path} is finished already; choose another --output or delete it")
-        load_state(self._network, found.training["network"])
-        load_state(self._average, found.state if self._recipe.averaging else found.training["network"])
-        self._optimiser.load_state_dict(found.training["optimiser"])
-        self._iteration, self._elapsed_s = found.training["iteration"], found.training["elapsed_s"]
-        torch.set_rng_state(found.training["random"])
-
-
-def answer(
-    network: nn.Module, checkpoint: Checkpoint, faces: Faces, *, batch: int = 100
-) -> dict[str, NDArray[np.float32]]:
-    """The logits of a network on the centre of prepared pictures, by head: N×K float32."""
-    network.eval()
-    device = next(network.parameters()).device
-    normaliser = Normaliser(checkpoint).to(device)
-    parts: dict[str, list[NDArray[np.float32]]] = {head: [] for head in checkpoint.spec.heads}
-    with torch.no_grad():
-        for start in range(0, len(faces), batch):
-            views = center(faces.pictures[faces.rows[start : start + batch]], INPUT_SIZE)
-            logits = network(normaliser(torch.from_numpy(np.array(views)).to(device)))
-            for head, one in head_logits(checkpoint.spec, logits).items():
-                parts[head].append(one.cpu().numpy())
-    return {head: np.concatenate(part) for head, part in parts.items()}
-
-
-def judge(network: nn.Module, checkpoint: Checkpoint, faces: Faces) -> dict[str, float]:
-    """Accuracies of a network on the centre of prepared pictures, as shares of the labelled ones."""
-    scores: dict[str, float] = {}
-    for head, logits in answer(network, checkpoint, faces).items():
-        target = faces.targets[head][faces.rows]
-        off = np.abs(logits.argmax(1) - target)[target >= 0]
-        if off.size:
-            scores["age_exact" if head == "age" else head] = float((off == 0).mean())
-            if head == "age":
-                scores["age_within_one"] = float((off <= 1).mean())
-    return scores
+        try:
+            load_state(self._network, found.training["network"])
+            load_state(self._average, found.state if self._recipe.averaging else found.training["network"])
+            self._optimiser.load_state_dict(found.training["optimiser"])
+            self._iteration, self._elapsed_s = int(found.training["iteration"]), float(found.training["elapsed_s"])
+            torch.set_rng_state(found.training["random"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ToolError(
+                f"{self._path} holds a training of another --recipe, or is damaged; choose another --output"
+            ) from error
 
 
 def choose_device(name: str) -> torch.device:
@@ -279,9 +260,18 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ToolError(f"{name!r} is no device; use --device auto, cpu or cuda") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
         raise ToolError("PyTorch finds no CUDA device here; use --device cpu")
-    return torch.device(name)
+    return device
+
+
+def _leave_interrupts(_worker: int) -> None:
+    # Ctrl-C reaches all processes of a terminal; what becomes of the workers is for the training to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def freeze_norms(network: nn.Module) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.manifest import AgeLabel, Colour, InputSpec, Labels, Manifest, OutputSpec, sha256_of, write_manifest
+from models.manifest import AgeLabel, Colour, InputSpec, Labels, Manifest, OutputSpec, sha256_of
+from models.manifest_writer import write_manifest
 
 SIZE = 64
 STRIDE = 4

@@ -16,8 +16,8 @@ from models.manifest import (
     Manifest,
     OutputSpec,
     sha256_of,
-    write_manifest,
 )
+from models.manifest_writer import write_manifest
 
 AGES = (AgeLabel("0-19", 0, 19), AgeLabel("20-59", 20, 59), AgeLabel("60+", 60, None))
 

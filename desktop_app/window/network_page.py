@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QBoxLayout,
     QCheckBox,
     QComboBox,
-    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -26,6 +25,7 @@ from PySide6.QtWidgets import (
 from desktop_app.vision.layers import Layer
 from desktop_app.window.bars import BarChart
 from desktop_app.window.tiles import SquareView, TileGrid
+from desktop_app.window.widgets import scrolled
 
 LEFT_WIDTH: Final = 236
 NARROW_BELOW: Final = 800
@@ -188,15 +188,7 @@ class NetworkPage(QWidget):
         self._fill_right()
         self._body.addLayout(self._right, 1)
         layout.addLayout(self._body, 1)
-        scroll = QScrollArea(self)
-        scroll.setWidget(content)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        # On the window's own colour.
-        scroll.viewport().setAutoFillBackground(False)
-        content.setAutoFillBackground(False)
-        return scroll
+        return scrolled(content)
 
     def _fill_right(self) -> None:
         right = self._right

@@ -10,12 +10,13 @@ from typing import Final
 import numpy as np
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QPalette, QShowEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from desktop_app.engine.statistics import STAGES, StatisticsSnapshot
 from desktop_app.window.bars import Bar, BarChart
 from desktop_app.window.plots import WINDOW_S, HistoryPlot, series_colours
 from desktop_app.window.source_bar import PROVIDER_NAMES
+from desktop_app.window.widgets import scrolled
 
 UPDATE_INTERVAL_S: Final = 0.25
 COPIED_SHOWN_MS: Final = 1500
@@ -107,17 +108,9 @@ class StatisticsPanel(QWidget):
         layout.addSpacing(10)
         layout.addWidget(self._copy, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addStretch()
-        scroll = QScrollArea(self)
-        scroll.setWidget(content)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        # On the window's own colour, as the plots are.
-        scroll.viewport().setAutoFillBackground(False)
-        content.setAutoFillBackground(False)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll)
+        outer.addWidget(scrolled(content))
 
     def _make_table(self, keys: Iterable[str]) -> QWidget:
         table = QWidget(self)

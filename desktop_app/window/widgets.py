@@ -8,7 +8,7 @@ from typing import Final
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QKeyEvent
-from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QToolButton, QWidget
 
 BREAK: Final = "\u200b"
 """A space without width: a line may end there."""
@@ -99,6 +99,18 @@ def make_separator() -> QFrame:
     line.setFixedSize(1, 20)
     line.setStyleSheet("color: palette(mid);")
     return line
+
+
+def scrolled(content: QWidget) -> QScrollArea:
+    """A frameless area, on the window's own colour, in which a widget as wide as it is scrolled up and down."""
+    scroll = QScrollArea()
+    scroll.setWidget(content)
+    scroll.setWidgetResizable(True)
+    scroll.setFrameShape(QFrame.Shape.NoFrame)
+    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    scroll.viewport().setAutoFillBackground(False)
+    content.setAutoFillBackground(False)
+    return scroll
 
 
 def press_focused_button(parent: QWidget, event: QKeyEvent) -> bool:

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import io
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from models.catalogue import Catalogue, load_package
 from models.manifest import InputSpec, ModelError, OutputSpec, read_manifest, sha256_of
@@ -49,6 +53,13 @@ def test_a_missing_network_is_named(make_model: MakeModel) -> None:
         ("high = 59", "high = 3", "make no sense"),
         ('"Female",', "", "at least two names"),
         ("[outputs]", "[outputs", "cannot be read"),
+        ('title = "Tiny"', 'title = "Tiny\\u001b[31m"', "title must be one line of text"),
+        ('"Female"', '"Male"', "the label 'Male' is there twice"),
+        ("high = 59", "high = true", "'high' is missing or is not a whole number"),
+        ("low = 60", "low = 60000", "make no sense"),
+        ("scale = 0.02", f"scale = 1{'0' * 400}", "scale must be a number"),
+        ("scale = 0.02", f"scale = 1{'0' * 5000}", "cannot be read"),
+        ("scale = 0.02", f"scale = {'[' * 20_000}{']' * 20_000}", "cannot be read"),
     ],
 )
 def test_a_manifest_that_lies_says_so_in_one_sentence(make_model: MakeModel, find: str, put: str, says: str) -> None:
@@ -59,6 +70,42 @@ def test_a_manifest_that_lies_says_so_in_one_sentence(make_model: MakeModel, fin
     with pytest.raises(ModelError, match=says) as error:
         load_package(path)
     assert "\n" not in str(error.value) or "cannot be read" in says
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "large"])
+def test_what_is_no_file_is_no_manifest(make_model: MakeModel, tmp_path: Path, kind: str) -> None:
+    make_model()
+    path = tmp_path / "other.toml"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        if not hasattr(os, "mkfifo"):
+            pytest.skip("there are no named pipes")
+        os.mkfifo(path)
+    else:
+        with path.open("wb") as stream:
+            stream.truncate(2 << 20)
+    with pytest.raises(ModelError, match=r"it is (not a file|too large)"):
+        read_manifest(path)
+    # One that cannot be read is in nobody's way.
+    assert Catalogue([tmp_path]).find("tiny").name == "tiny"
+
+
+def test_a_network_larger_than_onnx_allows_is_not_read(make_model: MakeModel) -> None:
+    path = make_model()
+    with path.with_suffix(".onnx").open("r+b") as stream:
+        stream.truncate((2 << 30) + 1)
+    with pytest.raises(ModelError, match="is larger than 2048 MB"):
+        load_package(path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").is_file(), reason="needs a file that exists and cannot be read")
+def test_a_network_that_cannot_be_read_is_named(make_model: MakeModel) -> None:
+    network = make_model().with_suffix(".onnx")
+    network.unlink()
+    network.symlink_to("/proc/self/mem")
+    with pytest.raises(ModelError, match=r"tiny\.onnx cannot be read"):
+        load_package(network)
 
 
 def test_binary_rubbish_is_no_manifest(tmp_path: Path) -> None:
@@ -84,12 +131,40 @@ def test_a_mean_image_of_any_size_fits(make_model: MakeModel, tmp_path: Path, si
         np.testing.assert_allclose(fitted, np.broadcast_to(mean, (32, 32, 3)), rtol=1e-6)
 
 
-def test_a_mean_file_that_is_no_picture_is_refused(make_model: MakeModel, tmp_path: Path) -> None:
-    np.save(tmp_path / "mean.npy", np.zeros(5, np.float32))
+def lying_mean() -> bytes:
+    """The header of a mean image that is far larger than its file."""
+    stream = io.BytesIO()
+    header = {"descr": "<f4", "fortran_order": False, "shape": (200_000, 200_000, 3)}
+    np.lib.format.write_array_header_1_0(stream, header)
+    return stream.getvalue() + bytes(64)
+
+
+def npy(array: NDArray[Any]) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (npy(np.zeros(5, np.float32)), "not a picture of three channels"),
+        (npy(np.full((4, 4, 3), "text")), "values that are no numbers"),
+        (npy(np.full((4, 4, 3), np.nan)), "values that are no numbers"),
+        (lying_mean(), "cannot be read"),
+        (b"nothing", "cannot be read"),
+        (b"", "cannot be read"),
+    ],
+    ids=["list", "text", "nan", "lying", "rubbish", "empty"],
+)
+def test_a_mean_file_that_is_no_picture_is_refused(
+    make_model: MakeModel, tmp_path: Path, data: bytes, says: str
+) -> None:
+    (tmp_path / "mean.npy").write_bytes(data)
     make_model()
     files = {"tiny.onnx": sha256_of(tmp_path / "tiny.onnx"), "mean.npy": sha256_of(tmp_path / "mean.npy")}
     package = load_package(make_model(input=InputSpec(size=32, mean="mean.npy", scale=1.0), files=files))
-    with pytest.raises(ModelError, match="not a picture of three channels"):
+    with pytest.raises(ModelError, match=says):
         package.mean()
 
 
@@ -108,6 +183,16 @@ def test_the_catalogue_lists_models_and_what_is_wrong_with_others(make_model: Ma
         catalogue.find("four")
     with pytest.raises(ModelError, match=r"three\.onnx is missing"):
         catalogue.find("three")
+
+
+def test_a_name_that_is_taken_is_told(make_model: MakeModel, tmp_path: Path) -> None:
+    make_model(folder=tmp_path / "shipped")
+    other = make_model(folder=tmp_path / "user")
+    packages, errors = Catalogue([tmp_path / "shipped", tmp_path / "user"]).packages()
+    assert [package.path.parent.name for package in packages] == ["shipped"]
+    (error,) = errors
+    assert str(error).startswith(f"the model at {other} is not used")
+    assert "has the name 'tiny', too" in str(error)
 
 
 def test_a_model_is_found_by_its_file(make_model: MakeModel) -> None:

@@ -15,7 +15,6 @@ from skimage import data as pictures
 
 from desktop_app.vision.detector import FaceDetector, largest
 from models.datasets import (
-    DataError,
     Years,
     parse_gender,
     parse_years,
@@ -24,9 +23,19 @@ from models.datasets import (
     read_fairface,
     read_utkface,
 )
-from models.labels import FAIRFACE_AGES, LabelError, age_class, ages_from_rows, ages_to_rows, parse_age_buckets
+from models.labels import (
+    FAIRFACE_AGES,
+    LabelError,
+    age_class,
+    ages_from_rows,
+    ages_to_rows,
+    gender_targets,
+    parse_age_buckets,
+)
+from models.pictures import DataError
 from models.pixels import center, to_pixels
 from models.prepare import MIN_SCORE, age_targets, find_face, load_prepared, main, prepare
+from models.tool import ToolError
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +112,30 @@ def test_a_folder_with_a_csv_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "table",
+    [
+        "File, Age , gender\na b.png, 34, Female\n",
+        "file;age;gender\na b.png;34;Female\n",
+        "file\tage\tgender\na b.png\t34\tFemale\n",
+        '\ufefffile,age,gender\r\n"a b.png","34","Female"\r\n\r\n',
+    ],
+    ids=["spaces", "semicolons", "tabs", "spreadsheet"],
+)
+def test_tables_are_read_as_people_write_them(tmp_path: Path, table: str) -> None:
+    (tmp_path / "labels.csv").write_text(table, encoding="utf-8", newline="")
+    (sample,) = read_csv(tmp_path)
+    assert (sample.name, sample.age, sample.gender) == ("a b.png", Years(34, 34), 1)
+
+
+def test_a_quote_in_a_tab_table_is_a_part_of_the_name(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text('file\tage\n"a.png\t3\nb".png\t4\n', encoding="utf-8")
+    assert [one.name for one in read_csv(tmp_path)] == ['"a.png', 'b".png']
+
+
+@pytest.mark.parametrize(
     ("table", "message"),
     [
+        (f"file,age\n{'a' * 200_000},3\n", "no row of a table"),
         ("file,age\na.png,old\n", "line 2.*'old' is no age"),
         ("file,gender\na.png,1\nb.png,blue\n", "line 3.*'blue' is no gender"),
         ("picture,age\na.png,3\n", "lacks the column 'file'"),
@@ -131,11 +162,35 @@ def test_a_broken_zip_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_picture_that_is_none_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "labels.csv").write_text("file,age\na.png,3\nb.png,3\n")
+    (tmp_path / "labels.csv").write_text("file,age\na.png,3\nb.png,3\nc\0.png,3\n")
     (tmp_path / "a.png").write_bytes(b"text")
-    for sample in read_csv(tmp_path):
+    samples = read_csv(tmp_path)
+    assert len(samples) == 3
+    for sample in samples:
         with pytest.raises(DataError, match="cannot be read as a picture"):
             sample.picture.read()
+
+
+@pytest.mark.parametrize("damage", ["packed", "encrypted", "method"])
+def test_a_damaged_member_of_a_zip_is_refused(tmp_path: Path, damage: str) -> None:
+    (tmp_path / "val.csv").write_text("file,age,gender\nval/1.png,3-9,Male\n")
+    path = tmp_path / "val.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("val/1.png", bytes(10_000))
+    data = bytearray(path.read_bytes())
+    entry = data.index(b"PK\1\2")
+    if damage == "packed":
+        start = 30 + len("val/1.png")
+        data[start : start + 4] = b"\xff" * 4
+    elif damage == "encrypted":
+        data[6] |= 1
+        data[entry + 8] |= 1
+    else:
+        data[entry + 10] = 99
+    path.write_bytes(data)
+    (sample,) = read_fairface(tmp_path, "val")
+    with pytest.raises(DataError, match="cannot be read as a picture"):
+        sample.picture.read()
 
 
 @given(st.integers(0, 120), st.integers(0, 120))
@@ -181,6 +236,14 @@ def test_age_buckets_are_parsed() -> None:
 def test_age_buckets_without_sense_are_refused(text: str) -> None:
     with pytest.raises(LabelError):
         parse_age_buckets(text)
+
+
+def test_genders_are_the_models_own() -> None:
+    known = np.array([0, 1, -1])
+    assert gender_targets(known, ("Male", "Female")).tolist() == [0, 1, -1]
+    assert gender_targets(known, ("female", "other", "male")).tolist() == [2, 0, -1]
+    with pytest.raises(LabelError, match="not Male, Female"):
+        gender_targets(known, ("Man", "Woman"))
 
 
 def test_an_age_belongs_to_a_group_only_as_a_whole() -> None:
@@ -245,7 +308,28 @@ def test_the_tool_prepares_a_data_set(
     (folder / "36_1_0_1.png").write_bytes(png(portrait))
     main(["--data", "utkface", "--path", str(folder), "--cache", str(tmp_path / "cache")])
     assert "1 pictures" in capsys.readouterr().out
-    assert len(load_prepared(tmp_path / "cache" / "utkface-utk")) == 1
+    (prepared,) = (tmp_path / "cache").iterdir()
+    assert len(load_prepared(prepared)) == 1
+
+
+def test_folders_of_the_same_name_share_no_cache(tmp_path: Path, portrait: NDArray[np.uint8]) -> None:
+    cache = tmp_path / "cache"
+    for person, image in (("one", portrait[30:240, 120:330]), ("other", GREY)):
+        folder = tmp_path / person / "faces"
+        folder.mkdir(parents=True)
+        (folder / "1.png").write_bytes(png(image))
+        (folder / "labels.csv").write_text("file,age\n1.png,36\n")
+        main(["--data", "csv", "--path", str(folder), "--cache", str(cache)])
+    assert sorted(bool(load_prepared(one).found[0]) for one in cache.iterdir()) == [False, True]
+
+
+@pytest.mark.parametrize("wrong", [["--limit", "0"], ["--limit", "-1"], ["--folds", "5"], ["--margin", "0"]])
+def test_options_out_of_range_are_refused(tmp_path: Path, wrong: list[str]) -> None:
+    write_adience(tmp_path)
+    arguments = ["--data", "adience", "--path", str(tmp_path), "--cache", str(tmp_path / "cache"), *wrong]
+    with pytest.raises((SystemExit, ToolError)):
+        main(arguments)
+    assert not (tmp_path / "cache").exists()
 
 
 def test_pixels_are_scaled_about_the_mean() -> None:

@@ -14,10 +14,12 @@ from skimage.data import astronaut
 from desktop_app.vision.classifier import Classifier
 from models.card import main as write_card
 from models.catalogue import load_package
-from models.datasets import Picture, Sample, Years
+from models.datasets import Sample, Years
 from models.evaluate import as_json, as_text, evaluate, main, write_plots, write_scores
+from models.labels import LabelError
 from models.manifest import AgeLabel, Labels
 from models.metrics import Answers, calibration_error, confusion, expected_years, measure
+from models.pictures import Picture
 from models.tool import ToolError, run_tool
 from tests.tiny_model import MakeModel
 
@@ -132,7 +134,7 @@ def test_genders_of_a_model_may_come_in_another_order(folder: Path, make_model: 
     scores = [evaluate(samples_of(folder), one, data="x").report.scores["gender"] for one in (usual, other)]
     assert sorted(scores) == [0.0, 1.0]
     strange = Labels(LABELS.ages, ("Tall", "Short"))
-    with pytest.raises(ToolError, match="Tall"):
+    with pytest.raises(LabelError, match="Tall"):
         evaluate(samples_of(folder), Classifier(load_package(make_model(name="odd", labels=strange))), data="x")
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -179,12 +181,65 @@ def test_a_file_that_is_no_checkpoint_is_refused(
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+def rewritten(path: Path, *keys: str, value: Any) -> None:
+    """Change one value of a stored checkpoint."""
+    content = torch.load(path, weights_only=True)
+    inner = content
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[keys[-1]] = value
+    torch.save(content, path)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (("format",), "other"),
+        (("spec", "widths"), (100_000, 100_000)),
+        (("spec", "ages"), torch.zeros(2)),
+        (("ages",), []),
+        (("ages",), [{"name": "0-2", "low": "young", "high": 2}] * 9),
+        (("genders",), ["Male"]),
+        (("genders",), [1, 2]),
+        (("input", "colour"), "blue"),
+        (("input", "mean"), "mean.npy"),
+        (("input", "scale"), math.nan),
+        (("mean_image",), torch.zeros(2)),
+        (("mean_image",), torch.zeros(1).expand(1 << 20, 1 << 20, 3)),
+        (("state",), None),
+        (("state", "gender.bias"), torch.zeros(3)),
+        (("state", "gender.bias"), torch.zeros(2, dtype=torch.int64)),
+        (("state", "gender.bias"), torch.full((2,), math.inf)),
+        (("state", "gender.bias"), torch.zeros(1).expand(2)),
+        (("state", "more"), torch.zeros(2)),
+        (("notes",), {"data": 3}),
+        (("training",), 3),
+    ],
+)
+def test_a_checkpoint_whose_parts_do_not_fit_is_refused(tmp_path: Path, keys: tuple[str, ...], value: Any) -> None:
+    path = tmp_path / "lying.pt"
+    save_checkpoint(checkpoint_of(SMALL), path)
+    rewritten(path, *keys, value=value)
+    with pytest.raises(NetworkError, match=r"lying\.pt"):
+        load_checkpoint(path)
+
+
+def test_a_checkpoint_that_would_unpack_to_more_than_it_is_is_refused(tmp_path: Path) -> None:
+    path, bomb = tmp_path / "small.pt", tmp_path / "bomb.pt"
+    save_checkpoint(checkpoint_of(SMALL), path)
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            target.writestr(name, bytes(1 << 24) if name.endswith("data/0") else source.read(name))
+    with pytest.raises(NetworkError, match="it is compressed"):
+        load_checkpoint(bomb)
+
+
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
     class Hostile:
         def __reduce__(self) -> tuple[Any, ...]:
             return Path.touch, (tmp_path / "ran",)
 
-    torch.save({"ema": Hostile()}, tmp_path / "hostile.pt")
+    torch.save({"format": Hostile()}, tmp_path / "hostile.pt")
     with pytest.raises(NetworkError):
         load_checkpoint(tmp_path / "hostile.pt")
     assert not (tmp_path / "ran").exists()

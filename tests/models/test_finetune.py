@@ -18,9 +18,10 @@ from desktop_app.vision.classifier import Classifier  # noqa: E402
 from models.catalogue import Catalogue, ModelPackage, load_package, user_models_folder  # noqa: E402
 from models.export import ExportSettings, export_model  # noqa: E402
 from models.finetune import FineTuneSettings, fine_tune, main  # noqa: E402
-from models.labels import parse_age_buckets  # noqa: E402
-from models.manifest import InputSpec, sha256_of, write_manifest  # noqa: E402
-from models.networks import NetworkSpec  # noqa: E402
+from models.labels import FAIRFACE_AGES, parse_age_buckets  # noqa: E402
+from models.manifest import InputSpec, Labels, sha256_of  # noqa: E402
+from models.manifest_writer import write_manifest  # noqa: E402
+from models.networks import NetworkSpec, Norm  # noqa: E402
 from models.prepare import Prepared  # noqa: E402
 from models.restore import checkpoints_from_package, with_ages  # noqa: E402
 from models.tool import ToolError, run_tool  # noqa: E402
@@ -66,6 +67,30 @@ def test_a_shipped_network_comes_back_with_the_same_answers(small_package: Model
     assert restored.labels == small_package.labels
     for one, other in zip(checkpoint_of(SMALL).network()(pixels_of()), restored.network()(pixels_of()), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("norm", ["lrn", "batch"])
+def test_the_papers_network_comes_back_with_the_same_answers(tmp_path: Path, norm: Norm) -> None:
+    spec = NetworkSpec(architecture="levi-hassner", ages=9, genders=2, norm=norm)
+    settings = ExportSettings(name="paper", folder=tmp_path, storage="fp16")
+    (restored,) = checkpoints_from_package(load_package(export_model([checkpoint_of(spec)], settings).manifest_path))
+    assert restored.spec == spec
+    for one, other in zip(checkpoint_of(spec).network()(pixels_of()), restored.network()(pixels_of()), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
+
+
+def test_a_network_that_lacks_a_layer_is_refused(small_package: ModelPackage, tmp_path: Path) -> None:
+    for path in (small_package.path, *small_package.onnx_files):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    path = tmp_path / small_package.onnx_files[0].name
+    model = onnx.load(str(path))
+    (head,) = (node for node in model.graph.node if "gender.weight" in node.input)
+    head.input[1] = "age.weight"
+    onnx.save(model, str(path))
+    manifest = replace(small_package.manifest, files={path.name: sha256_of(path)})
+    write_manifest(manifest, tmp_path / small_package.path.name)
+    with pytest.raises(ToolError, match=r"lacks gender\.weight"):
+        checkpoints_from_package(load_package(tmp_path / small_package.path.name))
 
 
 def test_an_imported_pair_comes_back_with_the_same_answers(tmp_path: Path) -> None:
@@ -151,6 +176,36 @@ def test_labels_that_fit_no_group_are_refused(small_package: ModelPackage, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+def test_genders_in_another_order_are_learnt_in_that_order(tmp_path: Path) -> None:
+    start = checkpoint_of(SMALL, labels=Labels(FAIRFACE_AGES, ("Female", "Male")))
+    settings = FineTuneSettings(name="mine", folder=tmp_path, epochs=8, rate=1e-2, device="cpu", workers=0, quiet=True)
+    prepared = replace(prepared_of(), gender=np.zeros(24, np.int64))
+    classifier = Classifier(load_package(fine_tune([start], prepared, settings)), provider="cpu", threads=1)
+    assert classifier.labels.genders == ("Female", "Male")
+    answers = classifier.classify(np.ascontiguousarray(prepared.pictures[:6, 14:241, 14:241]))
+    assert all(one.gender.argmax() == 1 for one in answers)
+
+
+def test_checkpoints_that_make_no_model_are_refused_before_the_work(tmp_path: Path) -> None:
+    alone = checkpoint_of(NetworkSpec(architecture="levi-hassner", ages=9, genders=0))
+    with pytest.raises(ToolError, match="one checkpoint for age and one for gender"):
+        fine_tune([alone], prepared_of(), FineTuneSettings(name="mine", folder=tmp_path, device="cpu", workers=0))
+
+
+def test_pictures_without_any_label_of_use_are_refused(small_package: ModelPackage, tmp_path: Path) -> None:
+    prepared = replace(prepared_of(gender=False), low=np.full(24, np.nan, np.float32))
+    with pytest.raises(ToolError, match="no picture has a label that the model could learn"):
+        tuned(small_package, prepared, tmp_path)
+
+
+def test_a_name_that_no_model_can_have_is_refused_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache = tmp_path / "cache"
+    assert run_tool(main, ["--path", str(tmp_path), "--cache", str(cache), "--name", "My Model"]) == 2
+    assert "'My Model' may hold only" in capsys.readouterr().err
+
+
 def test_the_tool_puts_a_model_where_the_app_finds_it(
     small_package: ModelPackage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -170,3 +225,7 @@ def test_the_tool_puts_a_model_where_the_app_finds_it(
     capsys.readouterr()
     assert run_tool(main, arguments) == 2
     assert "--overwrite" in capsys.readouterr().err
+    # The pictures are drawn anew, and prepared no second time.
+    prepared = list((tmp_path / "cache").rglob("pictures.npy"))
+    assert run_tool(main, [*arguments, "--overwrite", "--seed", "1"]) == 0
+    assert list((tmp_path / "cache").rglob("pictures.npy")) == prepared

@@ -8,7 +8,6 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
-from models.checkpoints import compact_from_sequential  # noqa: E402
 from models.layers import ResidualBlock, ResponseNorm, fold_norms  # noqa: E402
 from models.networks import (  # noqa: E402
     CompactNet,
@@ -170,49 +169,7 @@ def test_folding_the_norms_changes_no_answer() -> None:
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
-class NumberedBlock(nn.Module):
-    """A block under the names of the first training runs, which kept the network as one list."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        self.c1, self.b1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)
-        self.c2, self.b2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs)
-        self.se = nn.ModuleDict({"a": nn.Conv2d(outputs, outputs // 8, 1), "b": nn.Conv2d(outputs // 8, outputs, 1)})
-        self.d: Any = nn.Identity()
-        if stride != 1 or inputs != outputs:
-            pool = nn.AvgPool2d(2, 2, ceil_mode=True) if stride == 2 else nn.Identity()
-            self.d = nn.Sequential(pool, nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
-
-    def forward(self, maps: Any) -> Any:
-        main = self.b2(self.c2(torch.relu(self.b1(self.c1(maps)))))
-        squeezed = torch.relu(self.se["a"](main.mean((2, 3), keepdim=True)))
-        return torch.relu(main * torch.sigmoid(self.se["b"](squeezed)) + self.d(maps))
-
-
-def numbered_network() -> Any:
-    return nn.Sequential(
-        *(nn.Conv2d(3, 8, 5, 3, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU()),
-        *(nn.Conv2d(8, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()),
-        *(NumberedBlock(16, 16, 1), NumberedBlock(16, 32, 2), NumberedBlock(32, 32, 1)),
-        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Sequential(nn.Dropout(0.2), nn.Linear(32, 11))),
-    )
-
-
-def test_weights_of_the_first_training_runs_are_understood() -> None:
-    torch.manual_seed(0)
-    old = numbered_network().eval()
-    randomise_norms(old)
-    spec, state = compact_from_sequential(old.state_dict(), ages=9)
-    assert (spec.stem_width, spec.widths, spec.blocks) == (8, (16, 32), (1, 2))
-    network = build_network(spec)
-    load_state(network, state)
-    pixels = torch.rand(2, 3, 227, 227)
-    torch.testing.assert_close(torch.cat(network.eval()(pixels), 1), old(pixels))
-
-
 def test_other_weights_are_refused_in_one_sentence() -> None:
-    with pytest.raises(NetworkError, match="no compact network"):
-        compact_from_sequential({"0.weight": torch.zeros(1)})
     with pytest.raises(NetworkError, match="do not fit"):
         load_state(CompactNet(9, 2), CompactNet(8, 2).state_dict())
 
@@ -222,6 +179,30 @@ def test_a_spec_survives_being_stored() -> None:
     assert NetworkSpec.from_dict({**spec.as_dict(), "widths": [8, 16]}) == spec
     with pytest.raises(NetworkError):
         NetworkSpec.from_dict({"architecture": "compact", "colour": "blue"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"architecture": "tree"}, "architecture"),
+        ({"norm": "none"}, "norm"),
+        ({"ages": 10**9}, "ages"),
+        ({"ages": 0}, "ages"),
+        ({"ages": "9"}, "ages"),
+        ({"genders": -1}, "genders"),
+        ({"stem_width": 0}, "stem_width"),
+        ({"widths": (10**9,)}, "widths"),
+        ({"widths": (8, 8)}, "widths"),
+        ({"widths": ()}, "widths"),
+        ({"blocks": (10**6,)}, "blocks"),
+        ({"attention": 1}, "attention"),
+        ({"side": 8}, "side"),
+    ],
+)
+def test_a_spec_of_which_no_network_can_be_made_is_refused(changes: dict[str, Any], named: str) -> None:
+    good = NetworkSpec(architecture="compact", ages=4, genders=2, widths=(8,), blocks=(1,))
+    with pytest.raises(NetworkError, match=f"no network can be made with {named} "):
+        NetworkSpec.from_dict({**good.as_dict(), **changes})
 
 
 @pytest.mark.parametrize(("stride", "side"), [(1, 9), (2, 5)])

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
+import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +18,15 @@ torch = pytest.importorskip("torch")
 
 from models.augment import random_crop, random_webcam_view  # noqa: E402
 from models.batches import Faces, Normaliser, Views, mean_picture  # noqa: E402
-from models.checkpoints import Checkpoint, load_checkpoint  # noqa: E402
+from models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
+from models.judging import judge  # noqa: E402
 from models.labels import FAIRFACE_AGES, GENDERS, parse_age_buckets  # noqa: E402
 from models.manifest import InputSpec, Labels  # noqa: E402
 from models.networks import LeviHassnerNet, NetworkSpec, build_network  # noqa: E402
 from models.recipes import CompactRecipe, PaperRecipe, age_weights, distillation_loss, soft_ages  # noqa: E402
 from models.tool import ToolError, run_tool  # noqa: E402
 from models.train import main  # noqa: E402
-from models.trainer import Budget, Trainer, TrainingSettings, choose_device, judge  # noqa: E402
+from models.trainer import Budget, Trainer, TrainingSettings, choose_device  # noqa: E402
 
 AGES = parse_age_buckets("0-19,20-59,60+")
 TINY = NetworkSpec(architecture="compact", ages=3, genders=2, stem_width=8, widths=(8,), blocks=(1,))
@@ -97,6 +102,42 @@ def test_an_interrupted_training_goes_on_to_the_same_end(tmp_path: Path) -> None
     halfway = load_checkpoint(tmp_path / "cut.pt").training
     assert (halfway["finished"], halfway["iteration"]) == (False, 3)
     assert same(whole.state, train_tiny(tmp_path / "cut.pt", 8).state)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterruptedRecipe(CompactRecipe):
+    """Ctrl-C is pressed in the middle of the fifth step, which is the second of the second pass."""
+
+    calls: list[int] = field(default_factory=list)
+
+    def loss(self, logits: Any, targets: Any) -> Any:
+        """The loss, after the network has drawn its dropout."""
+        self.calls.append(1)
+        if len(self.calls) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+        return super(InterruptedRecipe, self).loss(logits, targets)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process")
+def test_an_interrupt_waits_for_the_end_of_a_step(tmp_path: Path) -> None:
+    whole = train_tiny(tmp_path / "whole.pt", 8)
+    recipe = InterruptedRecipe(age_counts=(8, 8, 8), batch_size=8, sides=((0.0, 64),), strength=0.3)
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(tiny_start(), recipe, faces_of(), tmp_path / "cut.pt", settings_for(8)).run()
+    assert load_checkpoint(tmp_path / "cut.pt").training["iteration"] == 5
+    assert same(whole.state, train_tiny(tmp_path / "cut.pt", 8).state)
+
+
+@pytest.mark.parametrize("damage", ["optimiser", "random", "iteration"])
+def test_a_training_that_cannot_go_on_says_so(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "cut.pt"
+    recipe = InterruptedRecipe(age_counts=(8, 8, 8), batch_size=8, sides=((0.0, 64),), calls=[1] * 4)
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(tiny_start(), recipe, faces_of(), path, settings_for(8)).run()
+    halfway = load_checkpoint(path)
+    save_checkpoint(replace(halfway, training={**halfway.training, damage: {}}), path)
+    with pytest.raises(ToolError, match="another --recipe, or is damaged"):
+        train_tiny(path, 8)
 
 
 def test_another_runs_file_is_never_overwritten(tmp_path: Path) -> None:
@@ -286,3 +327,71 @@ def test_the_tool_trains_the_papers_network(tmp_path: Path) -> None:
     assert finished.spec == NetworkSpec(architecture="levi-hassner", ages=0, genders=2)
     assert finished.mean_image is not None
     assert finished.mean_image.shape == (256, 256, 3)
+
+
+def write_adience(folder: Path) -> None:
+    """Two labelled pictures a fold."""
+    header = "user_id\toriginal_image\tface_id\tage\tgender\tx\ty\tdx\tdy\ttilt_ang\tfiducial_yaw_angle\tfiducial_score"
+    for fold in range(5):
+        place = folder / "aligned" / f"{fold}@N00"
+        place.mkdir(parents=True)
+        rows = [header]
+        for face, (age, gender) in enumerate((("(0, 2)", "m"), ("(60, 100)", "f"))):
+            cv2.imwrite(str(place / f"landmark_aligned_face.{face}.a.jpg"), np.full((64, 64, 3), 40 * fold, np.uint8))
+            rows.append("\t".join([place.name, "a.jpg", str(face), age, gender, *"0123456"]))
+        (folder / f"fold_{fold}_data.txt").write_text("\n".join(rows) + "\n")
+
+
+def test_five_folds_are_each_held_out_once_and_trained_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_adience(tmp_path / "data")
+    arguments = ["--recipe", "compact", "--data", "adience", "--path", str(tmp_path / "data")]
+    arguments += ["--cache", str(tmp_path / "cache"), "--output", str(tmp_path / "out.pt"), "--workers", "0"]
+    arguments += ["--widths", "8", "--blocks", "1", "--stem-width", "8", "--sides", "0:48", "--device", "cpu"]
+    arguments += ["--iterations", "1", "--cross-validate"]
+    assert run_tool(main, arguments) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert [line for line in printed if line.startswith("fold ")] == [
+        line for fold in range(5) for line in printed if line.startswith(f"fold {fold} age_exact")
+    ]
+    assert "over five folds" in printed[-1]
+    made = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("out-fold*.pt")}
+    assert sorted(made) == [f"out-fold{fold}.pt" for fold in range(5)]
+    # Stopped in the fourth fold and started again, only what is missing is trained.
+    (tmp_path / "out-fold3.pt").unlink()
+    assert run_tool(main, arguments) == 0
+    again = {path.name for path in tmp_path.glob("out-fold*.pt") if made[path.name] != path.stat().st_mtime_ns}
+    assert again == {"out-fold3.pt"}
+    assert capsys.readouterr().out.splitlines()[-3:] == printed[-3:]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (["--test-fold", "1"], "only Adience has folds"),
+        (["--cross-validate"], "only Adience has folds"),
+        (["--device", "quick"], "no device"),
+        (["--widths", "4", "--blocks", "1"], "no network can be made with widths"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], wrong: list[str], says: str
+) -> None:
+    write_folder(tmp_path / "data", count=4)
+    arguments = ["--recipe", "compact", "--data", "csv", "--path", str(tmp_path / "data"), "--iterations", "1"]
+    arguments += ["--cache", str(tmp_path / "cache"), "--output", str(tmp_path / "out.pt"), "--workers", "0"]
+    assert run_tool(main, [*arguments, *wrong]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert says in line
+
+
+@pytest.mark.parametrize("changes", [{"input": InputSpec(scale=1.0)}, {"labels": Labels(FAIRFACE_AGES[:3], GENDERS)}])
+def test_a_teacher_that_sees_or_says_something_else_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, Any]
+) -> None:
+    write_folder(tmp_path / "data", count=4)
+    save_checkpoint(replace(tiny_start(), **changes), tmp_path / "teacher.pt")
+    arguments = ["--recipe", "compact", "--data", "csv", "--path", str(tmp_path / "data"), "--iterations", "1"]
+    arguments += ["--cache", str(tmp_path / "cache"), "--output", str(tmp_path / "out.pt"), "--workers", "0"]
+    arguments += ["--age-buckets", "0-19,20-59,60+", "--teacher", str(tmp_path / "teacher.pt")]
+    assert run_tool(main, arguments) == 2
+    assert "a teacher must have" in capsys.readouterr().err

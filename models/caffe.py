@@ -10,7 +10,6 @@ writes two ONNX files, the mean and a manifest: a model that the app runs (needs
 from __future__ import annotations
 
 import argparse
-import itertools
 import re
 import sys
 from collections.abc import Sequence
@@ -24,9 +23,10 @@ from desktop_app.errors import AgelensError
 from models.caffe_format import read_mean
 from models.caffe_import import DEFAULT_MARGIN, CaffeFiles, ImportRequest, import_networks
 from models.catalogue import user_models_folder
-from models.manifest import MAX_LABELS, AgeLabel, Labels, ModelError
+from models.labels import ADIENCE_AGES, parse_age_buckets
+from models.manifest import AgeLabel, Labels, ModelError
 
-AGE_PRESETS: Final = {"adience-age": "0-2,4-6,8-13,15-20,25-32,38-43,48-53,60+"}
+AGE_PRESETS: Final = {"adience-age": ADIENCE_AGES}
 """The groups of the 2015 paper; its last one, 60-100, is open here."""
 
 GENDER_PRESETS: Final = {"adience-gender": "Male,Female"}
@@ -38,21 +38,9 @@ def parse_age_labels(text: str) -> tuple[AgeLabel, ...]:
     """The age groups of a preset's name or of a list such as `0-2,3-9,10-19,20+`.
 
     Raises:
-        ModelError: it is neither.
+        LabelError: it is neither.
     """
-    labels = []
-    for part in AGE_PRESETS.get(text, text).split(","):
-        match = re.fullmatch(r"\s*(\d{1,3})(?:-(\d{1,3})|(\+))\s*", part)
-        if match is None:
-            presets = ", ".join(AGE_PRESETS)
-            raise ModelError(f"{text!r} names no age groups; give {presets} or a list such as 0-2,3-9,10-19,20+")
-        low, high = int(match[1]), None if match[3] else int(match[2])
-        labels.append(AgeLabel(part.strip(), low, high))
-    if not 2 <= len(labels) <= MAX_LABELS or any(label.high is not None and label.high < label.low for label in labels):
-        raise ModelError(f"the age groups {text!r} make no sense; give at least two, each from young to old")
-    if any(one.low >= other.low for one, other in itertools.pairwise(labels)):
-        raise ModelError(f"the age groups {text!r} are not in order; give them from young to old")
-    return tuple(labels)
+    return AGE_PRESETS.get(text) or parse_age_buckets(text)
 
 
 def parse_gender_labels(text: str) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from models.caffe import parse_age_labels, parse_mean, run
 from models.caffe_format import MAX_FILE_BYTES, read_mean, read_weights
 from models.caffe_network import read_network
 from models.catalogue import load_package
+from models.labels import LabelError
 from models.manifest import ModelError
 from models.prototxt import parse_text
 from tests.models.caffe_files import (
@@ -448,7 +449,7 @@ def test_unusable_input_gives_one_line_and_leaves_nothing(tmp_path: Path, capsys
         (replaced(good, "--gender-weights", good[good.index("--weights") + 1]), "asks for 2×384"),
         (replaced(good, "--mean", good[good.index("--weights") + 1]), "Caffe mean"),
         (replaced(good, "--labels", "0-9,10-19,20+"), "8 classes apart, but 3 labels"),
-        (replaced(good, "--labels", "children"), "no age groups"),
+        (replaced(good, "--labels", "children"), "is no age group"),
         (replaced(good, "--gender-prototxt", str(gray)), "needs 3 channels"),
         (replaced(good, "--gender-prototxt", str(larger)), "the gender network 99"),
         (replaced(good, "--name", "Not good"), "may hold only"),
@@ -489,7 +490,7 @@ def test_wrong_arguments_give_one_line(capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.parametrize("text", ["", "0-2", "5-1,7-9", "10-12,4-6", "0-2,,4-6", "0-2,4-6-8", "²-3,4+"])
 def test_age_labels_that_make_no_sense(text: str) -> None:
-    with pytest.raises(ModelError) as caught:
+    with pytest.raises(LabelError) as caught:
         parse_age_labels(text)
     assert_one_sentence(caught.value)
 

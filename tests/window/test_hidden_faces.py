@@ -19,6 +19,24 @@ def sharpness(desk: Desk, picture: NDArray[np.uint8]) -> float:
     return float(cv2.Laplacian(cv2.cvtColor(inner, cv2.COLOR_BGR2GRAY), cv2.CV_64F).var())
 
 
+def is_concealed(desk: Desk) -> bool:
+    """Whether the picture that is shown has far less detail in the face than the frame it was made from."""
+    return sharpness(desk, desk.shown().picture) < sharpness(desk, desk.shown().frame.image) / 4
+
+
+def test_a_picture_that_is_paused_right_after_has_no_faces(desk: Desk) -> None:
+    desk.open_demo()
+    desk.wait_for_faces()
+    # The window offers it a moment after the picture came.
+    desk.wait(lambda: desk.window.actions_["play"].isEnabled())
+    desk.trigger("privacy")
+    desk.trigger("play")
+    desk.wait(lambda: desk.state == "paused")
+    desk.wait(lambda: is_concealed(desk))
+    desk.qtbot.wait(100)
+    assert is_concealed(desk)
+
+
 def test_faces_of_a_camera_that_fell_silent_are_hidden_too(desk: Desk) -> None:
     with network_camera() as camera:
         desk.open(camera.address)

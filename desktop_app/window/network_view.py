@@ -171,8 +171,8 @@ class NetworkView(QWidget):
         return ""
 
     def _ring(self) -> None:
-        # The view may be gone when its thread ends.
-        with contextlib.suppress(RuntimeError):
+        # The view may be gone when its thread ends; PySide says so with a TypeError while it is being destroyed.
+        with contextlib.suppress(RuntimeError, TypeError):
             self._news.emit()
 
     def _end_worker(self) -> None:

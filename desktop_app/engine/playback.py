@@ -124,11 +124,10 @@ class Playback:
             self._changed.notify_all()
 
     def redraw(self) -> None:
-        """Ask for the picture that stands still to be drawn again; no effect while pictures keep coming."""
+        """Have the picture drawn again if it stands still, or comes to do so before the next one."""
         with self._changed:
-            if self._paused or self._ended or self._is_slow():
-                self._redraw = True
-                self._changed.notify_all()
+            self._redraw = True
+            self._changed.notify_all()
 
     def stop(self) -> None:
         """Make `next_turn` say STOPPED from now on."""
@@ -158,7 +157,7 @@ class Playback:
                 self._changed.wait_for(self._has_turn)
                 if self._stopped:
                     return Turn.STOPPED
-                if self._redraw and self._seek_to is None:
+                if self._is_redraw_due() and self._seek_to is None:
                     self._redraw = False
                     return Turn.REDRAW
                 seeking, self._seek_to = self._seek_to, None
@@ -178,13 +177,14 @@ class Playback:
                 self._catch_up(source)
 
     def _has_turn(self) -> bool:
-        if self._stopped or self._redraw or self._seek_to is not None:
+        if self._stopped or self._is_redraw_due() or self._seek_to is not None:
             return True
         return not self._ended and (not self._paused or self._steps > 0)
 
-    def _is_slow(self) -> bool:
-        """Whether pictures come so rarely that a new label should not wait for the next one."""
-        return self._pending is not None and self._period_s > SLOW_PERIOD_S
+    def _is_redraw_due(self) -> bool:
+        """Whether a redraw is asked for that cannot wait for the next picture, which may be far away."""
+        is_slow = self._pending is not None and self._period_s > SLOW_PERIOD_S
+        return self._redraw and (self._paused or self._ended or is_slow)
 
     def _read(self, source: Source) -> Frame | None:
         """The next frame; the first one again after the last, where the source loops."""
@@ -234,7 +234,11 @@ class Playback:
                 return self._accept_late(late, info)
             disturbed = self._changed.wait_for(
                 lambda: (
-                    self._stopped or self._paused or self._redraw or self._seek_to is not None or self._anchor is None
+                    self._stopped
+                    or self._paused
+                    or self._is_redraw_due()
+                    or self._seek_to is not None
+                    or self._anchor is None
                 ),
                 max(due - now, 0.0),
             )
@@ -271,6 +275,7 @@ class Playback:
     def _note(self, frame: Frame, info: SourceInfo, *, at_once: bool) -> None:
         with self._changed:
             self._steps = max(self._steps - 1, 0)
+            self._redraw = False
             if at_once:
                 # Time goes on from the frame that was jumped to, which is shown as long as any other.
                 self._anchor = (time.monotonic(), _media_time(frame, info))

@@ -244,8 +244,6 @@ class SourceControl(QObject):
             session.play()
         else:
             session.pause()
-            # What was chosen just before may have missed the last picture, which now stays: faces to hide, above all.
-            self._window.options.refresh_style()
 
     def _step(self, frames: int) -> None:
         session = self._window.bridge.session

@@ -51,6 +51,21 @@ def test_seek_and_step_show_one_frame_while_paused() -> None:
     assert playback.next_turn(source) is Turn.REDRAW
 
 
+def test_a_redraw_that_was_asked_for_just_before_a_pause_is_not_lost() -> None:
+    source, playback = CountingSource(100), Playback()
+    assert index_of(playback.next_turn(source)) == 0
+    playback.redraw()
+    playback.pause()
+    assert playback.next_turn(source) is Turn.REDRAW
+    playback.redraw()
+    playback.step()
+    playback.play()
+    assert index_of(playback.next_turn(source)) == 1
+    playback.pause()
+    playback.step()
+    assert index_of(playback.next_turn(source)) == 2
+
+
 def test_a_paused_source_waits_until_told() -> None:
     source, playback = CountingSource(5), Playback()
     playback.pause()

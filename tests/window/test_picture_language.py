@@ -86,15 +86,7 @@ def test_recordings_show_the_windows_words_and_keep_english_predictions(desk: De
     desk.open(str(resource_path("demo_portrait.jpg")))
     session = desk.window.bridge.session
     assert session is not None
-    desk.wait(lambda: bool(session.status().model))
-    session.seek(0)
-
-    def is_labelled() -> bool:
-        # Has the picture that stands alone drawn again: its labels may have come before it stood.
-        session.set_mirror(False)
-        return desk.window.stage.view.composed is not None and shows(desk, CHINESE)
-
-    desk.wait(is_labelled)
+    desk.wait(lambda: desk.window.stage.view.composed is not None and shows(desk, CHINESE))
     desk.press(Qt.Key.Key_R)
     desk.wait(lambda: session.recording().frames > 0)
     desk.press(Qt.Key.Key_R)

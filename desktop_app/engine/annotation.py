@@ -16,19 +16,18 @@ from numpy.typing import NDArray
 from desktop_app.engine.flow import AnalysisSettings, Composed
 from desktop_app.engine.offline import OfflineAnalysis
 from desktop_app.errors import AgelensError
-from desktop_app.media.disk import NewFile, explain
+from desktop_app.media.disk import explain, write_whole
 from desktop_app.media.pictures import FOLDER_RATE
 from desktop_app.media.recorder import Recorder
 from desktop_app.media.sources import Source, SourceInfo, open_source, source_path
 from desktop_app.media.video_output import DEFAULT_RATE
 from desktop_app.vision.classifier import Classifier
 from desktop_app.vision.finder import FaceFinder
-from desktop_app.vision.predictions import PredictionWriter, face_rows
+from desktop_app.vision.predictions import PREDICTION_SUFFIXES, PredictionWriter, face_rows
 from models.catalogue import Catalogue
 
 VIDEO_SUFFIXES: Final = (".mp4", ".mkv")
 PICTURE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp")
-TABLE_SUFFIXES: Final = (".csv", ".jsonl")
 
 
 class AnnotationError(AgelensError):
@@ -150,7 +149,7 @@ def _check_outputs(request: AnnotationRequest) -> None:
                 raise AnnotationError(f"{path} cannot be written: {explain(error)}") from error
     if request.output is not None and request.output == request.predictions:
         raise AnnotationError("--output and --predictions name the same file; choose two")
-    if request.predictions is not None and request.predictions.suffix.lower() not in TABLE_SUFFIXES:
+    if request.predictions is not None and request.predictions.suffix.lower() not in PREDICTION_SUFFIXES:
         raise AnnotationError(f"{request.predictions.name} cannot hold predictions; name a .csv or .jsonl file")
 
 
@@ -264,12 +263,7 @@ def write_picture(path: Path, picture: NDArray[np.uint8], *, overwrite: bool) ->
     if not done:
         height, width = picture.shape[:2]
         raise AnnotationError(f"{path.name} cannot hold {width}×{height} pixels; name a .png picture instead")
-    file: NewFile | None = None
     try:
-        file = NewFile(path, overwrite=overwrite, staged=True)
-        file.write(encoded.tobytes())
-        file.commit()
+        write_whole(path, encoded.tobytes(), overwrite=overwrite)
     except OSError as error:
-        if file is not None:
-            file.discard()
         raise AnnotationError(f"{path} cannot be written: {explain(error)}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from desktop_app.vision.tracker import Track
 
 SourceState = Literal["idle", "connecting", "live", "paused", "reconnecting", "ended", "failed", "stopped"]
 RecordingState = Literal["idle", "recording", "paused", "finishing", "failed"]
+UNFINISHED: Final[frozenset[RecordingState]] = frozenset({"recording", "paused", "finishing"})
+"""States of a recording that still writes, or will."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,9 @@ from typing import Final
 
 from desktop_app.engine.capture import CaptureWorker
 from desktop_app.engine.flow import (
+    UNFINISHED,
     Composed,
     PlaybackPosition,
-    RecordingState,
     RecordingStatus,
     SessionSettings,
     SessionStatus,
@@ -46,7 +46,6 @@ STOP_S: Final = 0.8
 FINISH_S: Final = 5.0
 """How long `stop` waits for a recording to be finished: the user's work comes before a prompt end."""
 _REMEMBERED_PICTURES: Final = 16
-UNFINISHED: Final[frozenset[RecordingState]] = frozenset({"recording", "paused", "finishing"})
 
 
 def _nothing() -> None:

@@ -57,6 +57,26 @@ def has_room(path: Path, wanted_bytes: int) -> bool:
         return True
 
 
+def write_whole(path: Path, data: bytes, *, overwrite: bool) -> None:
+    """Write a file whole or not at all.
+
+    Args:
+        path: its name.
+        data: all of its bytes.
+        overwrite: replace an existing file.
+
+    Raises:
+        OSError: it cannot be written; FileExistsError if it exists and `overwrite` is not set.
+    """
+    file = NewFile(path, overwrite=overwrite, staged=True)
+    try:
+        file.write(data)
+        file.commit()
+    except OSError:
+        file.discard()
+        raise
+
+
 class NewFile:
     """A binary file that is made anew: whole writes, a mark to fall back to, nothing lost by accident.
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.errors import AgelensError
-from desktop_app.media.disk import NewFile, explain
+from desktop_app.media.disk import explain, write_whole
 from desktop_app.vision.predictions import FaceRow
 
 KEYWORD: Final = "Agelens"
@@ -70,9 +70,9 @@ def save_snapshot(
     encoded, png = cv2.imencode(".png", image)
     if not encoded:
         raise SnapshotError(f"Cannot save “{path}”: the picture could not be encoded; try again.")
-    _write_whole(path, _insert_text(png.tobytes(), _to_json(content)), overwrite=overwrite)
+    _save(path, _insert_text(png.tobytes(), _to_json(content)), overwrite=overwrite)
     if json_beside:
-        _write_whole(beside, _to_json(content, indent=2) + b"\n", overwrite=overwrite)
+        _save(beside, _to_json(content, indent=2) + b"\n", overwrite=overwrite)
     return path
 
 
@@ -178,14 +178,8 @@ def _read_chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
         position += 12 + length
 
 
-def _write_whole(path: Path, data: bytes, *, overwrite: bool) -> None:
+def _save(path: Path, data: bytes, *, overwrite: bool) -> None:
     try:
-        file = NewFile(path, overwrite=overwrite, staged=True)
+        write_whole(path, data, overwrite=overwrite)
     except OSError as error:
-        raise SnapshotError(f"Cannot save “{path}”: {explain(error)}.") from error
-    try:
-        file.write(data)
-        file.commit()
-    except OSError as error:
-        file.discard()
         raise SnapshotError(f"Cannot save “{path}”: {explain(error)}.") from error

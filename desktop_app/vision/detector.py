@@ -24,9 +24,10 @@ MODEL_FILES: Final[dict[DetectorRange, str]] = {
 }
 _SHRUNK_SIDE: Final = 960
 _SHRUNK_FROM: Final = 2560
-_BORDERED_SIDE: Final = 2560
 """Pictures whose longer side has so many pixels are shrunk first: the models' inputs have 128 and 192, and moving all
 of the pixels through MediaPipe takes longer than the models."""
+_BORDERED_SIDE: Final = 2560
+"""Longer side of the largest picture that gets a border: around a panorama it would make gigabytes of it."""
 MODELS_FOLDER: Final = Path(__file__).resolve().parents[2] / "models"
 
 
@@ -86,8 +87,7 @@ class FaceDetector(Closing):
         height, width = image.shape[:2]
         factor = max(height, width) // _SHRUNK_SIDE if max(height, width) >= _SHRUNK_FROM else 1
         if factor > 1:
-            size = (max(round(width / factor), 1), max(round(height / factor), 1))
-            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+            image = _shrunk(image, factor, cv2.INTER_LINEAR)
         rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
         # MediaPipe 1.x borrows the pixels without keeping the array alive: `rgb` must outlive `detect`.
         found = self._detector.detect(mp.Image(image_format=mp.ImageFormat.SRGB, data=rgb)).detections
@@ -109,12 +109,9 @@ class FaceDetector(Closing):
         detections = self.detect(image)
         if detections:
             return detections
-        height, width = image.shape[:2]
-        factor = max(max(height, width) / _BORDERED_SIDE, 1.0)
+        factor = max(max(image.shape[:2]) / _BORDERED_SIDE, 1.0)
         if factor > 1:
-            # A border around a panorama would make gigabytes of it.
-            size = (max(round(width / factor), 1), max(round(height / factor), 1))
-            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+            image = _shrunk(image, factor, cv2.INTER_AREA)
         border = max(image.shape[:2]) // 2
         padded = cv2.copyMakeBorder(image, border, border, border, border, cv2.BORDER_CONSTANT, value=(0, 0, 0))
         return [_scaled(shifted(one, -border, -border), factor) for one in self.detect(np.asarray(padded, np.uint8))]
@@ -128,6 +125,12 @@ class FaceDetector(Closing):
 def shifted(detection: Detection, dx: float, dy: float) -> Detection:
     """The same detection moved by (dx, dy) pixels."""
     return Detection(detection.box.shifted(dx, dy), detection.score, detection.landmarks.shifted(dx, dy))
+
+
+def _shrunk(image: NDArray[np.uint8], factor: float, interpolation: int) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    size = (max(round(width / factor), 1), max(round(height / factor), 1))
+    return np.asarray(cv2.resize(image, size, interpolation=interpolation), np.uint8)
 
 
 def _scaled(detection: Detection, factor: float) -> Detection:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from desktop_app.vision.smoothing import Label
     from desktop_app.vision.tracker import Track
 
+PREDICTION_SUFFIXES: Final = (".csv", ".jsonl")
 FIELDS: Final = (
     "frame",
     "time_s",
@@ -127,7 +128,7 @@ class PredictionWriter(Closing):
 
     def __init__(self, path: Path, *, overwrite: bool = False) -> None:
         suffix = path.suffix.lower()
-        if suffix not in (".csv", ".jsonl"):
+        if suffix not in PREDICTION_SUFFIXES:
             raise PredictionFileError(
                 f"Cannot write predictions to “{path.name}”: choose a name that ends in .csv or .jsonl."
             )

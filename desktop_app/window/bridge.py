@@ -10,11 +10,11 @@ from typing import Final
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from desktop_app.engine.flow import UNFINISHED
 from desktop_app.engine.session import Composed, RecordingStatus, Session, SessionSettings, SessionStatus
 
 STOP_LIMIT_S: Final = 3.0
 IDLE: Final = SessionStatus()
-_UNFINISHED: Final = {"recording", "paused", "finishing"}
 
 
 class SessionBridge(QObject):
@@ -91,7 +91,7 @@ class SessionBridge(QObject):
 
     def _switch(self, previous: Session | None, following: Session | None) -> None:
         if previous is not None:
-            unfinished = previous.recording().state in _UNFINISHED
+            unfinished = previous.recording().state in UNFINISHED
             previous.stop()
             if unfinished:
                 self._emit(self._left.emit, _await_recording(previous))

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QApplication
 
-from desktop_app.engine.flow import RecordingStatus
-from desktop_app.window.control_bar import RECORDING_STATES
+from desktop_app.engine.flow import UNFINISHED, RecordingStatus
 from desktop_app.window.saving import Saver
 from desktop_app.window.translation import translate_message
 from desktop_app.window.widgets import capitalised
@@ -56,7 +55,7 @@ class CaptureControl(QObject):
         self._window.stage.show_recording(self._window.control_bar.elapsed_text)
         for name in ("screenshot", "burst", "copy"):
             self._window.actions_[name].setEnabled(shown)
-        if before.state in RECORDING_STATES and status.state not in RECORDING_STATES:
+        if before.state in UNFINISHED and status.state not in UNFINISHED:
             self.announce(status)
 
     @Slot(object)
@@ -93,7 +92,7 @@ class CaptureControl(QObject):
         session = self._window.bridge.session
         if session is None:
             return
-        if session.recording().state in RECORDING_STATES:
+        if session.recording().state in UNFINISHED:
             session.stop_recording()
         else:
             self._saver.start_recording(session, self._window.settings)

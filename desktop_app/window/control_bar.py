@@ -5,12 +5,10 @@ from __future__ import annotations
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QMenu, QToolButton, QWidget
 
-from desktop_app.engine.flow import RecordingStatus
+from desktop_app.engine.flow import UNFINISHED, RecordingStatus
 from desktop_app.window.actions import Actions
 from desktop_app.window.theme import current_theme, icon
 from desktop_app.window.widgets import format_size, format_time, make_button, make_label, name_after_action
-
-RECORDING_STATES = frozenset({"recording", "paused", "finishing"})
 
 
 class ControlBar(QFrame):
@@ -65,7 +63,7 @@ class ControlBar(QFrame):
             enabled: whether there is a picture to record.
         """
         before, self._status = self._status, status
-        active = status.state in RECORDING_STATES
+        active = status.state in UNFINISHED
         self._actions["record"].setEnabled((enabled or active) and status.state != "finishing")
         self._actions["record"].setChecked(active)
         self._actions["pause_recording"].setEnabled(status.state in {"recording", "paused"})
@@ -79,7 +77,7 @@ class ControlBar(QFrame):
 
     def refresh(self) -> None:
         """Set texts and icons for the state, the language and the theme."""
-        active = self._status.state in RECORDING_STATES
+        active = self._status.state in UNFINISHED
         paused = self._status.state == "paused"
         theme, action = current_theme(), self._actions["record"]
         if active:

@@ -91,6 +91,11 @@ class HistoryPlot(QWidget):
             self._latest = tuple(latest)
             self._write_legend()
 
+    def clear(self) -> None:
+        """Draw no curves."""
+        series = len(self._names)
+        self.show_history(np.zeros(0), np.zeros((0, series)), ["–"] * series)
+
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
         """Get the plot, the first time."""
         if not self._asked_for:

@@ -195,8 +195,8 @@ class StatisticsPanel(QWidget):
 
     def _draw_nothing(self) -> None:
         """Empty everything: what was measured of a source that is gone says nothing of the present."""
-        for plot, series in ((self._rates, 4), (self._latency, 2)):
-            plot.show_history(np.zeros(0), np.zeros((0, series)), ["–"] * series)
+        for plot in (self._rates, self._latency):
+            plot.clear()
         self._stages.set_bars(())
         for value in self._values.values():
             value.setText("–")

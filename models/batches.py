@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import cv2
@@ -31,11 +31,13 @@ class Faces:
         pictures: N×256×256×3 uint8, BGR.
         targets: by head: N int64, -1 where unknown.
         rows: which of the N belong to this set.
+        answers: by head: N×K float32, the probabilities that a teacher gave; empty where there is none.
     """
 
     pictures: NDArray[np.uint8]
     targets: Mapping[str, NDArray[np.int64]]
     rows: NDArray[np.int64]
+    answers: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """How many faces."""
@@ -61,7 +63,7 @@ class Views(Dataset[Any]):
     def __len__(self) -> int:
         return len(self._order) // self._batch_size - self._first
 
-    def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
         if index >= len(self):
             raise IndexError(index)
         # Each worker process has its own OpenCV, whose threads would fight with PyTorch's.
@@ -71,7 +73,8 @@ class Views(Dataset[Any]):
         rows = self._order[number * self._batch_size : (number + 1) * self._batch_size]
         views = np.stack([self._recipe.view(np.asarray(self._faces.pictures[row]), self._side, rng) for row in rows])
         targets = {head: torch.from_numpy(values[rows]) for head, values in self._faces.targets.items()}
-        return torch.from_numpy(views), targets
+        answers = {head: torch.from_numpy(values[rows]) for head, values in self._faces.answers.items()}
+        return torch.from_numpy(views), targets, answers
 
 
 class Normaliser(nn.Module):

@@ -33,6 +33,7 @@ from models.manifest import AgeLabel, InputSpec, Labels
 from models.networks import INPUT_SIZE, NetworkSpec, build_network
 from models.prepare import Prepared, add_data_options, cache_folder, prepare, read_chosen
 from models.recipes import DEFAULT_SIDES, CompactRecipe, PaperRecipe, Recipe
+from models.soft_labels import load_soft_labels
 from models.tool import ToolError, not_negative, positive, positive_real, run_tool
 from models.trainer import DEFAULT_WORKERS, Budget, Trainer, TrainingSettings
 
@@ -42,10 +43,11 @@ PAPER_ITERATIONS: Final = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What to learn from and what to judge on."""
+    """What to learn from and what to judge on; `prepared` has the pictures to learn from."""
 
     train: Faces
     validation: Faces
+    prepared: Prepared
 
 
 def age_groups(options: argparse.Namespace) -> tuple[AgeLabel, ...]:
@@ -79,9 +81,10 @@ def load_split(options: argparse.Namespace, ages: tuple[AgeLabel, ...], heads: S
         return Split(
             as_faces(prepared, targets, np.arange(len(prepared))),
             as_faces(held_out, _targets(held_out, ages, heads), np.arange(len(held_out))),
+            prepared,
         )
     train, validation = split_rows(prepared, test_fold=options.test_fold, seed=options.seed)
-    return Split(as_faces(prepared, targets, train), as_faces(prepared, targets, validation))
+    return Split(as_faces(prepared, targets, train), as_faces(prepared, targets, validation), prepared)
 
 
 def make_start(options: argparse.Namespace, ages: tuple[AgeLabel, ...], train: Faces) -> tuple[Checkpoint, Recipe]:
@@ -143,6 +146,10 @@ def train(options: argparse.Namespace, output: Path) -> dict[str, float]:
         raise ToolError(f"{options.teacher} answers other questions; a teacher must have the labels of its student")
     if teacher and (teacher.input != start.input or teacher.mean_image is not None or start.mean_image is not None):
         raise ToolError(f"{options.teacher} takes other pixels; a teacher must have the mean and scale of its student")
+    faces = split.train
+    if options.soft_labels:
+        answers = load_soft_labels(options.soft_labels, split.prepared, start.labels)
+        faces = replace(faces, answers={head: answers[head] for head in heads})
     settings = TrainingSettings(
         budget=budget,
         seed=options.seed,
@@ -150,9 +157,9 @@ def train(options: argparse.Namespace, output: Path) -> dict[str, float]:
         workers=options.workers,
         bfloat16=options.bfloat16,
         teacher=teacher.network() if teacher else None,
-        teacher_weights=dict.fromkeys(heads, 1.0) if teacher else None,
+        teacher_weights=dict.fromkeys(heads, options.teacher_weight) if teacher or faces.answers else None,
     )
-    trainer = Trainer(start, recipe, split.train, output, settings)
+    trainer = Trainer(start, recipe, faces, output, settings)
 
     def report(network: nn.Module, line: str) -> None:
         scores = judge(network, start, split.validation)
@@ -208,6 +215,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=positive_real, help="time to train for, instead of steps")
     parser.add_argument("--init", type=Path, metavar="FILE", help="checkpoint to start from")
     parser.add_argument("--teacher", type=Path, metavar="FILE", help="checkpoint whose answers are learnt as well")
+    parser.add_argument("--soft-labels", type=Path, metavar="FILE", help="answers to learn, from models.soft_labels")
+    parser.add_argument(
+        "--teacher-weight", type=positive_real, default=1.0, help="how much such answers count beside the labels"
+    )
     parser.add_argument("--rate", type=positive_real, help="highest learning rate (paper 1e-3, compact 3e-3)")
     parser.add_argument("--seed", type=not_negative, default=0, help="where all chance comes from")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from models.batches import Faces, Normaliser, Views
 from models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from models.networks import build_network, head_logits, load_state
-from models.recipes import Recipe, distillation_loss
+from models.recipes import Logits, Recipe, distillation_loss
 from models.tool import ToolError, progress, uninterrupted
 
 DEFAULT_WORKERS: Final = 1 if sys.platform == "linux" else 0
@@ -50,7 +50,7 @@ class TrainingSettings:
         workers: processes that make views; 0 makes them in between.
         save_every_s: seconds between checkpoints.
         teacher: a network whose answers are targets too.
-        teacher_weights: how much they count, by head.
+        teacher_weights: how much those answers count, by head, and the ones that came with the faces.
         freeze_norms: leaves batch normalisation's running statistics as they are.
         bfloat16: convolutions and products in half the width, about 1.6 times as fast on CPUs and GPUs that have
             instructions for it; weights, norms and losses stay float32.
@@ -126,10 +126,10 @@ class Trainer:
         with progress(nothing, "training", quiet=self._settings.quiet) as bar:
             while self._progress() < 1:
                 epoch = self._iteration // self._per_epoch
-                for pixels, targets in self._batches(epoch):
+                for views, targets, answers in self._batches(epoch):
                     # A checkpoint of half a step would not go on to the same end.
                     with uninterrupted():
-                        self._step(pixels, targets)
+                        self._step(views, targets, answers)
                     self._elapsed_s = time.monotonic() - began_at
                     bar.update()
                     bar.set_postfix_str(f"{self._progress():.1%} loss {self._loss:.3f}", refresh=False)
@@ -149,7 +149,7 @@ class Trainer:
     def _progress(self) -> float:
         return self._settings.budget.progress(self._iteration, self._elapsed_s)
 
-    def _batches(self, epoch: int) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    def _batches(self, epoch: int) -> Iterator[tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]]:
         views = Views(
             self._faces,
             self._recipe,
@@ -171,7 +171,7 @@ class Trainer:
         )
         yield from loader
 
-    def _step(self, views: Tensor, targets: Mapping[str, Tensor]) -> None:
+    def _step(self, views: Tensor, targets: Mapping[str, Tensor], answers: Mapping[str, Tensor]) -> None:
         rate = self._recipe.rate(self._iteration, self._progress())
         for group in self._optimiser.param_groups:
             group["lr"] = rate * group["factor"]
@@ -180,7 +180,7 @@ class Trainer:
         pixels = self._normaliser(views.to(self._device))
         logits = self._answers(self._network, pixels)
         loss = self._recipe.loss(logits, {head: one.to(self._device) for head, one in targets.items()})
-        loss = loss + self._teaching(pixels, logits)
+        loss = loss + self._teaching(pixels, logits, answers)
         self._optimiser.zero_grad()
         loss.backward()
         if math.isfinite(self._recipe.largest_gradient):
@@ -198,15 +198,18 @@ class Trainer:
             answer = network(pixels)
         return {head: logits.float() for head, logits in head_logits(self._start.spec, answer).items()}
 
-    def _teaching(self, pixels: Tensor, logits: Mapping[str, Tensor]) -> Tensor:
+    def _teaching(self, pixels: Tensor, logits: Logits, kept: Mapping[str, Tensor]) -> Tensor:
+        """How far the network is from its teachers: the one that is asked now, and the answers that were kept."""
         teacher, weights = self._settings.teacher, self._settings.teacher_weights or {}
+        # The logarithm of a probability is a logit of the same answer.
+        lessons = [{head: one.to(self._device).clamp(min=1e-6).log() for head, one in kept.items()}] if kept else []
+        if teacher is not None:
+            with torch.no_grad():
+                lessons.append(self._answers(teacher.to(self._device), pixels))
         total = pixels.new_zeros(())
-        if teacher is None:
-            return total
-        with torch.no_grad():
-            answers = self._answers(teacher.to(self._device), pixels)
-        for head, weight in weights.items():
-            total = total + weight * distillation_loss(logits[head], answers[head])
+        for lesson in lessons:
+            for head, weight in weights.items():
+                total = total + weight * distillation_loss(logits[head], lesson[head])
         return total
 
     def _average_weights(self) -> None:

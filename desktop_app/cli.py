@@ -208,7 +208,8 @@ def _run_annotate(options: argparse.Namespace) -> int:
                 bar.set_postfix(faces=progress.faces, refresh=False)
                 if progress.notice and progress.notice != told:
                     told = progress.notice
-                    bar.write(f"agelens: {told}", file=sys.stderr)
+                    with bar.external_write_mode(file=sys.stderr):
+                        say(told)
     finally:
         if dropped:
             say(f"pictures that came faster than they could be looked at and are left out: {dropped}")

@@ -23,7 +23,7 @@ from models.manifest import (
     Mean,
     ModelError,
     OutputSpec,
-    is_model_name,
+    check_model_name,
     sha256_of,
 )
 from models.manifest_writer import write_manifest
@@ -94,8 +94,7 @@ def import_networks(request: ImportRequest, folder: Path, *, overwrite: bool = F
         ModelError: a file is unusable, the networks do not go with each other or with the labels, the model is there
             already, or the folder cannot be written to.
     """
-    if not is_model_name(request.name):
-        raise ModelError(f"the name {request.name!r} may hold only a-z, 0-9, '.' and '-'; give another --name")
+    check_model_name(request.name)
     if not (math.isfinite(request.scale) and request.scale) or not 0.5 <= request.margin <= 4:
         raise ModelError(
             "the scale must not be 0 and the margin must lie between 0.5 and 4; correct --scale or --margin"

@@ -89,6 +89,8 @@ def _numbers(evaluation: Mapping[str, Any]) -> str:
         "| | |",
         "|---|---|",
     ]
+    if evaluation.get("not_read"):
+        lines[2] += f" {evaluation['not_read']} pictures could not be read."
     lines += [f"| {SCORE_NAMES.get(name, name)} | {value:.3f} |" for name, value in evaluation["scores"].items()]
     return "\n".join(lines)
 

@@ -11,7 +11,6 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -28,8 +27,9 @@ from models.labels import GENDERS, gender_targets
 from models.manifest import Labels, read_manifest
 from models.manifest_writer import write_manifest
 from models.metrics import Answers, GroupScore, Report, measure
+from models.pictures import DataError, read_ahead
 from models.prepare import add_data_options, age_targets, read_chosen
-from models.tool import ToolError, progress, run_tool
+from models.tool import ToolError, progress, run_tool, warn
 
 BATCH: Final = 32
 SCORE_DIGITS: Final = 4
@@ -44,6 +44,7 @@ class Evaluation:
         data: what the pictures are.
         images: how many faces were judged.
         not_found: pictures in which the detector found no face; they count in no score.
+        not_read: pictures that cannot be read; they count in no score.
         ages_left_out: faces whose labelled age lies in none, or in several, of the model's groups.
         oversample: whether ten views were averaged.
         report: the numbers.
@@ -53,6 +54,7 @@ class Evaluation:
     data: str
     images: int
     not_found: int
+    not_read: int
     ages_left_out: int
     oversample: bool
     report: Report
@@ -68,15 +70,16 @@ def evaluate(samples: Sequence[Sample], classifier: Classifier, *, data: str, ov
         oversample: what the classifier was made with, for the record.
 
     Raises:
-        DataError: a picture cannot be read.
+        DataError: none of the first pictures can be read.
         ToolError: no face was found at all.
         LabelError: the model's genders are not those of the data.
     """
     labels = classifier.labels
     genders = gender_targets(np.array([*range(len(GENDERS)), -1]), labels.genders)
     kept: list[Sample] = []
+    unread: list[Sample] = []
     predictions: list[Prediction] = []
-    for found, crops in _batches(samples, classifier):
+    for found, crops in _batches(samples, classifier, unread):
         kept += found
         predictions += classifier.classify(crops)
     if not predictions:
@@ -86,7 +89,8 @@ def evaluate(samples: Sequence[Sample], classifier: Classifier, *, data: str, ov
         model=classifier.package.name,
         data=data,
         images=len(kept),
-        not_found=len(samples) - len(kept),
+        not_found=len(samples) - len(kept) - len(unread),
+        not_read=len(unread),
         ages_left_out=sum(
             1 for one, target in zip(kept, answers.age_target, strict=True) if one.age is not None and target < 0
         ),
@@ -95,12 +99,19 @@ def evaluate(samples: Sequence[Sample], classifier: Classifier, *, data: str, ov
     )
 
 
-def _batches(samples: Sequence[Sample], classifier: Classifier) -> Iterator[tuple[list[Sample], NDArray[np.uint8]]]:
-    """The samples in which a face is found, and their crops, a batch at a time."""
+def _batches(
+    samples: Sequence[Sample], classifier: Classifier, unread: list[Sample]
+) -> Iterator[tuple[list[Sample], NDArray[np.uint8]]]:
+    """The samples in which a face is found, and their crops, a batch at a time; those not read go to `unread`."""
     kept: list[Sample] = []
     crops: list[NDArray[np.uint8]] = []
-    with FaceDetector("short") as detector, ThreadPoolExecutor(1) as pool:
-        for sample, image in zip(progress(samples, "evaluating"), _read_ahead(pool, samples), strict=True):
+    images = read_ahead([one.picture for one in samples])
+    with FaceDetector("short") as detector:
+        for sample, image in zip(progress(samples, "evaluating"), images, strict=True):
+            if isinstance(image, DataError):
+                unread.append(sample)
+                warn(f"{image} (it is left out)")
+                continue
             face = largest(detector.detect_still(image))
             if face is None:
                 continue
@@ -111,11 +122,6 @@ def _batches(samples: Sequence[Sample], classifier: Classifier) -> Iterator[tupl
                 kept, crops = [], []
     if crops:
         yield kept, np.stack(crops)
-
-
-def _read_ahead(pool: ThreadPoolExecutor, samples: Sequence[Sample]) -> Iterator[NDArray[np.uint8]]:
-    for start in range(0, len(samples), BATCH):
-        yield from pool.map(lambda one: one.picture.read(), samples[start : start + BATCH])
 
 
 def _answers(
@@ -142,6 +148,7 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "data": evaluation.data,
         "images": evaluation.images,
         "not_found": evaluation.not_found,
+        "not_read": evaluation.not_read,
         "ages_left_out": evaluation.ages_left_out,
         "oversample": evaluation.oversample,
         "scores": _rounded(report.scores),
@@ -162,6 +169,8 @@ def as_text(evaluation: Evaluation) -> str:
     report = evaluation.report
     lines = [f"{evaluation.model} on {evaluation.data}: {evaluation.images} faces"]
     lines += [f"  no face found in {evaluation.not_found} pictures (not counted)"]
+    if evaluation.not_read:
+        lines += [f"  {evaluation.not_read} pictures cannot be read (not counted)"]
     if evaluation.ages_left_out:
         lines += [f"  ages of {evaluation.ages_left_out} faces are in no single age group of the model (not counted)"]
     lines += [f"  {name:<26} {value:.4f}" for name, value in report.scores.items()]

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from models.checkpoints import Checkpoint, load_checkpoint
 from models.layers import fold_norms
-from models.manifest import InputSpec, Labels, Manifest, OutputSpec, is_model_name, sha256_of
+from models.manifest import InputSpec, Labels, Manifest, OutputSpec, check_model_name, sha256_of
 from models.manifest_writer import write_manifest
 from models.networks import INPUT_SIZE, NetworkSpec
 from models.onnx_weights import SPEC_KEY, Storage, quantise_static, store_weights
@@ -82,10 +82,10 @@ def export_model(checkpoints: Sequence[Checkpoint], settings: ExportSettings) ->
     Raises:
         ToolError: the networks do not make a model, a file exists, or ONNX Runtime disagrees with PyTorch.
         NetworkError: a checkpoint's weights do not fit.
+        ModelError: no model can be called that.
     """
     by_head = _by_head(checkpoints)
-    if not is_model_name(settings.name):
-        raise ToolError(f"the name {settings.name!r} may hold only a-z, 0-9, '.' and '-'")
+    check_model_name(settings.name)
     manifest_path = settings.folder / f"{settings.name}.toml"
     mean_file = f"{settings.name}-mean.npy"
     files = {

@@ -27,7 +27,7 @@ from models.checkpoints import Checkpoint, load_checkpoint
 from models.evaluate import as_text, evaluate, write_scores
 from models.export import ExportSettings, export_model
 from models.labels import gender_targets, parse_age_buckets
-from models.manifest import AgeLabel, Labels, is_model_name
+from models.manifest import AgeLabel, Labels, check_model_name
 from models.prepare import Prepared, add_data_options, cache_folder, prepare, read_chosen
 from models.recipes import CompactRecipe
 from models.restore import checkpoints_from_package, with_ages
@@ -206,8 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         workers=options.workers,
         overwrite=options.overwrite,
     )
-    if not is_model_name(settings.name):
-        raise ToolError(f"the name {settings.name!r} may hold only a-z, 0-9, '.' and '-'; give another --name")
+    check_model_name(settings.name)
     refuse_existing(settings.folder / f"{settings.name}.toml", overwrite=settings.overwrite)
     if options.checkpoint:
         checkpoints = [load_checkpoint(path) for path in options.checkpoint]

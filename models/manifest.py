@@ -102,6 +102,19 @@ def is_model_name(name: str) -> bool:
     return re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name) is not None
 
 
+def check_model_name(name: str) -> None:
+    """Guard the name of a model that is to be written.
+
+    Raises:
+        ModelError: no model can be called that.
+    """
+    if not is_model_name(name):
+        raise ModelError(
+            f"the name {name!r} may hold only a-z, 0-9, '.' and '-', the first of them a letter or digit; "
+            "give another --name"
+        )
+
+
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as stream:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +19,9 @@ from desktop_app.errors import AgelensError
 
 _ZIP_ERRORS: Final = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError)
 """Damaged, cut off, not there; RuntimeError: encrypted, or packed in a way that Python lacks."""
+
+READ_AHEAD: Final = 64
+"""Pictures that are read while others are worked on: bounds the memory of large ones."""
 
 
 class DataError(AgelensError):
@@ -49,6 +54,38 @@ class Picture:
     def __str__(self) -> str:
         """The path, with the member of a zip file behind a colon."""
         return f"{self.path}:{self.member}" if self.member else str(self.path)
+
+
+def read_ahead(pictures: Sequence[Picture]) -> Iterator[NDArray[np.uint8] | DataError]:
+    """Read pictures in a second thread, a few ahead of the one that is being worked on.
+
+    Yields:
+        H×W×3 uint8, BGR, or why that picture cannot be read: one bad file of thousands must not stop hours of work.
+
+    Raises:
+        DataError: none of the first ones can be read, so that something else is wrong.
+    """
+    unread: list[DataError] = []
+    any_read = False
+    with ThreadPoolExecutor(1) as pool:
+        for start in range(0, len(pictures), READ_AHEAD):
+            for image in pool.map(_read_or_error, pictures[start : start + READ_AHEAD]):
+                if isinstance(image, DataError) and not any_read:
+                    unread.append(image)
+                    continue
+                any_read = True
+                yield from unread
+                unread.clear()
+                yield image
+            if unread:
+                raise unread[0]
+
+
+def _read_or_error(picture: Picture) -> NDArray[np.uint8] | DataError:
+    try:
+        return picture.read()
+    except DataError as error:
+        return error
 
 
 @dataclass(slots=True)

@@ -11,7 +11,6 @@ import argparse
 import hashlib
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, cast, get_args
@@ -25,8 +24,8 @@ from desktop_app.vision.detector import Detection, FaceDetector, largest, shifte
 from models.datasets import DataName, Sample, read_data
 from models.labels import age_class
 from models.manifest import AgeLabel
-from models.pictures import DataError
-from models.tool import ToolError, positive, progress, run_tool
+from models.pictures import DataError, read_ahead
+from models.tool import ToolError, positive, progress, run_tool, warn
 
 PICTURES, LABELS = "pictures.npy", "labels.npz"
 MIN_SCORE: Final = 0.3
@@ -47,6 +46,7 @@ class Prepared:
         race: N texts, empty where it is unknown.
         fold: N int64, -1 where there is none.
         found: N bool: whether the detector found the face; where not, the whole picture stands in.
+        readable: N bool: whether the picture could be read; where not, it is black and has no labels.
         margin: side of the centre 227×227 over the side of the detector's box.
     """
 
@@ -58,6 +58,7 @@ class Prepared:
     race: NDArray[np.str_]
     fold: NDArray[np.int64]
     found: NDArray[np.bool_]
+    readable: NDArray[np.bool_]
     margin: float
 
     def ages(self, labels: Sequence[AgeLabel]) -> NDArray[np.int64]:
@@ -83,7 +84,7 @@ def age_targets(low: NDArray[np.float32], high: NDArray[np.float32], labels: Seq
 
 
 def prepare(samples: Sequence[Sample], folder: Path, *, margin: float = DEFAULT_MARGIN) -> Prepared:
-    """Cut the faces out and write them, unless that was done before.
+    """Cut the faces out and write them, unless that was done before; pictures that cannot be read are told of.
 
     Args:
         samples: the data set.
@@ -91,28 +92,32 @@ def prepare(samples: Sequence[Sample], folder: Path, *, margin: float = DEFAULT_
         margin: side of the centre 227×227 over the side of the detector's box.
 
     Raises:
-        DataError: a picture cannot be read, or the folder holds another data set.
+        DataError: none of the first pictures can be read, or the folder holds another data set.
     """
     if (folder / LABELS).is_file():
         prepared = load_prepared(folder)
         if list(prepared.names) != [one.name for one in samples] or prepared.margin != margin:
             raise DataError(f"{folder} holds other pictures; choose another --cache or delete it")
         # The labels may have been corrected meanwhile.
-        _write_labels(samples, prepared.found, margin, folder / LABELS)
+        _write_labels(samples, prepared.found, prepared.readable, margin, folder / LABELS)
         return load_prepared(folder)
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{PICTURES}.partial"
     shape = (len(samples), OVERSAMPLE_SIZE, OVERSAMPLE_SIZE, 3)
     pictures = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
-    found = np.zeros(len(samples), bool)
+    found, readable = np.zeros(len(samples), bool), np.ones(len(samples), bool)
     faces = _cut_faces(samples, margin)
-    for index, (face, was_found) in enumerate(progress(faces, "preparing", total=len(samples))):
-        pictures[index], found[index] = face, was_found
+    for index, face in enumerate(progress(faces, "preparing", total=len(samples))):
+        if isinstance(face, DataError):
+            readable[index] = False
+            warn(f"{face} (it is left out)")
+        else:
+            pictures[index], found[index] = face
     pictures.flush()
     del pictures
     partial.replace(folder / PICTURES)
     # The labels come last: a folder that has them is complete.
-    _write_labels(samples, found, margin, folder / LABELS)
+    _write_labels(samples, found, readable, margin, folder / LABELS)
     return load_prepared(folder)
 
 
@@ -125,7 +130,10 @@ def load_prepared(folder: Path) -> Prepared:
     try:
         pictures = np.load(folder / PICTURES, mmap_mode="r", allow_pickle=False)
         with np.load(folder / LABELS, allow_pickle=False) as labels:
-            prepared = Prepared(pictures, **{name: labels[name] for name in _COLUMNS}, margin=float(labels["margin"]))
+            columns = {name: labels[name] for name in _COLUMNS}
+            # Sets from before pictures could be left out are whole.
+            readable = labels["readable"] if "readable" in labels else np.ones(len(columns["names"]), bool)
+            prepared = Prepared(pictures, **columns, readable=readable, margin=float(labels["margin"]))
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{folder} holds no prepared data set; make it with python -m models.prepare") from error
     if len(pictures) != len(prepared) or pictures.shape[1:] != (OVERSAMPLE_SIZE, OVERSAMPLE_SIZE, 3):
@@ -166,32 +174,37 @@ def _is_central(detection: Detection, width: int, height: int) -> bool:
     )
 
 
-def _cut_faces(samples: Sequence[Sample], margin: float) -> Iterator[tuple[NDArray[np.uint8], bool]]:
+def _cut_faces(samples: Sequence[Sample], margin: float) -> Iterator[tuple[NDArray[np.uint8], bool] | DataError]:
     wide = margin * OVERSAMPLE_SIZE / CROP_SIZE
-    # Reading ahead in a second thread: decoding a picture takes as long as finding the face.
-    with FaceDetector("short", min_score=MIN_SCORE) as detector, ThreadPoolExecutor(1) as pool:
-        for start in range(0, len(samples), 64):
-            for image in pool.map(lambda one: one.picture.read(), samples[start : start + 64]):
-                face = find_face(detector, image)
-                if face is None:
-                    whole = cv2.resize(image, (OVERSAMPLE_SIZE, OVERSAMPLE_SIZE), interpolation=cv2.INTER_AREA)
-                    yield np.asarray(whole, np.uint8), False
-                else:
-                    yield crop_face(image, face, size=OVERSAMPLE_SIZE, margin=wide), True
+    with FaceDetector("short", min_score=MIN_SCORE) as detector:
+        for image in read_ahead([one.picture for one in samples]):
+            if isinstance(image, DataError):
+                yield image
+                continue
+            face = find_face(detector, image)
+            if face is None:
+                whole = cv2.resize(image, (OVERSAMPLE_SIZE, OVERSAMPLE_SIZE), interpolation=cv2.INTER_AREA)
+                yield np.asarray(whole, np.uint8), False
+            else:
+                yield crop_face(image, face, size=OVERSAMPLE_SIZE, margin=wide), True
 
 
-def _write_labels(samples: Sequence[Sample], found: NDArray[np.bool_], margin: float, path: Path) -> None:
-    ages = [one.age for one in samples]
+def _write_labels(
+    samples: Sequence[Sample], found: NDArray[np.bool_], readable: NDArray[np.bool_], margin: float, path: Path
+) -> None:
+    # What cannot be read has no labels, so that no network learns from the black picture in its place.
+    ages = [one.age if is_readable else None for one, is_readable in zip(samples, readable, strict=True)]
     partial = path.with_name(f"{path.stem}.partial.npz")
     np.savez(
         partial,
         names=np.array([one.name for one in samples], np.str_),
         low=np.array([np.nan if age is None else age.low for age in ages], np.float32),
         high=np.array([np.nan if age is None else age.high for age in ages], np.float32),
-        gender=np.array([one.gender for one in samples], np.int64),
+        gender=np.where(readable, np.array([one.gender for one in samples], np.int64), -1),
         race=np.array([one.race for one in samples], np.str_),
         fold=np.array([one.fold for one in samples], np.int64),
         found=found,
+        readable=readable,
         margin=np.float64(margin),
     )
     partial.replace(path)
@@ -252,7 +265,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not 0.5 <= options.margin <= 4:
         raise ToolError("the margin must lie between 0.5 and 4; correct --margin")
     prepared = prepare(read_chosen(options), cache_folder(options), margin=options.margin)
-    lost = int((~prepared.found).sum())
+    lost = int((prepared.readable & ~prepared.found).sum())
     print(f"{len(prepared)} pictures in {cache_folder(options)}; no face was found in {lost}")
 
 

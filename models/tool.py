@@ -72,6 +72,11 @@ def progress(items: Iterable[Item], what: str, *, total: int | None = None, quie
     return tqdm(items, desc=what, total=total, unit="", dynamic_ncols=True, disable=True if quiet else None)
 
 
+def warn(text: str) -> None:
+    """Say on stderr, above a progress bar, what went wrong without ending the work."""
+    tqdm.write(text, file=sys.stderr)
+
+
 def positive(text: str) -> int:
     """A whole number of at least 1, as an option's `type`."""
     number = int(text)

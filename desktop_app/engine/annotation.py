@@ -20,13 +20,12 @@ from desktop_app.media.disk import explain, write_whole
 from desktop_app.media.pictures import FOLDER_RATE
 from desktop_app.media.recorder import Recorder
 from desktop_app.media.sources import Source, SourceInfo, open_source, source_path
-from desktop_app.media.video_output import DEFAULT_RATE
+from desktop_app.media.video_output import DEFAULT_RATE, FORMATS
 from desktop_app.vision.classifier import Classifier
 from desktop_app.vision.finder import FaceFinder
 from desktop_app.vision.predictions import PREDICTION_SUFFIXES, PredictionWriter, face_rows
 from models.catalogue import Catalogue
 
-VIDEO_SUFFIXES: Final = (".mp4", ".mkv")
 PICTURE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp")
 
 
@@ -175,7 +174,7 @@ def _is_same(path: Path, other: Path) -> bool:
 def _check_kind(output: Path, info: SourceInfo) -> None:
     """Say whether such a file can hold what such a source gives, before minutes are spent on it."""
     suffix = output.suffix.lower()
-    if suffix in VIDEO_SUFFIXES or (suffix in PICTURE_SUFFIXES and info.kind == "image"):
+    if suffix in FORMATS or (suffix in PICTURE_SUFFIXES and info.kind == "image"):
         return
     if info.kind == "folder" and (not suffix or output.is_dir()):
         return
@@ -184,7 +183,7 @@ def _check_kind(output: Path, info: SourceInfo) -> None:
 
 
 def _open_sink(output: Path, info: SourceInfo, composed: Composed, *, overwrite: bool) -> PictureSink:
-    if output.suffix.lower() in VIDEO_SUFFIXES:
+    if output.suffix.lower() in FORMATS:
         height, width = composed.picture.shape[:2]
         still = info.kind in {"image", "folder"}
         rate = FOLDER_RATE if still else info.rate or DEFAULT_RATE

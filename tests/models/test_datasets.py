@@ -280,6 +280,37 @@ def test_faces_are_prepared_as_the_app_cuts_them(tmp_path: Path, portrait: NDArr
         prepare(samples[:1], cache)
 
 
+def test_a_picture_that_cannot_be_read_is_told_of_and_left_out(
+    tmp_path: Path, portrait: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    (tmp_path / "good.png").write_bytes(png(portrait))
+    (tmp_path / "labels.csv").write_text("file,age,gender\nbad.png,20,Male\ngood.png,36,Female\ngone.png,20,Male\n")
+    for _ in range(2):  # made, and found made
+        prepared = prepare(read_csv(tmp_path), tmp_path / "cache")
+        assert prepared.readable.tolist() == [False, True, False]
+        assert prepared.ages(FAIRFACE_AGES).tolist() == [-1, 4, -1]
+        assert prepared.gender.tolist() == [-1, 1, -1]
+    told = capsys.readouterr().err.splitlines()
+    assert [Path(line.split(" cannot be read")[0]).name for line in told] == ["bad.png", "gone.png"]
+
+
+def test_a_set_of_which_nothing_can_be_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("file,age,gender\na.png,20,Male\nb.png,36,Female\n")
+    with pytest.raises(DataError, match=r"a\.png cannot be read as a picture"):
+        prepare(read_csv(tmp_path), tmp_path / "cache")
+
+
+def test_a_set_that_was_prepared_by_an_earlier_version_is_whole(tmp_path: Path, portrait: NDArray[np.uint8]) -> None:
+    (tmp_path / "a.png").write_bytes(png(portrait))
+    (tmp_path / "labels.csv").write_text("file,age,gender\na.png,36,Female\n")
+    prepare(read_csv(tmp_path), tmp_path / "cache")
+    with np.load(tmp_path / "cache" / "labels.npz") as labels:
+        old = {name: labels[name] for name in labels if name != "readable"}
+    np.savez(tmp_path / "cache" / "labels.npz", **old)
+    assert load_prepared(tmp_path / "cache").readable.tolist() == [True]
+
+
 @pytest.mark.parametrize("border", [0, 70])
 def test_networks_learn_from_the_crop_that_the_app_takes(portrait: NDArray[np.uint8], border: int) -> None:
     face = np.ascontiguousarray(portrait[90 - border : 185 + border, 175 - border : 270 + border])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,18 @@ def test_a_model_is_judged_through_the_apps_own_eyes(folder: Path, make_model: M
     assert evaluation.report.age_confusion.sum() == 1
     assert "no face found in 1 pictures" in as_text(evaluation)
     assert json.loads(json.dumps(as_json(evaluation)))["oversample"] is oversample
+
+
+def test_a_picture_that_cannot_be_read_is_counted_apart(
+    folder: Path, make_model: MakeModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples = [replace(samples_of(folder)[0], picture=Picture(folder / "gone.png")), *samples_of(folder)]
+    classifier = Classifier(load_package(make_model()), provider="cpu")
+    evaluation = evaluate(samples, classifier, data="portraits")
+    assert (evaluation.images, evaluation.not_found, evaluation.not_read) == (2, 1, 1)
+    assert "1 pictures cannot be read" in as_text(evaluation)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "gone.png cannot be read" in line
 
 
 def test_genders_of_a_model_may_come_in_another_order(folder: Path, make_model: MakeModel) -> None:

@@ -129,7 +129,7 @@ def test_networks_that_make_no_model_are_refused(tmp_path: Path, paper_models: t
     ]:
         with pytest.raises(ToolError, match=message):
             export_model(checkpoints, settings)
-    with pytest.raises(ToolError, match="may hold only"):
+    with pytest.raises(ModelError, match="may hold only"):
         export_model([checkpoint_of(SMALL)], ExportSettings(name="../bad", folder=tmp_path))
     assert list(tmp_path.iterdir()) == []
 

@@ -53,6 +53,7 @@ def prepared_of(count: int = 24, *, gender: bool = True) -> Prepared:
         race=np.full(count, ""),
         fold=np.full(count, -1),
         found=np.ones(count, bool),
+        readable=np.ones(count, bool),
         margin=1.15,
     )
 

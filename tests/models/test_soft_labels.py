@@ -36,6 +36,7 @@ def prepared_of(pictures: NDArray[np.uint8]) -> Prepared:
         race=np.full(count, ""),
         fold=np.full(count, -1),
         found=np.ones(count, bool),
+        readable=np.ones(count, bool),
         margin=1.2,
     )
 

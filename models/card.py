@@ -80,17 +80,16 @@ def _head(package: ModelPackage) -> str:
 
 def _numbers(evaluation: Mapping[str, Any]) -> str:
     views = "ten averaged views" if evaluation["oversample"] else "one view"
+    not_read = f" {evaluation['not_read']} pictures could not be read." if evaluation.get("not_read") else ""
     lines = [
         "## Measured",
         "",
         f"On {evaluation['data']}: {evaluation['images']} faces, {views} each, through the app's own detector and "
-        f"crop; no face was found in {evaluation['not_found']} more pictures.",
+        f"crop; no face was found in {evaluation['not_found']} more pictures.{not_read}",
         "",
         "| | |",
         "|---|---|",
     ]
-    if evaluation.get("not_read"):
-        lines[2] += f" {evaluation['not_read']} pictures could not be read."
     lines += [f"| {SCORE_NAMES.get(name, name)} | {value:.3f} |" for name, value in evaluation["scores"].items()]
     return "\n".join(lines)
 

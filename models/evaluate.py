@@ -27,9 +27,9 @@ from models.labels import GENDERS, gender_targets
 from models.manifest import Labels, read_manifest
 from models.manifest_writer import write_manifest
 from models.metrics import Answers, GroupScore, Report, measure
-from models.pictures import DataError, read_ahead
+from models.pictures import read_ahead
 from models.prepare import add_data_options, age_targets, read_chosen
-from models.tool import ToolError, progress, run_tool, warn
+from models.tool import ToolError, progress, run_tool
 
 BATCH: Final = 32
 SCORE_DIGITS: Final = 4
@@ -108,9 +108,8 @@ def _batches(
     images = read_ahead([one.picture for one in samples])
     with FaceDetector("short") as detector:
         for sample, image in zip(progress(samples, "evaluating"), images, strict=True):
-            if isinstance(image, DataError):
+            if image is None:
                 unread.append(sample)
-                warn(f"{image} (it is left out)")
                 continue
             face = largest(detector.detect_still(image))
             if face is None:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.errors import AgelensError
+from models.tool import warn
 
 _ZIP_ERRORS: Final = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError)
 """Damaged, cut off, not there; RuntimeError: encrypted, or packed in a way that Python lacks."""
@@ -56,36 +57,41 @@ class Picture:
         return f"{self.path}:{self.member}" if self.member else str(self.path)
 
 
-def read_ahead(pictures: Sequence[Picture]) -> Iterator[NDArray[np.uint8] | DataError]:
+def read_ahead(pictures: Sequence[Picture]) -> Iterator[NDArray[np.uint8] | None]:
     """Read pictures in a second thread, a few ahead of the one that is being worked on.
 
     Yields:
-        H×W×3 uint8, BGR, or why that picture cannot be read: one bad file of thousands must not stop hours of work.
+        H×W×3 uint8, BGR; None for what cannot be read, which is told of on stderr: one bad file of thousands must not
+        stop hours of work.
 
     Raises:
         DataError: none of the first ones can be read, so that something else is wrong.
     """
-    unread: list[DataError] = []
-    any_read = False
+    _refuse_unreadable(pictures[:READ_AHEAD])
     with ThreadPoolExecutor(1) as pool:
         for start in range(0, len(pictures), READ_AHEAD):
-            for image in pool.map(_read_or_error, pictures[start : start + READ_AHEAD]):
-                if isinstance(image, DataError) and not any_read:
-                    unread.append(image)
-                    continue
-                any_read = True
-                yield from unread
-                unread.clear()
-                yield image
-            if unread:
-                raise unread[0]
+            yield from pool.map(_read_or_warn, pictures[start : start + READ_AHEAD])
 
 
-def _read_or_error(picture: Picture) -> NDArray[np.uint8] | DataError:
+def _refuse_unreadable(pictures: Sequence[Picture]) -> None:
+    errors: list[DataError] = []
+    for picture in pictures:
+        try:
+            picture.read()
+        except DataError as error:
+            errors.append(error)
+        else:
+            return
+    if errors:
+        raise errors[0]
+
+
+def _read_or_warn(picture: Picture) -> NDArray[np.uint8] | None:
     try:
         return picture.read()
     except DataError as error:
-        return error
+        warn(f"{error} (it is left out)")
+        return None
 
 
 @dataclass(slots=True)

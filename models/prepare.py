@@ -25,7 +25,7 @@ from models.datasets import DataName, Sample, read_data
 from models.labels import age_class
 from models.manifest import AgeLabel
 from models.pictures import DataError, read_ahead
-from models.tool import ToolError, positive, progress, run_tool, warn
+from models.tool import ToolError, positive, progress, run_tool
 
 PICTURES, LABELS = "pictures.npy", "labels.npz"
 MIN_SCORE: Final = 0.3
@@ -108,9 +108,8 @@ def prepare(samples: Sequence[Sample], folder: Path, *, margin: float = DEFAULT_
     found, readable = np.zeros(len(samples), bool), np.ones(len(samples), bool)
     faces = _cut_faces(samples, margin)
     for index, face in enumerate(progress(faces, "preparing", total=len(samples))):
-        if isinstance(face, DataError):
+        if face is None:
             readable[index] = False
-            warn(f"{face} (it is left out)")
         else:
             pictures[index], found[index] = face
     pictures.flush()
@@ -174,12 +173,12 @@ def _is_central(detection: Detection, width: int, height: int) -> bool:
     )
 
 
-def _cut_faces(samples: Sequence[Sample], margin: float) -> Iterator[tuple[NDArray[np.uint8], bool] | DataError]:
+def _cut_faces(samples: Sequence[Sample], margin: float) -> Iterator[tuple[NDArray[np.uint8], bool] | None]:
     wide = margin * OVERSAMPLE_SIZE / CROP_SIZE
     with FaceDetector("short", min_score=MIN_SCORE) as detector:
         for image in read_ahead([one.picture for one in samples]):
-            if isinstance(image, DataError):
-                yield image
+            if image is None:
+                yield None
                 continue
             face = find_face(detector, image)
             if face is None:

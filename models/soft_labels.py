@@ -11,6 +11,7 @@ answers are averaged. Asked once and kept, they cost the training nothing.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -127,8 +128,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the tool; raises AgelensError with one sentence where it cannot."""
     options = build_parser().parse_args(arguments)
     refuse_existing(options.output, overwrite=options.overwrite)
-    catalogue = Catalogue()
-    teachers = [Classifier(catalogue.find(name), provider=options.provider) for name in options.models]
+    # Nothing else runs beside it, as capture and detection do in the app.
+    catalogue, cores = Catalogue(), os.cpu_count() or 0
+    teachers = [Classifier(catalogue.find(name), provider=options.provider, threads=cores) for name in options.models]
     labels = teachers[0].labels
     for name, teacher in zip(options.models, teachers, strict=True):
         if teacher.labels != labels:

@@ -214,7 +214,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         checkpoints = checkpoints_from_package(Catalogue().find(options.model))
     samples = read_chosen(options)
     # All are prepared, so that another seed does not need another cache.
-    prepared = prepare(samples, cache_folder(options), margin=checkpoints[0].input.margin)
+    margin = checkpoints[0].input.margin
+    prepared = prepare(samples, cache_folder(options, margin), margin=margin)
     learnt, held_out = split_rows(len(samples), settings.seed)
     manifest_path = fine_tune(checkpoints, prepared, settings, rows=learnt, title=options.title)
     evaluation = evaluate(

@@ -25,7 +25,7 @@ from models.datasets import DataName, Sample, read_data
 from models.labels import age_class
 from models.manifest import AgeLabel
 from models.pictures import DataError, read_ahead
-from models.tool import ToolError, positive, progress, run_tool
+from models.tool import positive, progress, run_tool
 
 PICTURES, LABELS = "pictures.npy", "labels.npz"
 MIN_SCORE: Final = 0.3
@@ -237,8 +237,30 @@ def read_chosen(options: argparse.Namespace) -> list[Sample]:
     return read_data(data, options.path, split=options.split, folds=options.folds)[: options.limit]
 
 
-def cache_folder(options: argparse.Namespace) -> Path:
-    """The folder under `--cache` that belongs to the chosen data."""
+def add_margin_option(parser: argparse.ArgumentParser) -> None:
+    """How much around the faces networks see."""
+    parser.add_argument(
+        "--margin",
+        type=_margin,
+        default=DEFAULT_MARGIN,
+        help="crop's side over the detector's box, 0.5 to 4 (default: %(default)s)",
+    )
+
+
+def _margin(text: str) -> float:
+    value = float(text)
+    if not 0.5 <= value <= 4:
+        raise argparse.ArgumentTypeError("the margin must lie between 0.5 and 4")
+    return value
+
+
+def prepare_chosen(options: argparse.Namespace, *, margin: float) -> Prepared:
+    """`prepare` what `add_data_options` asked for, in its folder under `--cache`."""
+    return prepare(read_chosen(options), cache_folder(options, margin), margin=margin)
+
+
+def cache_folder(options: argparse.Namespace, margin: float) -> Path:
+    """The folder under `--cache` that belongs to the chosen data, cut out with this margin."""
     parts = [options.data, *([options.split] if options.data == "fairface" else map(str, options.folds))]
     if options.data in ("csv", "utkface"):
         # Folders of different people may be called alike, and so may all pictures in them.
@@ -246,6 +268,8 @@ def cache_folder(options: argparse.Namespace) -> Path:
         parts += [place.stem, hashlib.sha256(str(place).encode()).hexdigest()[:8]]
     if options.limit:
         parts.append(f"first{options.limit}")
+    if margin != DEFAULT_MARGIN:
+        parts.append(f"margin{margin:g}")
     return Path(options.cache) / "-".join(parts)
 
 
@@ -254,18 +278,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m models.prepare", description=__doc__)
     add_data_options(parser)
     parser.add_argument("--cache", type=Path, required=True, help="folder for prepared pictures; not in the repository")
-    parser.add_argument(
-        "--margin",
-        type=float,
-        default=DEFAULT_MARGIN,
-        help="crop's side over the detector's box (default: %(default)s)",
-    )
+    add_margin_option(parser)
     options = parser.parse_args(arguments)
-    if not 0.5 <= options.margin <= 4:
-        raise ToolError("the margin must lie between 0.5 and 4; correct --margin")
-    prepared = prepare(read_chosen(options), cache_folder(options), margin=options.margin)
+    prepared = prepare_chosen(options, margin=options.margin)
     lost = int((prepared.readable & ~prepared.found).sum())
-    print(f"{len(prepared)} pictures in {cache_folder(options)}; no face was found in {lost}")
+    print(f"{len(prepared)} pictures in {cache_folder(options, options.margin)}; no face was found in {lost}")
 
 
 if __name__ == "__main__":

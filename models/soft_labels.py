@@ -14,6 +14,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from zipfile import BadZipFile
@@ -27,13 +28,23 @@ from desktop_app.vision.crops import CROP_SIZE
 from models.catalogue import Catalogue
 from models.manifest import Labels
 from models.pixels import center
-from models.prepare import Prepared, add_data_options, cache_folder, prepare, read_chosen
+from models.prepare import Prepared, add_data_options, add_margin_option, prepare_chosen
 from models.tool import ToolError, progress, refuse_existing, run_tool
 
 BATCH: Final = 64
 
-SoftLabels = Mapping[str, NDArray[np.float32]]
-"""By head, `age` and `gender`: N×K float32 probabilities; row i belongs to picture i of the prepared set."""
+
+@dataclass(frozen=True, slots=True)
+class SoftLabels:
+    """The answers of some models.
+
+    Attributes:
+        answers: by head, `age` and `gender`: N×K float32 probabilities; row i belongs to picture i of the prepared set.
+        teachers: names of the models.
+    """
+
+    answers: Mapping[str, NDArray[np.float32]]
+    teachers: tuple[str, ...]
 
 
 def ask(prepared: Prepared, teachers: Sequence[Classifier]) -> SoftLabels:
@@ -56,7 +67,8 @@ def ask(prepared: Prepared, teachers: Sequence[Classifier]) -> SoftLabels:
             answers += [teacher.classify(views), teacher.classify(views[:, :, ::-1])]
         ages.append(np.mean([[one.age for one in answer] for answer in answers], axis=0))
         genders.append(np.mean([[one.gender for one in answer] for answer in answers], axis=0))
-    return {"age": np.concatenate(ages).astype(np.float32), "gender": np.concatenate(genders).astype(np.float32)}
+    both = {"age": np.concatenate(ages).astype(np.float32), "gender": np.concatenate(genders).astype(np.float32)}
+    return SoftLabels(both, tuple(one.package.name for one in teachers))
 
 
 def _views(pictures: NDArray[np.uint8], margin: float, teacher: Classifier) -> NDArray[np.uint8]:
@@ -73,13 +85,19 @@ def _views(pictures: NDArray[np.uint8], margin: float, teacher: Classifier) -> N
     return np.stack([cv2.resize(view, (size, size), interpolation=cv2.INTER_AREA) for view in views]).astype(np.uint8)
 
 
-def save_soft_labels(answers: SoftLabels, labels: Labels, names: NDArray[np.str_], path: Path) -> None:
+def save_soft_labels(soft: SoftLabels, labels: Labels, names: NDArray[np.str_], path: Path) -> None:
     """Write them, with the names of the classes and of the pictures that they belong to."""
     partial = path.with_name(f"{path.name}.partial")
     with partial.open("wb") as file:
         age_groups, genders = _classes(labels).values()
         np.savez(
-            file, names=names, age_groups=age_groups, genders=genders, age=answers["age"], gender=answers["gender"]
+            file,
+            names=names,
+            age_groups=age_groups,
+            genders=genders,
+            age=soft.answers["age"],
+            gender=soft.answers["gender"],
+            teachers=np.array(soft.teachers, np.str_),
         )
     partial.replace(path)
 
@@ -94,6 +112,7 @@ def load_soft_labels(path: Path, prepared: Prepared, labels: Labels) -> SoftLabe
         with np.load(path, allow_pickle=False) as file:
             names, classes = file["names"], {key: file[key] for key in _classes(labels)}
             answers = {head: np.asarray(file[head], np.float32) for head in ("age", "gender")}
+            teachers = tuple(str(one) for one in file["teachers"])
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise ToolError(f"{path} holds no soft labels; make them with python -m models.soft_labels") from error
     if not np.array_equal(names, prepared.names):
@@ -103,7 +122,7 @@ def load_soft_labels(path: Path, prepared: Prepared, labels: Labels) -> SoftLabe
     for head, count in (("age", len(labels.ages)), ("gender", len(labels.genders))):
         if answers[head].shape != (len(names), count) or not np.isfinite(answers[head]).all():
             raise ToolError(f"{path} is damaged; make it again with python -m models.soft_labels")
-    return answers
+    return SoftLabels(answers, teachers)
 
 
 def _classes(labels: Labels) -> dict[str, NDArray[np.str_]]:
@@ -117,6 +136,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--models", nargs="+", required=True, metavar="NAME", help="names or files of the teachers")
     add_data_options(parser)
+    add_margin_option(parser)
     parser.add_argument("--cache", type=Path, required=True, help="folder for prepared pictures; not in the repository")
     parser.add_argument("--output", type=Path, required=True, help="the .npz to write")
     parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
@@ -135,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, teacher in zip(options.models, teachers, strict=True):
         if teacher.labels != labels:
             raise ToolError(f"{name} has other age groups or genders than {options.models[0]}; leave one of them out")
-    prepared = prepare(read_chosen(options), cache_folder(options))
+    prepared = prepare_chosen(options, margin=options.margin)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     save_soft_labels(ask(prepared, teachers), labels, prepared.names, options.output)
     print(f"{options.output}: answers of {', '.join(options.models)} to {len(prepared)} pictures")

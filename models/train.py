@@ -31,7 +31,7 @@ from models.judging import judge
 from models.labels import ADIENCE_AGES, FAIRFACE_AGES, GENDERS, parse_age_buckets
 from models.manifest import AgeLabel, InputSpec, Labels
 from models.networks import INPUT_SIZE, NetworkSpec, build_network
-from models.prepare import Prepared, add_data_options, cache_folder, prepare, read_chosen
+from models.prepare import Prepared, add_data_options, add_margin_option, prepare_chosen
 from models.recipes import DEFAULT_SIDES, CompactRecipe, PaperRecipe, Recipe
 from models.soft_labels import load_soft_labels
 from models.tool import ToolError, not_negative, positive, positive_real, run_tool
@@ -73,11 +73,11 @@ def split_rows(prepared: Prepared, *, test_fold: int | None, seed: int) -> tuple
 
 def load_split(options: argparse.Namespace, ages: tuple[AgeLabel, ...], heads: Sequence[str]) -> Split:
     """Prepare the chosen data (once), and split it."""
-    prepared = prepare(read_chosen(options), cache_folder(options))
+    prepared = prepare_chosen(options, margin=options.margin)
     targets = _targets(prepared, ages, heads)
     if options.data == "fairface":
         held_options = argparse.Namespace(**{**vars(options), "split": "val"})
-        held_out = prepare(read_chosen(held_options), cache_folder(held_options))
+        held_out = prepare_chosen(held_options, margin=options.margin)
         return Split(
             as_faces(prepared, targets, np.arange(len(prepared))),
             as_faces(held_out, _targets(held_out, ages, heads), np.arange(len(held_out))),
@@ -106,11 +106,13 @@ def make_start(options: argparse.Namespace, ages: tuple[AgeLabel, ...], train: F
     if options.recipe == "paper":
         mean = mean_picture(train.pictures, train.rows, per_channel=options.mean == "channel")
         values = mean.ravel().tolist()
-        spec_in = InputSpec(mean=(values[0], values[1], values[2]) if len(values) == 3 else 0.0, scale=1.0)
+        spec_in = InputSpec(
+            mean=(values[0], values[1], values[2]) if len(values) == 3 else 0.0, scale=1.0, margin=options.margin
+        )
         image = mean if len(values) > 3 else None
         start = Checkpoint(spec=spec, labels=labels, input=spec_in, state=state, mean_image=image, notes=notes)
         return start, PaperRecipe(mean=mean, base_rate=options.rate or 1e-3, step_at=options.step_at)
-    start = Checkpoint(spec=spec, labels=labels, input=InputSpec(), state=state, notes=notes)
+    start = Checkpoint(spec=spec, labels=labels, input=InputSpec(margin=options.margin), state=state, notes=notes)
     counts = (
         np.bincount(train.targets["age"][train.rows].clip(min=-1) + 1, minlength=len(ages) + 1)[1:]
         if "age" in train.targets
@@ -146,10 +148,15 @@ def train(options: argparse.Namespace, output: Path) -> dict[str, float]:
         raise ToolError(f"{options.teacher} answers other questions; a teacher must have the labels of its student")
     if teacher and (teacher.input != start.input or teacher.mean_image is not None or start.mean_image is not None):
         raise ToolError(f"{options.teacher} takes other pixels; a teacher must have the mean and scale of its student")
-    faces = split.train
+    faces, taught_by = split.train, [options.teacher.name] if teacher else []
     if options.soft_labels:
-        answers = load_soft_labels(options.soft_labels, split.prepared, start.labels)
-        faces = replace(faces, answers={head: answers[head] for head in heads})
+        soft = load_soft_labels(options.soft_labels, split.prepared, start.labels)
+        faces = replace(faces, answers={head: soft.answers[head] for head in heads})
+        taught_by += soft.teachers
+    if taught_by:
+        # A card has to name every model whose knowledge went into another one.
+        start = replace(start, notes={**start.notes, "taught_by": ", ".join(taught_by)})
+    weight = options.teacher_weight or 1.0
     settings = TrainingSettings(
         budget=budget,
         seed=options.seed,
@@ -157,7 +164,7 @@ def train(options: argparse.Namespace, output: Path) -> dict[str, float]:
         workers=options.workers,
         bfloat16=options.bfloat16,
         teacher=teacher.network() if teacher else None,
-        teacher_weights=dict.fromkeys(heads, options.teacher_weight) if teacher or faces.answers else None,
+        teacher_weights=dict.fromkeys(heads, weight) if taught_by else None,
     )
     trainer = Trainer(start, recipe, faces, output, settings)
 
@@ -204,6 +211,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--architecture", choices=("compact", "levi-hassner"), help="network (default: the recipe's)")
     parser.add_argument("--task", choices=("age", "gender", "both"), default="both", help="what to answer")
     add_data_options(parser)
+    add_margin_option(parser)
     parser.add_argument("--age-buckets", default="", help="age groups, such as 0-12,13-19,20-64,65+")
     parser.add_argument("--test-fold", type=int, choices=range(5), help="Adience: hold this fold out")
     parser.add_argument(
@@ -217,7 +225,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--teacher", type=Path, metavar="FILE", help="checkpoint whose answers are learnt as well")
     parser.add_argument("--soft-labels", type=Path, metavar="FILE", help="answers to learn, from models.soft_labels")
     parser.add_argument(
-        "--teacher-weight", type=positive_real, default=1.0, help="how much such answers count beside the labels"
+        "--teacher-weight", type=positive_real, help="how much such answers count beside the labels (default: 1)"
     )
     parser.add_argument("--rate", type=positive_real, help="highest learning rate (paper 1e-3, compact 3e-3)")
     parser.add_argument("--seed", type=not_negative, default=0, help="where all chance comes from")
@@ -244,6 +252,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = build_parser().parse_args(arguments)
     if len(options.widths) != len(options.blocks):
         raise ToolError("--widths and --blocks must have as many numbers")
+    if options.teacher_weight and not (options.teacher or options.soft_labels):
+        raise ToolError("--teacher-weight has no teacher; name one with --teacher or --soft-labels")
     if options.data != "adience" and (options.cross_validate or options.test_fold is not None):
         raise ToolError("only Adience has folds; leave out --cross-validate and --test-fold")
     options.output.parent.mkdir(parents=True, exist_ok=True)

@@ -239,7 +239,8 @@ class Trainer:
 
     def _resume(self) -> None:
         found = load_checkpoint(self._path)
-        if found.spec != self._start.spec or found.labels != self._start.labels or not found.training:
+        start = self._start
+        if (found.spec, found.labels, found.input) != (start.spec, start.labels, start.input) or not found.training:
             raise ToolError(f"{self._path} holds another network; choose another --output or delete it")
         if found.training.get("finished"):
             raise ToolError(f"{self._path} is finished already; choose another --output or delete it")

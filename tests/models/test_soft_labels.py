@@ -47,22 +47,25 @@ def random_pictures(count: int) -> NDArray[np.uint8]:
 
 
 def sure(count: int, age: int, gender: int) -> SoftLabels:
-    return {
+    answers = {
         "age": np.tile(np.eye(3, dtype=np.float32)[age], (count, 1)),
         "gender": np.tile(np.eye(2, dtype=np.float32)[gender], (count, 1)),
     }
+    return SoftLabels(answers, ("one", "other"))
 
 
 def test_the_answers_of_teachers_are_averaged(make_model: MakeModel) -> None:
     one = Classifier(load_package(make_model()), provider="cpu")
     other = Classifier(load_package(make_model(name="other", input=InputSpec(size=32, scale=0.001))), provider="cpu")
     pictures = random_pictures(70)
-    both = ask(prepared_of(pictures), [one, other])
+    soft = ask(prepared_of(pictures), [one, other])
+    both = soft.answers
+    assert soft.teachers == (one.package.name, "other")
     assert (both["age"].shape, both["gender"].shape) == ((70, 3), (70, 2))
     views = pictures[:, :32, :32]
     expected = [(a.age + b.age) / 2 for a, b in zip(one.classify(views), other.classify(views), strict=True)]
     np.testing.assert_allclose(both["age"], expected, atol=1e-6)
-    assert not np.allclose(both["age"], ask(prepared_of(pictures), [one])["age"], atol=1e-3)
+    assert not np.allclose(both["age"], ask(prepared_of(pictures), [one]).answers["age"], atol=1e-3)
 
 
 def test_a_teacher_sees_what_the_app_would_cut_out_for_it(make_model: MakeModel) -> None:
@@ -76,8 +79,9 @@ def test_a_teacher_sees_what_the_app_would_cut_out_for_it(make_model: MakeModel)
         return Classifier(load_package(make_model(name=f"m{margin}", input=spec)), provider="cpu")
 
     exact, wide = teacher(1.2), teacher(1.3)
-    np.testing.assert_allclose(ask(prepared_of(pictures), [exact])["age"][0], exact.classify(white)[0].age, atol=1e-6)
-    assert not np.allclose(ask(prepared_of(pictures), [wide])["age"][0], wide.classify(white)[0].age, atol=1e-3)
+    asked = ask(prepared_of(pictures), [exact]).answers["age"]
+    np.testing.assert_allclose(asked[0], exact.classify(white)[0].age, atol=1e-6)
+    assert not np.allclose(ask(prepared_of(pictures), [wide]).answers["age"][0], wide.classify(white)[0].age, atol=1e-3)
     assert not np.allclose(exact.classify(white)[0].age, exact.classify(black)[0].age, atol=1e-3)
     with pytest.raises(ToolError, match="pixels around each face"):
         ask(prepared_of(pictures), [teacher(2.0)])
@@ -126,7 +130,9 @@ def test_a_network_learns_what_another_kind_of_model_answered(
         arguments += ["--age-buckets", "0-19,20-59,60+", "--widths", "8", "--blocks", "1", "--stem-width", "8"]
         arguments += ["--sides", "0:48", "--device", "cpu", "--iterations", "3", *more]
         assert run_tool(train, arguments) == 0, capsys.readouterr().err
-        return dict(load_checkpoint(tmp_path / name).state)
+        made = load_checkpoint(tmp_path / name)
+        assert (made.notes.get("taught_by") == "tiny") is bool(more)
+        return dict(made.state)
 
     alone, taught = weights("alone.pt"), weights("taught.pt", "--soft-labels", str(soft))
     much = weights("much.pt", "--soft-labels", str(soft), "--teacher-weight", "5")
@@ -139,7 +145,9 @@ def test_answers_for_something_else_are_refused(tmp_path: Path) -> None:
     prepared = prepared_of(random_pictures(4))
     path = tmp_path / "soft.npz"
     save_soft_labels(sure(4, 1, 0), LABELS, prepared.names, path)
-    np.testing.assert_array_equal(load_soft_labels(path, prepared, LABELS)["age"], sure(4, 1, 0)["age"])
+    loaded = load_soft_labels(path, prepared, LABELS)
+    np.testing.assert_array_equal(loaded.answers["age"], sure(4, 1, 0).answers["age"])
+    assert loaded.teachers == ("one", "other")
     with pytest.raises(ToolError, match="other pictures"):
         load_soft_labels(path, replace(prepared, names=prepared.names[::-1]), LABELS)
     for labels in (Labels(AGES[:2], GENDERS), Labels(AGES, GENDERS[::-1])):

@@ -23,6 +23,7 @@ from models.judging import judge  # noqa: E402
 from models.labels import FAIRFACE_AGES, GENDERS, parse_age_buckets  # noqa: E402
 from models.manifest import InputSpec, Labels  # noqa: E402
 from models.networks import LeviHassnerNet, NetworkSpec, build_network  # noqa: E402
+from models.prepare import load_prepared  # noqa: E402
 from models.recipes import CompactRecipe, PaperRecipe, age_weights, distillation_loss, soft_ages  # noqa: E402
 from models.tool import ToolError, run_tool  # noqa: E402
 from models.train import main  # noqa: E402
@@ -318,6 +319,24 @@ def test_the_tool_trains_the_compact_network(tmp_path: Path, capsys: pytest.Capt
     assert "age_exact" in capsys.readouterr().out
 
 
+def test_a_network_remembers_how_much_it_saw_around_the_faces(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_folder(tmp_path / "data")
+    arguments = ["--recipe", "compact", "--data", "csv", "--path", str(tmp_path / "data"), "--workers", "0"]
+    arguments += ["--widths", "8", "--blocks", "1", "--stem-width", "8", "--sides", "0:48", "--device", "cpu"]
+    arguments += ["--cache", str(tmp_path / "cache"), "--iterations", "2", "--output", str(tmp_path / "out.pt")]
+    assert run_tool(main, [*arguments, "--margin", "1.3"]) == 0
+    assert load_checkpoint(tmp_path / "out.pt").input.margin == 1.3
+    (folder,) = (tmp_path / "cache").iterdir()
+    assert load_prepared(folder).margin == 1.3
+    capsys.readouterr()
+    # The same cache serves another margin, but the same checkpoint cannot.
+    assert run_tool(main, arguments) == 2
+    assert "holds another network" in capsys.readouterr().err
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
 def test_the_tool_trains_the_papers_network(tmp_path: Path) -> None:
     write_folder(tmp_path / "data", count=4)
     arguments = ["--recipe", "paper", "--task", "gender", "--data", "csv", "--path", str(tmp_path / "data")]
@@ -370,6 +389,7 @@ def test_five_folds_are_each_held_out_once_and_trained_once(tmp_path: Path, caps
         (["--test-fold", "1"], "only Adience has folds"),
         (["--cross-validate"], "only Adience has folds"),
         (["--device", "quick"], "no device"),
+        (["--teacher-weight", "2"], "no teacher"),
         (["--widths", "4", "--blocks", "1"], "no network can be made with widths"),
     ],
 )

@@ -68,6 +68,7 @@ class CropBatch:
     Attributes:
         track_ids: whose they are.
         crops: N×S×S×3 uint8, BGR.
+        mirrored: which of them are mirror images.
         weights: how much each says about its face, see `crop_weight`.
         captured_at: the frame's time in seconds.
         generation: counts seeks and source changes; answers to an older generation are thrown away.
@@ -75,6 +76,7 @@ class CropBatch:
 
     track_ids: tuple[int, ...]
     crops: NDArray[np.uint8]
+    mirrored: tuple[bool, ...]
     weights: tuple[float, ...]
     captured_at: float
     generation: int

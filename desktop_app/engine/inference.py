@@ -157,8 +157,10 @@ class InferenceWorker(Worker):
         self._statistics.count("inference", len(crops))
         labels = dict(self.labels)
         for batch in batches:
-            for track_id, weight in zip(batch.track_ids, batch.weights, strict=True):
-                labels[track_id] = smoother.update(track_id, next(predictions), batch.captured_at, weight)
+            for track_id, weight, mirrored in zip(batch.track_ids, batch.weights, batch.mirrored, strict=True):
+                labels[track_id] = smoother.update(
+                    track_id, next(predictions), batch.captured_at, weight, mirrored=mirrored
+                )
         now = batches[-1].captured_at
         labels = {one: label for one, label in labels.items() if now - label.updated_at < FORGET_AFTER_S}
         smoother.forget(labels.keys())

@@ -156,8 +156,12 @@ class OfflineAnalysis:
             with self._statistics.stage("classify"):
                 predictions = self._classifier.classify(batch.crops)
             self._statistics.count("inference", len(predictions))
-            for track_id, prediction, weight in zip(batch.track_ids, predictions, batch.weights, strict=True):
-                self._labels[track_id] = self._smoother.update(track_id, prediction, frame.captured_at, weight)
+            for track_id, prediction, weight, mirrored in zip(
+                batch.track_ids, predictions, batch.weights, batch.mirrored, strict=True
+            ):
+                self._labels[track_id] = self._smoother.update(
+                    track_id, prediction, frame.captured_at, weight, mirrored=mirrored
+                )
         known = {track.id for track in tracks}
         self._labels = {track_id: label for track_id, label in self._labels.items() if track_id in known}
         self._smoother.forget(known)

@@ -20,6 +20,10 @@ FULL_SIZE: Final = 120.0
 """Faces from this size on, in pixels, count in full."""
 
 
+FAINT: Final = 0.05
+"""A side of the face with less than this share of the other's weight has no say."""
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """What is shown for one face.
@@ -49,7 +53,8 @@ class Smoother:
 
     The average is a weighted mean of probabilities in which old predictions fade exponentially. Probabilities
     rather than their logarithms: one blurred crop with an extreme answer then has bounded influence, and
-    disagreement between crops lowers the confidence instead of hiding in it.
+    disagreement between crops lowers the confidence instead of hiding in it. Crops and their mirror images have an
+    average each, of which the mean is taken: a face whose two sides are answered differently would waver otherwise.
 
     The first prediction is shown at once. After that, another label must lead the one shown by a margin, or
     lead it without a break for `patience_s`, before it takes over. Deterministic; not thread-safe.
@@ -79,7 +84,9 @@ class Smoother:
         self._patience_s = patience_s
         self._faces: dict[int, _Face] = {}
 
-    def update(self, track_id: int, prediction: Prediction, at: float, weight: float = 1.0) -> Label:
+    def update(
+        self, track_id: int, prediction: Prediction, at: float, weight: float = 1.0, *, mirrored: bool = False
+    ) -> Label:
         """Take in one prediction.
 
         Args:
@@ -87,6 +94,7 @@ class Smoother:
             prediction: probabilities for the labels given to the smoother.
             at: moment of the crop in seconds.
             weight: how much the crop counts, 0 to 1; see `crop_weight`.
+            mirrored: it is for the mirror image of the crop.
 
         Returns:
             What to show for the face from now on.
@@ -94,12 +102,12 @@ class Smoother:
         weight = max(weight, MIN_WEIGHT)
         face = self._faces.get(track_id)
         if face is None:
-            face = self._faces[track_id] = _Face(_Average(prediction.age), _Average(prediction.gender), at)
+            face = self._faces[track_id] = _Face(_Average(len(prediction.age)), _Average(len(prediction.gender)), at)
         decay = math.exp(-max(at - face.updated_at, 0.0) / self._time_constant_s)
         face.updated_at = max(face.updated_at, at)
         face.samples += 1
-        face.age.add(prediction.age, weight, decay)
-        face.gender.add(prediction.gender, weight, decay)
+        face.age.add(prediction.age, weight, decay, mirrored=mirrored)
+        face.gender.add(prediction.gender, weight, decay, mirrored=mirrored)
         age = face.age.choose(face.updated_at, self._age_margin, self._patience_s)
         gender = face.gender.choose(face.updated_at, self._gender_margin, self._patience_s)
         mean = Prediction(age=face.age.mean, gender=face.gender.mean)
@@ -151,22 +159,31 @@ def _frontality(detection: Detection) -> float:
 class _Average:
     """A fading weighted mean of probability vectors, and the index that is shown."""
 
-    def __init__(self, first: NDArray[np.float32]) -> None:
-        self._sum = np.zeros(len(first), np.float64)
-        self._weight = 0.0
+    def __init__(self, classes: int) -> None:
+        # One row for crops as they are, one for mirror images.
+        self._sums = np.zeros((2, classes), np.float64)
+        self._weights = np.zeros(2, np.float64)
         self._shown: int | None = None
         self._challenged: tuple[int, float] | None = None
 
     @property
     def mean(self) -> NDArray[np.float32]:
-        return (self._sum / self._weight).astype(np.float32)
+        return self._mean().astype(np.float32)
 
-    def add(self, probabilities: NDArray[np.float32], weight: float, decay: float) -> None:
-        self._sum = self._sum * decay + weight * probabilities.astype(np.float64)
-        self._weight = self._weight * decay + weight
+    def add(self, probabilities: NDArray[np.float32], weight: float, decay: float, *, mirrored: bool) -> None:
+        self._sums *= decay
+        self._weights *= decay
+        self._sums[int(mirrored)] += weight * probabilities.astype(np.float64)
+        self._weights[int(mirrored)] += weight
+
+    def _mean(self) -> NDArray[np.float64]:
+        # What one side said long ago, or of a far worse crop, must not be half of the answer.
+        counting = self._weights > FAINT * self._weights.max()
+        means = self._sums[counting] / self._weights[counting, None]
+        return np.asarray(means.mean(axis=0), np.float64)
 
     def choose(self, at: float, margin: float, patience_s: float) -> int:
-        mean = self._sum / self._weight
+        mean = self._mean()
         best = int(np.argmax(mean))
         if self._shown is None or best == self._shown:
             self._shown, self._challenged = best, None

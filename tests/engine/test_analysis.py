@@ -12,6 +12,7 @@ from desktop_app.engine.analysis import (
     mirrored,
 )
 from desktop_app.media.frame import Frame
+from desktop_app.vision.crops import crop_face
 from desktop_app.vision.detector import Detection
 from desktop_app.vision.geometry import Box, Landmarks, Point
 from desktop_app.vision.overlay import OverlayStyle
@@ -56,6 +57,22 @@ def test_a_face_that_grew_does_not_wait() -> None:
         chooser.choose(make_frame(float(at)), [make_track(1)], SPEC, labelled={1})
     assert chooser.choose(make_frame(2.0), [make_track(1, size=80)], SPEC, labelled={1}) is None
     assert chooser.choose(make_frame(2.1), [make_track(1, size=120)], SPEC, labelled={1}) is not None
+
+
+def test_every_second_crop_of_a_face_is_its_mirror_image() -> None:
+    chooser, moments = CropChooser(), [0.0, 0.2, 0.4, 0.6]
+    first = [make_track(1)]
+    for index, at in enumerate(moments):
+        tracks = first if index == 0 else [*first, make_track(2, x=200)]
+        batch = chooser.choose(make_frame(at), tracks, SPEC)
+        assert batch is not None
+        expected = {1: index % 2 == 1, 2: index % 2 == 0}
+        assert dict(zip(batch.track_ids, batch.mirrored, strict=True)) == {one.id: expected[one.id] for one in tracks}
+        for track_id, crop, flipped in zip(batch.track_ids, batch.crops, batch.mirrored, strict=True):
+            # What is shown is never mirrored.
+            shown = crop_face(make_frame(at).image, tracks[track_id - 1].detection, size=64, margin=1.15)
+            np.testing.assert_array_equal(chooser.crops[track_id], shown)
+            np.testing.assert_array_equal(crop, shown[:, ::-1] if flipped else shown)
 
 
 def test_faces_take_turns_when_there_are_many() -> None:

@@ -70,6 +70,34 @@ def changes(values: list[str] | list[bool]) -> int:
     return sum(one != other for one, other in itertools.pairwise(values))
 
 
+def test_a_face_whose_two_sides_are_answered_differently_does_not_waver() -> None:
+    smoother = Smoother(LABELS)
+    shown = [
+        smoother.update(
+            1,
+            prediction(0.6, 0.2, 0.9) if index % 2 else prediction(0.2, 0.7, 0.3),
+            0.6 * index,
+            mirrored=index % 2 > 0,
+        )
+        for index in range(20)
+    ]
+    settled = shown[1:]
+    assert {one.gender for one in settled} == {"Female"}
+    assert len({one.age for one in settled}) == 1
+    for one in settled:
+        assert one.prediction.age == pytest.approx([0.4, 0.45, 0.15], abs=1e-6)
+        assert one.prediction.gender == pytest.approx([0.4, 0.6], abs=1e-6)
+
+
+def test_a_side_that_was_seen_long_ago_or_badly_has_no_say() -> None:
+    smoother = Smoother(LABELS, time_constant_s=1.0)
+    smoother.update(1, prediction(0.1, 0.8, 0.0), 0.0, mirrored=True)
+    assert smoother.update(1, prediction(0.1, 0.8, 0.8), 1.0).gender_confidence == pytest.approx(0.6)
+    assert smoother.update(1, prediction(0.1, 0.8, 0.8), 4.0).gender_confidence == pytest.approx(0.8)
+    label = smoother.update(1, prediction(0.1, 0.8, 0.0), 4.0, weight=0.02, mirrored=True)
+    assert label.gender_confidence == pytest.approx(0.8)
+
+
 def test_a_clear_change_is_followed_within_the_time_constant() -> None:
     smoother = Smoother(LABELS, time_constant_s=1.0)
     for index in range(20):

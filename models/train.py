@@ -26,13 +26,16 @@ from numpy.typing import NDArray
 from torch import nn
 
 from models.batches import Faces, as_faces, mean_picture
+from models.catalogue import load_package
 from models.checkpoints import Checkpoint, load_checkpoint
 from models.judging import judge
 from models.labels import ADIENCE_AGES, FAIRFACE_AGES, GENDERS, parse_age_buckets
 from models.manifest import AgeLabel, InputSpec, Labels
 from models.networks import INPUT_SIZE, NetworkSpec, build_network
+from models.norms import unfold_norms
 from models.prepare import Prepared, add_data_options, add_margin_option, prepare_chosen
 from models.recipes import DEFAULT_SIDES, CompactRecipe, PaperRecipe, Recipe
+from models.restore import checkpoints_from_package
 from models.soft_labels import load_soft_labels
 from models.tool import ToolError, not_negative, positive, positive_real, run_tool
 from models.trainer import DEFAULT_WORKERS, Budget, Trainer, TrainingSettings
@@ -142,7 +145,7 @@ def train(options: argparse.Namespace, output: Path) -> dict[str, float]:
         if (earlier.spec, earlier.labels) == (start.spec, start.labels) and earlier.training.get("finished"):
             return judge(earlier.network(), earlier, split.validation)
     if options.init:
-        start = replace(start, state=_initial_state(load_checkpoint(options.init), start.spec))
+        start = replace(start, state=_initial_state(options.init, start.spec, split.train))
     teacher = load_checkpoint(options.teacher) if options.teacher else None
     if teacher and (teacher.spec.heads, teacher.labels) != (start.spec.heads, start.labels):
         raise ToolError(f"{options.teacher} answers other questions; a teacher must have the labels of its student")
@@ -176,10 +179,13 @@ def train(options: argparse.Namespace, output: Path) -> dict[str, float]:
     return judge(finished.network(), finished, split.validation)
 
 
-def _initial_state(checkpoint: Checkpoint, spec: NetworkSpec) -> Any:
-    if checkpoint.spec != spec:
+def _initial_state(path: Path, spec: NetworkSpec, faces: Faces) -> Any:
+    is_model = path.suffix == ".toml"
+    known = checkpoints_from_package(load_package(path)) if is_model else [load_checkpoint(path)]
+    fitting = next((one for one in known if one.spec == spec), None)
+    if fitting is None:
         raise ToolError("--init holds another network than the one to train; give the options that it was trained with")
-    return checkpoint.state
+    return (unfold_norms(fitting, faces) if is_model else fitting).state
 
 
 def _targets(prepared: Prepared, ages: tuple[AgeLabel, ...], heads: Sequence[str]) -> dict[str, NDArray[np.int64]]:
@@ -221,7 +227,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, required=True, help="the checkpoint to write, and to go on from")
     parser.add_argument("--iterations", type=positive, help="steps (paper: 50,000)")
     parser.add_argument("--minutes", type=positive_real, help="time to train for, instead of steps")
-    parser.add_argument("--init", type=Path, metavar="FILE", help="checkpoint to start from")
+    parser.add_argument("--init", type=Path, metavar="FILE", help="checkpoint, or manifest of a model, to start from")
     parser.add_argument("--teacher", type=Path, metavar="FILE", help="checkpoint whose answers are learnt as well")
     parser.add_argument("--soft-labels", type=Path, metavar="FILE", help="answers to learn, from models.soft_labels")
     parser.add_argument(

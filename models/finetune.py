@@ -112,6 +112,7 @@ def fine_tune(
     if not any(labelled.values()):
         raise ToolError("no picture has a label that the model could learn; check the labels or give --age-buckets")
     tuned: list[Checkpoint] = []
+    learnt = int(np.any([target[rows] >= 0 for target in targets.values()], axis=0).sum())
     for one in checkpoints:
         start = with_ages(one, ages, settings.seed) if new_ages and one.spec.ages else replace(one)
         if any(labelled[head] for head in one.spec.heads):
@@ -120,7 +121,7 @@ def fine_tune(
         labels = Labels(ages, start.labels.genders)
         earlier = start.notes.get("data")
         data = f"{earlier}; " if earlier else ""
-        notes = {**start.notes, "data": f"{data}fine-tuned on {len(rows)} of the user's own pictures"}
+        notes = {**start.notes, "data": f"{data}fine-tuned on {learnt} of the user's own pictures"}
         tuned.append(replace(start, labels=labels, notes=notes))
     export = ExportSettings(
         name=settings.name, folder=settings.folder, title=title or settings.name, overwrite=settings.overwrite

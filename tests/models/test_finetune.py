@@ -156,6 +156,14 @@ def test_a_model_learns_the_users_pictures_and_groups(small_package: ModelPackag
     assert "fine-tuned on 24" in package.manifest.about["data"]
 
 
+def test_pictures_that_teach_nothing_are_not_counted(small_package: ModelPackage, tmp_path: Path) -> None:
+    prepared = prepared_of()
+    prepared.low[0] = prepared.high[0] = np.nan
+    prepared.gender[0] = -1
+    package = tuned(small_package, prepared, tmp_path, epochs=1)
+    assert "fine-tuned on 23" in package.manifest.about["data"]
+
+
 def test_an_answer_without_labels_stays_as_it_was(small_package: ModelPackage, tmp_path: Path) -> None:
     prepared = prepared_of(gender=False)
     package = tuned(small_package, prepared, tmp_path, epochs=12, rate=1e-2)

@@ -80,6 +80,7 @@ def _head(package: ModelPackage) -> str:
 
 def _numbers(evaluation: Mapping[str, Any]) -> str:
     views = "ten averaged views" if evaluation["oversample"] else "one view"
+    views = f"{views} and the mirror image" if evaluation.get("both_sides") else views
     not_read = f" {evaluation['not_read']} pictures could not be read." if evaluation.get("not_read") else ""
     lines = [
         "## Measured",

@@ -47,6 +47,7 @@ class Evaluation:
         not_read: pictures that cannot be read; they count in no score.
         ages_left_out: faces whose labelled age lies in none, or in several, of the model's groups.
         oversample: whether ten views were averaged.
+        both_sides: whether each view and its mirror image were averaged.
         report: the numbers.
     """
 
@@ -57,10 +58,18 @@ class Evaluation:
     not_read: int
     ages_left_out: int
     oversample: bool
+    both_sides: bool
     report: Report
 
 
-def evaluate(samples: Sequence[Sample], classifier: Classifier, *, data: str, oversample: bool = False) -> Evaluation:
+def evaluate(
+    samples: Sequence[Sample],
+    classifier: Classifier,
+    *,
+    data: str,
+    oversample: bool = False,
+    both_sides: bool = False,
+) -> Evaluation:
     """Judge a model on labelled pictures.
 
     Args:
@@ -68,6 +77,7 @@ def evaluate(samples: Sequence[Sample], classifier: Classifier, *, data: str, ov
         classifier: the model, as the app uses it.
         data: what the pictures are, for the record.
         oversample: what the classifier was made with, for the record.
+        both_sides: average the answers to each crop and to its mirror image, as the app does over time.
 
     Raises:
         DataError: none of the first pictures can be read.
@@ -81,7 +91,7 @@ def evaluate(samples: Sequence[Sample], classifier: Classifier, *, data: str, ov
     predictions: list[Prediction] = []
     for found, crops in _batches(samples, classifier, unread):
         kept += found
-        predictions += classifier.classify(crops)
+        predictions += _answered(classifier, crops, both_sides=both_sides)
     if not predictions:
         raise ToolError(f"no face was found in any of the {len(samples)} pictures; check the path")
     answers = _answers(kept, predictions, labels, genders)
@@ -95,8 +105,18 @@ def evaluate(samples: Sequence[Sample], classifier: Classifier, *, data: str, ov
             1 for one, target in zip(kept, answers.age_target, strict=True) if one.age is not None and target < 0
         ),
         oversample=oversample,
+        both_sides=both_sides,
         report=measure(answers, labels),
     )
+
+
+def _answered(classifier: Classifier, crops: NDArray[np.uint8], *, both_sides: bool) -> list[Prediction]:
+    plain = classifier.classify(crops)
+    if not both_sides:
+        return plain
+    half = np.float32(0.5)
+    pairs = zip(plain, classifier.classify(crops[:, :, ::-1]), strict=True)
+    return [Prediction((one.age + other.age) * half, (one.gender + other.gender) * half) for one, other in pairs]
 
 
 def _batches(
@@ -150,6 +170,7 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "not_read": evaluation.not_read,
         "ages_left_out": evaluation.ages_left_out,
         "oversample": evaluation.oversample,
+        "both_sides": evaluation.both_sides,
         "scores": _rounded(report.scores),
         "groups": {
             kind: [{k: v if isinstance(v, str) else _number(v) for k, v in asdict(one).items()} for one in rows]
@@ -243,6 +264,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_data_options(parser, split="val")
     parser.add_argument("--provider", default="auto", help="execution provider, as in the app")
     parser.add_argument("--oversample", action="store_true", help="average ten views of each face")
+    parser.add_argument(
+        "--both-sides", action="store_true", help="average each view and its mirror image, as the app does over time"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to this file")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write the confusion matrices as PNG there")
     parser.add_argument("--write-scores", action="store_true", help="put the scores into the model's manifest")
@@ -258,7 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     data = " ".join([options.data, *([options.split] if options.data == "fairface" else [])])
     if options.data == "csv":
         data = f"{options.path.resolve().name}"
-    evaluation = evaluate(samples, classifier, data=data, oversample=options.oversample)
+    evaluation = evaluate(samples, classifier, data=data, oversample=options.oversample, both_sides=options.both_sides)
     print(as_text(evaluation))
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)

@@ -143,6 +143,17 @@ class CropChooser:
             self.crops.pop(gone, None)
 
 
+def both_sides(batch: CropBatch) -> CropBatch:
+    """The crops and their mirror images, for pictures in which a face has no second turn."""
+    return replace(
+        batch,
+        track_ids=batch.track_ids * 2,
+        crops=np.concatenate([batch.crops, batch.crops[:, :, ::-1]]),
+        mirrored=(*batch.mirrored, *(not one for one in batch.mirrored)),
+        weights=batch.weights * 2,
+    )
+
+
 def compose(
     frame: Frame,
     tracks: Sequence[Track],

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from desktop_app.engine.analysis import CropChooser, CropSpec, compose, count_expected
+from desktop_app.engine.analysis import CropChooser, CropSpec, both_sides, compose, count_expected
 from desktop_app.engine.flow import Composed
 from desktop_app.engine.statistics import Statistics
 from desktop_app.media.frame import Frame
@@ -141,7 +141,7 @@ class OfflineAnalysis:
         return compose(
             seen.frame,
             seen.tracks,
-            self._classified(seen.frame, seen.tracks),
+            self._classified(seen),
             self._chooser.crops,
             self._style,
             mirror=self._mirror,
@@ -149,9 +149,12 @@ class OfflineAnalysis:
             statistics=self._statistics,
         )
 
-    def _classified(self, frame: Frame, tracks: list[Track]) -> Mapping[int, Label]:
+    def _classified(self, seen: _Seen) -> Mapping[int, Label]:
+        frame, tracks = seen.frame, seen.tracks
         with self._statistics.stage("crop"):
             batch = self._chooser.choose(frame, tracks, self._spec, labelled=self._labels.keys())
+            if batch is not None and seen.alone:
+                batch = both_sides(batch)
         if batch is not None:
             with self._statistics.stage("classify"):
                 predictions = self._classifier.classify(batch.crops)

@@ -126,3 +126,19 @@ def test_pictures_of_a_folder_have_nothing_to_do_with_each_other(analysis: Offli
         composed = list(analysis.run(source))
     assert [len(one.tracks) for one in composed] == [2, 0, 1]
     assert [set(one.labels) for one in composed] == [{1, 2}, set(), {3}]
+
+
+def test_a_face_in_a_picture_is_looked_at_from_both_sides(
+    classifier: Classifier, finder: FaceFinder, tmp_path: Path
+) -> None:
+    picture = tmp_path / "two.png"
+    cv2.imwrite(str(picture), CrowdScene(2).render(0))
+    finder.reset()
+    with open_source(str(picture)) as source:
+        (composed,) = OfflineAnalysis(classifier, finder).run(source)
+    crops = np.stack([composed.crops[track_id] for track_id in composed.labels])
+    plain, mirrored = classifier.classify(crops), classifier.classify(crops[:, :, ::-1])
+    for label, one, other in zip(composed.labels.values(), plain, mirrored, strict=True):
+        assert label.prediction.age == pytest.approx((one.age + other.age) / 2, abs=1e-5)
+        assert label.prediction.gender == pytest.approx((one.gender + other.gender) / 2, abs=1e-5)
+        assert label.samples == 2

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from skimage.data import astronaut
 
-from desktop_app.vision.classifier import Classifier
+from desktop_app.vision.classifier import Classifier, Prediction
 from models.card import main as write_card
 from models.catalogue import load_package
 from models.datasets import Sample, Years
@@ -128,6 +128,29 @@ def test_a_model_is_judged_through_the_apps_own_eyes(folder: Path, make_model: M
     assert json.loads(json.dumps(as_json(evaluation)))["oversample"] is oversample
 
 
+def test_both_sides_of_a_face_are_averaged(
+    folder: Path, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier = Classifier(load_package(make_model()), provider="cpu")
+    seen: list[NDArray[np.uint8]] = []
+    sides = [
+        [Prediction(np.array([0.6, 0.4, 0.0], np.float32), np.array([0.9, 0.1], np.float32))],
+        [Prediction(np.array([0.1, 0.4, 0.5], np.float32), np.array([0.0, 1.0], np.float32))],
+    ]
+
+    def answer(crops: NDArray[np.uint8]) -> list[Prediction]:
+        seen.append(crops.copy())
+        return sides[len(seen) - 1]
+
+    monkeypatch.setattr(classifier, "classify", answer)
+    evaluation = evaluate(samples_of(folder)[:1], classifier, data="a portrait", both_sides=True)
+    np.testing.assert_array_equal(seen[0], seen[1][:, :, ::-1])
+    # 0.35, 0.4 and 0.25: neither side's own choice alone decides.
+    assert evaluation.report.scores["age_exact"] == 1
+    assert evaluation.report.scores["gender"] == 1
+    assert as_json(evaluation)["both_sides"] is True
+
+
 def test_a_picture_that_cannot_be_read_is_counted_apart(
     folder: Path, make_model: MakeModel, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,6 +192,10 @@ def test_scores_and_a_card_are_written(
     assert package.manifest.scores["gender"] == written["scores"]["gender"]
     card = ["--model", str(manifest_path), "--evaluation", str(tmp_path / "scores.json")]
     assert run_tool(write_card, card) == 0
+    assert "one view each" in manifest_path.with_suffix(".md").read_text(encoding="utf-8")
+    (tmp_path / "scores.json").write_text(json.dumps({**written, "both_sides": True}))
+    assert run_tool(write_card, card) == 0
+    assert "one view and the mirror image each" in manifest_path.with_suffix(".md").read_text(encoding="utf-8")
     text = manifest_path.with_suffix(".md").read_text(encoding="utf-8")
     for part in ("# Tiny", "CC0-1.0", "2 faces", f"{written['scores']['gender']:.3f}", "## Limits", "| 20-59 | 1 |"):
         assert part in text

@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from desktop_app.vision.classifier import Classifier, Prediction
+from desktop_app.vision.classifier import Classifier, Prediction, classify_both_sides
 from desktop_app.vision.crops import crop_face
 from desktop_app.vision.detector import FaceDetector, largest
 from models.catalogue import Catalogue
@@ -91,7 +91,7 @@ def evaluate(
     predictions: list[Prediction] = []
     for found, crops in _batches(samples, classifier, unread):
         kept += found
-        predictions += _answered(classifier, crops, both_sides=both_sides)
+        predictions += classify_both_sides(classifier, crops) if both_sides else classifier.classify(crops)
     if not predictions:
         raise ToolError(f"no face was found in any of the {len(samples)} pictures; check the path")
     answers = _answers(kept, predictions, labels, genders)
@@ -108,15 +108,6 @@ def evaluate(
         both_sides=both_sides,
         report=measure(answers, labels),
     )
-
-
-def _answered(classifier: Classifier, crops: NDArray[np.uint8], *, both_sides: bool) -> list[Prediction]:
-    plain = classifier.classify(crops)
-    if not both_sides:
-        return plain
-    half = np.float32(0.5)
-    pairs = zip(plain, classifier.classify(crops[:, :, ::-1]), strict=True)
-    return [Prediction((one.age + other.age) * half, (one.gender + other.gender) * half) for one, other in pairs]
 
 
 def _batches(

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from desktop_app.vision.classifier import Classifier, Prediction
+from desktop_app.vision.classifier import Classifier, classify_both_sides
 from desktop_app.vision.crops import CROP_SIZE
 from models.catalogue import Catalogue
 from models.manifest import Labels
@@ -61,10 +61,7 @@ def ask(prepared: Prepared, teachers: Sequence[Classifier]) -> SoftLabels:
     genders: list[NDArray[np.float32]] = []
     for start in progress(range(0, len(prepared), BATCH), "asking"):
         pictures = np.asarray(prepared.pictures[start : start + BATCH])
-        answers: list[list[Prediction]] = []
-        for teacher in teachers:
-            views = _views(pictures, prepared.margin, teacher)
-            answers += [teacher.classify(views), teacher.classify(views[:, :, ::-1])]
+        answers = [classify_both_sides(one, _views(pictures, prepared.margin, one)) for one in teachers]
         ages.append(np.mean([[one.age for one in answer] for answer in answers], axis=0))
         genders.append(np.mean([[one.gender for one in answer] for answer in answers], axis=0))
     both = {"age": np.concatenate(ages).astype(np.float32), "gender": np.concatenate(genders).astype(np.float32)}

@@ -142,7 +142,8 @@ def train(options: argparse.Namespace, output: Path) -> dict[str, float]:
     start, recipe = make_start(options, ages, split.train)
     if options.cross_validate and output.is_file():
         earlier = load_checkpoint(output)
-        if (earlier.spec, earlier.labels) == (start.spec, start.labels) and earlier.training.get("finished"):
+        same = (earlier.spec, earlier.labels, earlier.input) == (start.spec, start.labels, start.input)
+        if same and earlier.training.get("finished"):
             return judge(earlier.network(), earlier, split.validation)
     if options.init:
         start = replace(start, state=_initial_state(options.init, start.spec, split.train))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from desktop_app.engine.flow import Composed, CropBatch
 from desktop_app.engine.statistics import Statistics
 from desktop_app.media.frame import Frame
+from desktop_app.vision.classifier import Prediction
 from desktop_app.vision.crops import crop_face, roll
 from desktop_app.vision.detector import Detection
 from desktop_app.vision.geometry import Box, Landmarks, Point
 from desktop_app.vision.overlay import OverlayStyle, draw_overlay
-from desktop_app.vision.smoothing import Label, crop_weight
+from desktop_app.vision.smoothing import Label, Smoother, crop_weight
 from desktop_app.vision.tracker import Track
 
 SETTLED_SAMPLES: Final = 5
@@ -152,6 +153,15 @@ def both_sides(batch: CropBatch) -> CropBatch:
         mirrored=(*batch.mirrored, *(not one for one in batch.mirrored)),
         weights=batch.weights * 2,
     )
+
+
+def smoothed(batch: CropBatch, predictions: Iterable[Prediction], smoother: Smoother) -> dict[int, Label]:
+    """What to show, by track, after the answers to a batch, given in its order."""
+    answers = zip(batch.track_ids, predictions, batch.weights, batch.mirrored, strict=True)
+    return {
+        track_id: smoother.update(track_id, prediction, batch.captured_at, weight, mirrored=mirrored)
+        for track_id, prediction, weight, mirrored in answers
+    }
 
 
 def compose(

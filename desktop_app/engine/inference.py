@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 
-from desktop_app.engine.analysis import CropSpec
+from desktop_app.engine.analysis import CropSpec, smoothed
 from desktop_app.engine.channel import Channel, ChannelClosedError
 from desktop_app.engine.flow import CropBatch
 from desktop_app.engine.statistics import Statistics
@@ -157,10 +158,7 @@ class InferenceWorker(Worker):
         self._statistics.count("inference", len(crops))
         labels = dict(self.labels)
         for batch in batches:
-            for track_id, weight, mirrored in zip(batch.track_ids, batch.weights, batch.mirrored, strict=True):
-                labels[track_id] = smoother.update(
-                    track_id, next(predictions), batch.captured_at, weight, mirrored=mirrored
-                )
+            labels.update(smoothed(batch, islice(predictions, len(batch.crops)), smoother))
         now = batches[-1].captured_at
         labels = {one: label for one, label in labels.items() if now - label.updated_at < FORGET_AFTER_S}
         smoother.forget(labels.keys())

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from desktop_app.engine.analysis import CropChooser, CropSpec, both_sides, compose, count_expected
+from desktop_app.engine.analysis import CropChooser, CropSpec, both_sides, compose, count_expected, smoothed
 from desktop_app.engine.flow import Composed
 from desktop_app.engine.statistics import Statistics
 from desktop_app.media.frame import Frame
@@ -159,12 +159,7 @@ class OfflineAnalysis:
             with self._statistics.stage("classify"):
                 predictions = self._classifier.classify(batch.crops)
             self._statistics.count("inference", len(predictions))
-            for track_id, prediction, weight, mirrored in zip(
-                batch.track_ids, predictions, batch.weights, batch.mirrored, strict=True
-            ):
-                self._labels[track_id] = self._smoother.update(
-                    track_id, prediction, frame.captured_at, weight, mirrored=mirrored
-                )
+            self._labels.update(smoothed(batch, predictions, self._smoother))
         known = {track.id for track in tracks}
         self._labels = {track_id: label for track_id, label in self._labels.items() if track_id in known}
         self._smoother.forget(known)

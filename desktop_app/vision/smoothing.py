@@ -18,8 +18,6 @@ MIN_WEIGHT: Final = 0.02
 """Even the worst crop counts a little, so that a face never stays without an answer."""
 FULL_SIZE: Final = 120.0
 """Faces from this size on, in pixels, count in full."""
-
-
 FAINT: Final = 0.05
 """A side of the face with less than this share of the other's weight has no say."""
 
@@ -106,11 +104,11 @@ class Smoother:
         decay = math.exp(-max(at - face.updated_at, 0.0) / self._time_constant_s)
         face.updated_at = max(face.updated_at, at)
         face.samples += 1
-        face.age.add(prediction.age, weight, decay, mirrored=mirrored)
-        face.gender.add(prediction.gender, weight, decay, mirrored=mirrored)
-        age = face.age.choose(face.updated_at, self._age_margin, self._patience_s)
-        gender = face.gender.choose(face.updated_at, self._gender_margin, self._patience_s)
-        mean = Prediction(age=face.age.mean, gender=face.gender.mean)
+        ages = face.age.add(prediction.age, weight, decay, mirrored=mirrored)
+        genders = face.gender.add(prediction.gender, weight, decay, mirrored=mirrored)
+        age = face.age.choose(ages, face.updated_at, self._age_margin, self._patience_s)
+        gender = face.gender.choose(genders, face.updated_at, self._gender_margin, self._patience_s)
+        mean = Prediction(age=ages.astype(np.float32), gender=genders.astype(np.float32))
         return Label(
             age=self._ages[age],
             age_confidence=float(mean.age[age]),
@@ -166,24 +164,19 @@ class _Average:
         self._shown: int | None = None
         self._challenged: tuple[int, float] | None = None
 
-    @property
-    def mean(self) -> NDArray[np.float32]:
-        return self._mean().astype(np.float32)
-
-    def add(self, probabilities: NDArray[np.float32], weight: float, decay: float, *, mirrored: bool) -> None:
+    def add(
+        self, probabilities: NDArray[np.float32], weight: float, decay: float, *, mirrored: bool
+    ) -> NDArray[np.float64]:
         self._sums *= decay
         self._weights *= decay
         self._sums[int(mirrored)] += weight * probabilities.astype(np.float64)
         self._weights[int(mirrored)] += weight
-
-    def _mean(self) -> NDArray[np.float64]:
         # What one side said long ago, or of a far worse crop, must not be half of the answer.
         counting = self._weights > FAINT * self._weights.max()
         means = self._sums[counting] / self._weights[counting, None]
         return np.asarray(means.mean(axis=0), np.float64)
 
-    def choose(self, at: float, margin: float, patience_s: float) -> int:
-        mean = self._mean()
+    def choose(self, mean: NDArray[np.float64], at: float, margin: float, patience_s: float) -> int:
         best = int(np.argmax(mean))
         if self._shown is None or best == self._shown:
             self._shown, self._challenged = best, None

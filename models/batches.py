@@ -32,12 +32,14 @@ class Faces:
         targets: by head: N int64, -1 where unknown.
         rows: which of the N belong to this set.
         answers: by head: N×K float32, the probabilities that a teacher gave; empty where there is none.
+        weights: by head: N float32, how much each label counts; heads that are left out count all alike.
     """
 
     pictures: NDArray[np.uint8]
     targets: Mapping[str, NDArray[np.int64]]
     rows: NDArray[np.int64]
     answers: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    weights: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """How many faces."""
@@ -48,6 +50,23 @@ def as_faces(prepared: Prepared, targets: Mapping[str, NDArray[np.int64]], rows:
     """Those of some rows that have a label that is asked for."""
     known = np.any([targets[head][rows] >= 0 for head in targets], axis=0)
     return Faces(pictures=prepared.pictures, targets=targets, rows=rows[known])
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Random views of B faces.
+
+    Attributes:
+        views: B×side×side×3, as `Recipe.view` gives them.
+        targets: by head: B int64, -1 where unknown.
+        answers: by head: B×K float32, a teacher's probabilities.
+        weights: by head: B float32, how much each label counts.
+    """
+
+    views: Tensor
+    targets: dict[str, Tensor]
+    answers: dict[str, Tensor]
+    weights: dict[str, Tensor]
 
 
 class Views(Dataset[Any]):
@@ -63,7 +82,7 @@ class Views(Dataset[Any]):
     def __len__(self) -> int:
         return len(self._order) // self._batch_size - self._first
 
-    def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+    def __getitem__(self, index: int) -> Batch:
         if index >= len(self):
             raise IndexError(index)
         # Each worker process has its own OpenCV, whose threads would fight with PyTorch's.
@@ -72,9 +91,12 @@ class Views(Dataset[Any]):
         rng = np.random.default_rng((self._seed, self._epoch, number))
         rows = self._order[number * self._batch_size : (number + 1) * self._batch_size]
         views = np.stack([self._recipe.view(np.asarray(self._faces.pictures[row]), self._side, rng) for row in rows])
-        targets = {head: torch.from_numpy(values[rows]) for head, values in self._faces.targets.items()}
-        answers = {head: torch.from_numpy(values[rows]) for head, values in self._faces.answers.items()}
-        return torch.from_numpy(views), targets, answers
+        faces = self._faces
+        targets, answers, weights = (
+            {head: torch.from_numpy(values[rows]) for head, values in one.items()}
+            for one in (faces.targets, faces.answers, faces.weights)
+        )
+        return Batch(torch.from_numpy(views), targets, answers, weights)
 
 
 class Normaliser(nn.Module):

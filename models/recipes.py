@@ -19,6 +19,7 @@ from models.networks import INPUT_SIZE, LeviHassnerNet
 
 Logits = Mapping[str, Tensor]
 Targets = Mapping[str, Tensor]
+Weights = Mapping[str, Tensor]
 
 
 class Recipe(Protocol):
@@ -48,8 +49,8 @@ class Recipe(Protocol):
     def view(self, picture: NDArray[np.uint8], side: int, rng: Generator) -> NDArray[np.uint8] | NDArray[np.float32]:
         """One random view of a prepared picture: uint8 pixels, or float32 with the mean taken away already."""
 
-    def loss(self, logits: Logits, targets: Targets) -> Tensor:
-        """The loss of a batch; targets of -1 are unknown."""
+    def loss(self, logits: Logits, targets: Targets, weights: Weights) -> Tensor:
+        """The loss of a batch; targets of -1 are unknown, and weights say how much each label counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +100,13 @@ class PaperRecipe:
             mean = mean[:, ::-1] if mirrored else mean
         return crop - mean
 
-    def loss(self, logits: Logits, targets: Targets) -> Tensor:
+    def loss(self, logits: Logits, targets: Targets, weights: Weights) -> Tensor:
         """Softmax cross-entropy, summed over the heads."""
-        return torch.stack(
-            [_known_mean(_cross_entropy(logits[head], targets[head]), targets[head]) for head in logits]
-        ).sum()
+        losses = [
+            _known_mean(_cross_entropy(logits[head], targets[head]), targets[head], weights.get(head))
+            for head in logits
+        ]
+        return torch.stack(losses).sum()
 
 
 DEFAULT_SIDES: Final = ((0.0, 128), (0.35, 160), (0.8, INPUT_SIZE))
@@ -123,6 +126,7 @@ class CompactRecipe:
         strength: how often views are damaged, 0 to 1.
         spread: standard deviation of the age target, in groups.
         balance: exponent of the weight of rare groups; 0 weighs all pictures alike.
+        gender_weight: how much gender's loss counts beside that of age.
         sides: (progress from which on, side of the views), rising.
         head_factor: factor of the rate in the last layers; above 1 where they learn anew.
         batch_size: pictures a step.
@@ -135,6 +139,7 @@ class CompactRecipe:
     strength: float = 0.5
     spread: float = 0.55
     balance: float = 0.2
+    gender_weight: float = 1.0
     sides: tuple[tuple[float, int], ...] = DEFAULT_SIDES
     head_factor: float = 1.0
     batch_size: int = 128
@@ -172,18 +177,18 @@ class CompactRecipe:
         """A view as another webcam would have given it."""
         return random_webcam_view(picture, side, self.strength, rng)
 
-    def loss(self, logits: Logits, targets: Targets) -> Tensor:
+    def loss(self, logits: Logits, targets: Targets, weights: Weights) -> Tensor:
         """Cross-entropy with soft age targets, and with label smoothing for gender."""
         losses: list[Tensor] = []
         for head, answer in logits.items():
             target = targets[head]
             if head == "age":
                 index = target.clamp(min=0)
-                soft, weights = self._soft_ages.to(answer), self._weights.to(answer)
-                each = -(soft[index] * functional.log_softmax(answer, 1)).sum(1) * weights[index]
+                soft, rarity = self._soft_ages.to(answer), self._weights.to(answer)
+                each = -(soft[index] * functional.log_softmax(answer, 1)).sum(1) * rarity[index]
             else:
-                each = _cross_entropy(answer, target, smoothing=0.05)
-            losses.append(_known_mean(each, target))
+                each = _cross_entropy(answer, target, smoothing=0.05) * self.gender_weight
+            losses.append(_known_mean(each, target, weights.get(head)))
         return torch.stack(losses).sum()
 
 
@@ -205,6 +210,36 @@ def age_weights(counts: tuple[int, ...], exponent: float) -> Tensor:
     return weights * numbers.sum() / (weights * numbers).sum()
 
 
+def hard_group_weights(
+    gender: NDArray[np.int64], race: NDArray[np.str_], answers: NDArray[np.float32], exponent: float
+) -> NDArray[np.float32]:
+    """How much the gender of each picture counts: more in groups of race and gender where a network errs more.
+
+    A network that is as good on average treats such groups better; a fixed form of group distributionally robust
+    optimisation (Sagawa et al., ICLR 2020), whose weights follow the losses.
+
+    Args:
+        gender: N indices, -1 where unknown.
+        race: N texts; those without are groups of their own.
+        answers: N×K, what the network said of the pictures.
+        exponent: the power of the group's share of errors; 0 weighs all pictures alike.
+
+    Returns:
+        N float32 with a mean of 1 over the pictures of known gender, and 1 for the others.
+    """
+    weights = np.ones(len(gender), np.float32)
+    grouped = gender >= 0
+    keys = np.char.add(race, gender.astype(np.str_))
+    wrong = answers.argmax(1) != gender
+    for key in np.unique(keys[grouped]):
+        rows = grouped & (keys == key)
+        # One error more, so that a group without any keeps a weight.
+        weights[rows] = ((wrong[rows].sum() + 1) / (rows.sum() + 1)) ** exponent
+    if grouped.any():
+        weights[grouped] /= weights[grouped].mean()
+    return weights
+
+
 def distillation_loss(student: Tensor, teacher: Tensor, *, temperature: float = 2.0) -> Tensor:
     """How far a student's answers are from a teacher's (Hinton et al. 2015), averaged over N×K logits."""
     target = functional.softmax(teacher / temperature, 1)
@@ -216,9 +251,10 @@ def _cross_entropy(logits: Tensor, target: Tensor, *, smoothing: float = 0.0) ->
     return functional.cross_entropy(logits, target, reduction="none", ignore_index=-1, label_smoothing=smoothing)
 
 
-def _known_mean(each: Tensor, target: Tensor) -> Tensor:
+def _known_mean(each: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
     known = (target >= 0).to(each)
-    return (each * known).sum() / known.sum().clamp(min=1)
+    weighted = each if weights is None else each * weights
+    return (weighted * known).sum() / known.sum().clamp(min=1)
 
 
 def _merged(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:

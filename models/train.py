@@ -34,7 +34,7 @@ from models.manifest import AgeLabel, InputSpec, Labels
 from models.networks import INPUT_SIZE, NetworkSpec, build_network
 from models.norms import unfold_norms
 from models.prepare import Prepared, add_data_options, add_margin_option, prepare_chosen
-from models.recipes import DEFAULT_SIDES, CompactRecipe, PaperRecipe, Recipe
+from models.recipes import DEFAULT_SIDES, CompactRecipe, PaperRecipe, Recipe, hard_group_weights
 from models.restore import checkpoints_from_package
 from models.soft_labels import load_soft_labels
 from models.tool import ToolError, not_negative, positive, positive_real, run_tool
@@ -126,6 +126,7 @@ def make_start(options: argparse.Namespace, ages: tuple[AgeLabel, ...], train: F
         age_counts=tuple(int(one) for one in counts),
         base_rate=options.rate or 3e-3,
         strength=options.augment,
+        gender_weight=options.gender_weight,
         sides=sides,
     )
 
@@ -156,6 +157,11 @@ def train(options: argparse.Namespace, output: Path) -> dict[str, float]:
     if options.soft_labels:
         soft = load_soft_labels(options.soft_labels, split.prepared, start.labels)
         faces = replace(faces, answers={head: soft.answers[head] for head in heads})
+        if options.balance_groups:
+            weights = hard_group_weights(
+                split.prepared.gender, split.prepared.race, soft.answers["gender"], options.balance_groups
+            )
+            faces = replace(faces, weights={"gender": weights})
         taught_by += soft.teachers
     if taught_by:
         # A card has to name every model whose knowledge went into another one.
@@ -234,6 +240,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--teacher-weight", type=positive_real, help="how much such answers count beside the labels (default: 1)"
     )
+    parser.add_argument(
+        "--balance-groups",
+        type=positive_real,
+        metavar="POWER",
+        help="count the gender of each group of race and gender by how often the soft labels err there, to this power",
+    )
     parser.add_argument("--rate", type=positive_real, help="highest learning rate (paper 1e-3, compact 3e-3)")
     parser.add_argument("--seed", type=not_negative, default=0, help="where all chance comes from")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
@@ -248,6 +260,9 @@ def build_parser() -> argparse.ArgumentParser:
     compact = parser.add_argument_group("recipe compact")
     compact.add_argument("--sides", type=_parse_sides, help="e.g. 0:128,0.35:160,0.8:227")
     compact.add_argument("--augment", type=float, default=0.5, help="how often views are damaged, 0 to 1")
+    compact.add_argument(
+        "--gender-weight", type=positive_real, default=1.0, help="how much gender counts beside age (default: 1)"
+    )
     compact.add_argument("--stem-width", type=int, default=24, help="channels of the first convolution")
     compact.add_argument("--widths", type=int, nargs="+", default=[32, 64, 128, 256], help="channels of the stages")
     compact.add_argument("--blocks", type=int, nargs="+", default=[1, 1, 2, 1], help="blocks of the stages")
@@ -261,6 +276,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise ToolError("--widths and --blocks must have as many numbers")
     if options.teacher_weight and not (options.teacher or options.soft_labels):
         raise ToolError("--teacher-weight has no teacher; name one with --teacher or --soft-labels")
+    if options.balance_groups and not options.soft_labels:
+        raise ToolError("--balance-groups needs to know where a network errs; give its answers with --soft-labels")
     if options.data != "adience" and (options.cross_validate or options.test_fold is not None):
         raise ToolError("only Adience has folds; leave out --cross-validate and --test-fold")
     options.output.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from models.batches import Faces, Normaliser, Views
+from models.batches import Batch, Faces, Normaliser, Views
 from models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from models.networks import build_network, head_logits, load_state
 from models.recipes import Logits, Recipe, distillation_loss
@@ -126,10 +126,10 @@ class Trainer:
         with progress(nothing, "training", quiet=self._settings.quiet) as bar:
             while self._progress() < 1:
                 epoch = self._iteration // self._per_epoch
-                for views, targets, answers in self._batches(epoch):
+                for batch in self._batches(epoch):
                     # A checkpoint of half a step would not go on to the same end.
                     with uninterrupted():
-                        self._step(views, targets, answers)
+                        self._step(batch)
                     self._elapsed_s = time.monotonic() - began_at
                     bar.update()
                     bar.set_postfix_str(f"{self._progress():.1%} loss {self._loss:.3f}", refresh=False)
@@ -149,7 +149,7 @@ class Trainer:
     def _progress(self) -> float:
         return self._settings.budget.progress(self._iteration, self._elapsed_s)
 
-    def _batches(self, epoch: int) -> Iterator[tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]]:
+    def _batches(self, epoch: int) -> Iterator[Batch]:
         views = Views(
             self._faces,
             self._recipe,
@@ -171,16 +171,18 @@ class Trainer:
         )
         yield from loader
 
-    def _step(self, views: Tensor, targets: Mapping[str, Tensor], answers: Mapping[str, Tensor]) -> None:
+    def _step(self, batch: Batch) -> None:
         rate = self._recipe.rate(self._iteration, self._progress())
         for group in self._optimiser.param_groups:
             group["lr"] = rate * group["factor"]
         if self._settings.freeze_norms:
             freeze_norms(self._network)
-        pixels = self._normaliser(views.to(self._device))
+        pixels = self._normaliser(batch.views.to(self._device))
         logits = self._answers(self._network, pixels)
-        loss = self._recipe.loss(logits, {head: one.to(self._device) for head, one in targets.items()})
-        loss = loss + self._teaching(pixels, logits, answers)
+        targets, weights = (
+            {head: one.to(self._device) for head, one in each.items()} for each in (batch.targets, batch.weights)
+        )
+        loss = self._recipe.loss(logits, targets, weights) + self._teaching(pixels, logits, batch.answers)
         self._optimiser.zero_grad()
         loss.backward()
         if math.isfinite(self._recipe.largest_gradient):

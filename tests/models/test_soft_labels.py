@@ -113,6 +113,14 @@ def write_data(folder: Path) -> None:
     (folder / "labels.csv").write_text("\n".join(rows) + "\n")
 
 
+def test_groups_cannot_be_balanced_without_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_data(tmp_path / "data")
+    data = ["--data", "csv", "--path", str(tmp_path / "data"), "--cache", str(tmp_path / "cache")]
+    arguments = ["--recipe", "compact", *data, "--output", str(tmp_path / "no.pt"), "--balance-groups", "1"]
+    assert run_tool(train, arguments) == 2
+    assert "--soft-labels" in capsys.readouterr().err
+
+
 def test_a_network_learns_what_another_kind_of_model_answered(
     tmp_path: Path, make_model: MakeModel, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -136,9 +144,10 @@ def test_a_network_learns_what_another_kind_of_model_answered(
 
     alone, taught = weights("alone.pt"), weights("taught.pt", "--soft-labels", str(soft))
     much = weights("much.pt", "--soft-labels", str(soft), "--teacher-weight", "5")
-    biases = [one["gender.bias"] for one in (alone, taught, much)]
-    assert not torch.equal(biases[0], biases[1])
-    assert not torch.equal(biases[1], biases[2])
+    balanced = weights("balanced.pt", "--soft-labels", str(soft), "--balance-groups", "1")
+    biases = [one["gender.bias"] for one in (alone, taught, much, balanced)]
+    for index, bias in enumerate(biases):
+        assert not any(torch.equal(bias, other) for other in biases[index + 1 :])
 
 
 def test_answers_for_something_else_are_refused(tmp_path: Path) -> None:

@@ -24,7 +24,14 @@ from models.labels import FAIRFACE_AGES, GENDERS, parse_age_buckets  # noqa: E40
 from models.manifest import InputSpec, Labels  # noqa: E402
 from models.networks import LeviHassnerNet, NetworkSpec, build_network  # noqa: E402
 from models.prepare import load_prepared  # noqa: E402
-from models.recipes import CompactRecipe, PaperRecipe, age_weights, distillation_loss, soft_ages  # noqa: E402
+from models.recipes import (  # noqa: E402
+    CompactRecipe,
+    PaperRecipe,
+    age_weights,
+    distillation_loss,
+    hard_group_weights,
+    soft_ages,
+)
 from models.tool import ToolError, run_tool  # noqa: E402
 from models.train import main  # noqa: E402
 from models.trainer import Budget, Trainer, TrainingSettings, choose_device  # noqa: E402
@@ -111,12 +118,12 @@ class InterruptedRecipe(CompactRecipe):
 
     calls: list[int] = field(default_factory=list)
 
-    def loss(self, logits: Any, targets: Any) -> Any:
+    def loss(self, logits: Any, targets: Any, weights: Any) -> Any:
         """The loss, after the network has drawn its dropout."""
         self.calls.append(1)
         if len(self.calls) == 5:
             os.kill(os.getpid(), signal.SIGINT)
-        return super(InterruptedRecipe, self).loss(logits, targets)
+        return super(InterruptedRecipe, self).loss(logits, targets, weights)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process")
@@ -251,9 +258,9 @@ def test_batches_depend_on_seed_and_number_alone() -> None:
 
     whole, rest = views(0), views(2)
     assert (len(whole), len(rest)) == (3, 1)
-    assert torch.equal(whole[2][0], rest[0][0])
-    assert torch.equal(whole[2][1]["age"], rest[0][1]["age"])
-    assert not torch.equal(views(0, seed=1)[0][0], whole[0][0])
+    assert torch.equal(whole[2].views, rest[0].views)
+    assert torch.equal(whole[2].targets["age"], rest[0].targets["age"])
+    assert not torch.equal(views(0, seed=1)[0].views, whole[0].views)
     with pytest.raises(IndexError):
         rest[1]
 
@@ -272,10 +279,35 @@ def test_unknown_labels_count_in_no_loss() -> None:
     logits = {"age": torch.randn(4, 3), "gender": torch.randn(4, 2)}
     known = {"age": torch.tensor([0, 1]), "gender": torch.tensor([1, 0])}
     padded = {head: torch.cat([one, torch.tensor([-1, -1])]) for head, one in known.items()}
-    expected = recipe.loss({head: one[:2] for head, one in logits.items()}, known)
-    torch.testing.assert_close(recipe.loss(logits, padded), expected)
+    expected = recipe.loss({head: one[:2] for head, one in logits.items()}, known, {})
+    torch.testing.assert_close(recipe.loss(logits, padded, {}), expected)
     nothing = {head: torch.full((4,), -1) for head in logits}
-    assert float(recipe.loss(logits, nothing)) == 0
+    assert float(recipe.loss(logits, nothing, {})) == 0
+
+
+def test_weights_count_single_labels_and_a_head() -> None:
+    logits = {"age": torch.randn(2, 3), "gender": torch.randn(2, 2)}
+    targets = {"age": torch.tensor([0, 1]), "gender": torch.tensor([1, 0])}
+
+    def loss(gender_weight: float, *weights: float) -> float:
+        recipe = CompactRecipe(age_counts=(8, 8, 8), gender_weight=gender_weight)
+        return float(recipe.loss(logits, targets, {"gender": torch.tensor(weights)} if weights else {}))
+
+    ages = loss(1, 0, 0)
+    assert loss(1, 1, 1) == pytest.approx(loss(1))
+    assert loss(1, 1, 0) + loss(1, 0, 1) == pytest.approx(loss(1) + ages)
+    assert loss(3) - ages == pytest.approx(3 * (loss(1) - ages))
+
+
+def test_groups_that_a_network_misreads_weigh_more() -> None:
+    gender, race = np.array([0] * 8 + [1] * 8 + [-1]), np.array(["x"] * 17)
+    answers = np.tile(np.array([1, 0], np.float32), (17, 1))
+    answers[8:13] = 0, 1  # three of the eight of gender 1 are misread, and none of gender 0
+    weights = hard_group_weights(gender, race, answers, 1.0)
+    assert weights[8] == pytest.approx(4 * weights[0])
+    assert weights[:16].mean() == pytest.approx(1)
+    assert weights[16] == 1
+    assert (hard_group_weights(gender, race, answers, 0.0) == 1).all()
 
 
 def test_the_rate_rises_and_falls_and_pictures_grow() -> None:

@@ -79,14 +79,12 @@ def _head(package: ModelPackage) -> str:
 
 
 def _numbers(evaluation: Mapping[str, Any]) -> str:
-    views = "ten averaged views" if evaluation["oversample"] else "one view"
-    views = f"{views} and the mirror image" if evaluation.get("both_sides") else views
     not_read = f" {evaluation['not_read']} pictures could not be read." if evaluation.get("not_read") else ""
     lines = [
         "## Measured",
         "",
-        f"On {evaluation['data']}: {evaluation['images']} faces, {views} each, through the app's own detector and "
-        f"crop; no face was found in {evaluation['not_found']} more pictures.{not_read}",
+        f"On {evaluation['data']}: {evaluation['images']} faces, {evaluation['views']} each, through the app's own "
+        f"detector and crop; no face was found in {evaluation['not_found']} more pictures.{not_read}",
         "",
         "| | |",
         "|---|---|",

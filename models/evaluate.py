@@ -46,8 +46,7 @@ class Evaluation:
         not_found: pictures in which the detector found no face; they count in no score.
         not_read: pictures that cannot be read; they count in no score.
         ages_left_out: faces whose labelled age lies in none, or in several, of the model's groups.
-        oversample: whether ten views were averaged.
-        both_sides: whether each view and its mirror image were averaged.
+        views: what was averaged for each face, in words.
         report: the numbers.
     """
 
@@ -57,8 +56,7 @@ class Evaluation:
     not_found: int
     not_read: int
     ages_left_out: int
-    oversample: bool
-    both_sides: bool
+    views: str
     report: Report
 
 
@@ -67,7 +65,6 @@ def evaluate(
     classifier: Classifier,
     *,
     data: str,
-    oversample: bool = False,
     both_sides: bool = False,
 ) -> Evaluation:
     """Judge a model on labelled pictures.
@@ -76,8 +73,8 @@ def evaluate(
         samples: the pictures; where there are several faces, the largest is taken.
         classifier: the model, as the app uses it.
         data: what the pictures are, for the record.
-        oversample: what the classifier was made with, for the record.
-        both_sides: average the answers to each crop and to its mirror image, as the app does over time.
+        both_sides: average the answers to each crop and to its mirror image, as the app does over time; the ten views
+            of a classifier that over-samples have both already.
 
     Raises:
         DataError: none of the first pictures can be read.
@@ -104,10 +101,15 @@ def evaluate(
         ages_left_out=sum(
             1 for one, target in zip(kept, answers.age_target, strict=True) if one.age is not None and target < 0
         ),
-        oversample=oversample,
-        both_sides=both_sides,
+        views=_views(classifier, both_sides=both_sides),
         report=measure(answers, labels),
     )
+
+
+def _views(classifier: Classifier, *, both_sides: bool) -> str:
+    if classifier.oversample:
+        return "ten averaged views"
+    return "one view and its mirror image" if both_sides else "one view"
 
 
 def _batches(
@@ -160,8 +162,7 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "not_found": evaluation.not_found,
         "not_read": evaluation.not_read,
         "ages_left_out": evaluation.ages_left_out,
-        "oversample": evaluation.oversample,
-        "both_sides": evaluation.both_sides,
+        "views": evaluation.views,
         "scores": _rounded(report.scores),
         "groups": {
             kind: [{k: v if isinstance(v, str) else _number(v) for k, v in asdict(one).items()} for one in rows]
@@ -178,7 +179,7 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
 def as_text(evaluation: Evaluation) -> str:
     """The tables that the tool prints."""
     report = evaluation.report
-    lines = [f"{evaluation.model} on {evaluation.data}: {evaluation.images} faces"]
+    lines = [f"{evaluation.model} on {evaluation.data}: {evaluation.images} faces, {evaluation.views} each"]
     lines += [f"  no face found in {evaluation.not_found} pictures (not counted)"]
     if evaluation.not_read:
         lines += [f"  {evaluation.not_read} pictures cannot be read (not counted)"]
@@ -211,7 +212,7 @@ def write_scores(evaluation: Evaluation, manifest_path: Path) -> None:
     """Put the scores into the model's manifest."""
     scores = {**_rounded(evaluation.report.scores), "images": evaluation.images}
     manifest = read_manifest(manifest_path)
-    about = {**manifest.about, "scores_on": evaluation.data}
+    about = {**manifest.about, "scores_on": f"{evaluation.data}, {evaluation.views} of each face"}
     write_manifest(replace(manifest, scores=scores, about=about), manifest_path)
 
 
@@ -254,8 +255,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", default="", help="name or file of the model (default: the app's)")
     add_data_options(parser, split="val")
     parser.add_argument("--provider", default="auto", help="execution provider, as in the app")
-    parser.add_argument("--oversample", action="store_true", help="average ten views of each face")
-    parser.add_argument(
+    views = parser.add_mutually_exclusive_group()
+    views.add_argument("--oversample", action="store_true", help="average ten views of each face")
+    views.add_argument(
         "--both-sides", action="store_true", help="average each view and its mirror image, as the app does over time"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to this file")
@@ -273,7 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     data = " ".join([options.data, *([options.split] if options.data == "fairface" else [])])
     if options.data == "csv":
         data = f"{options.path.resolve().name}"
-    evaluation = evaluate(samples, classifier, data=data, oversample=options.oversample, both_sides=options.both_sides)
+    evaluation = evaluate(samples, classifier, data=data, both_sides=options.both_sides)
     print(as_text(evaluation))
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)

@@ -75,6 +75,11 @@ class Classifier:
         return self._package.labels
 
     @property
+    def oversample(self) -> bool:
+        """Whether ten views of each crop are averaged."""
+        return self._oversample
+
+    @property
     def crop_size(self) -> int:
         """Side of the crops to hand in: the network's input, or what ten views of it are taken from."""
         size = self._package.input.size

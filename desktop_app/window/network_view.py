@@ -240,9 +240,12 @@ class NetworkView(QWidget):
         if occlusion is None:
             self._page.heat.set_picture(None)
             self._page.explanation.setText("")
-        elif occlusion is not self._shown_occlusion:
-            self._page.heat.set_picture(insight.heat)
-            self._page.explanation.setText(self._explain(occlusion, names[occlusion.index]))
+        else:
+            if occlusion is not self._shown_occlusion:
+                self._page.heat.set_picture(insight.heat)
+            name = names[occlusion.index]
+            sentences = self._explain(occlusion, name), self._contrast(name)
+            self._page.explanation.setText(" ".join(filter(None, sentences)))
         self._shown_occlusion = occlusion
 
     def _explain(self, occlusion: Occlusion, name: str) -> str:
@@ -252,3 +255,14 @@ class NetworkView(QWidget):
         text = self.tr("With the strongest orange place covered, {name} falls from {before} to {after}.")
         before, after = f"{occlusion.probability:.0%}", f"{occlusion.probability - largest:.0%}"
         return text.format(name=name, before=before, after=after)
+
+    def _contrast(self, name: str) -> str:
+        """What to say where one crop's answer is not the label, so that neither looks like a mistake."""
+        if self._label is None:
+            return ""
+        label = readable_age(self._label.age) if self._head == "age" else label_word(self._label.gender)
+        if label == name:
+            return ""
+        return self.tr("The label {label} is the average of many crops; this one alone says {name}.").format(
+            label=label, name=name
+        )

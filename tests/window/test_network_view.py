@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,17 @@ def test_the_heat_map_follows_the_answer_that_is_explained(qtbot: QtBot, view: N
     qtbot.waitUntil(lambda: "0–19 falls from 96% to" in texts(view), timeout=10_000)
     choose(view, 0, "Gender")
     qtbot.waitUntil(lambda: "Male falls from 98% to" in texts(view), timeout=10_000)
+
+
+def test_an_answer_that_is_not_the_label_is_explained(qtbot: QtBot, view: NetworkView, tmp_path: Path) -> None:
+    view.set_package(load_package(write_corner_model(tmp_path)))
+    view.show()
+    white = np.full((SIZE, SIZE, 3), 255, np.uint8)
+    view.show_crop(1, white, make_label())
+    qtbot.waitUntil(lambda: "The label 60+ is the average of many crops; this one alone says 0–19." in texts(view))
+    agreeing = replace(make_label(), age="0-19", gender="Male")
+    view.show_crop(1, white.copy(), agreeing)
+    qtbot.waitUntil(lambda: "0–19 falls from 96%" in texts(view) and "average of many" not in texts(view))
 
 
 def test_two_networks_show_the_one_that_is_asked_for(qtbot: QtBot, view: NetworkView, tmp_path: Path) -> None:

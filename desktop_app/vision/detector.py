@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 import cv2
-import mediapipe as mp
 import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.closing import Closing
 from desktop_app.vision.geometry import Box, Landmarks, Point
+from desktop_app.vision.lean_mediapipe import mediapipe as mp
 from desktop_app.vision.quiet import silence_native_stderr
 
 DetectorRange = Literal["short", "full"]

@@ -157,6 +157,11 @@ def _connect(url: str, name: str, open_timeout_s: float, read_timeout_s: float) 
             f"{name} did not answer within {open_timeout_s:g} seconds; check the address and the network"
         ) from None
     except av.error.HTTPUnauthorizedError:
+        if "@" in url.partition("://")[2].partition("/")[0]:
+            raise SourceError(
+                f"{name} does not accept this user name and password; check them, and write @, : or / in them as %40, "
+                "%3A or %2F"
+            ) from None
         raise SourceError(
             f"{name} asks for a user name and password; write them as scheme://user:password@host/path"
         ) from None

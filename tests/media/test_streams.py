@@ -159,7 +159,7 @@ def test_close_frees_a_reader_of_a_silent_stream(server: StreamServer) -> None:
     ("path", "says"),
     [
         ("/gone", "cannot be opened"),
-        ("/locked", "asks for a user name and password"),
+        ("/locked", "does not accept this user name and password"),
         ("/page", "sends no video that can be read"),
         ("/silent", "did not answer within 0.3 seconds"),
     ],
@@ -172,6 +172,11 @@ def test_addresses_without_a_stream_give_one_sentence(server: StreamServer, path
     assert str(caught.value).startswith(server.base + path)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_an_address_without_a_password_is_told_how_to_have_one(server: StreamServer) -> None:
+    with pytest.raises(SourceError, match=r"/locked asks for a user name and password; write them as scheme://user:"):
+        open_stream(f"{server.base}/locked")
 
 
 def test_nobody_there_gives_one_sentence() -> None:

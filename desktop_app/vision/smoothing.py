@@ -69,7 +69,7 @@ class Smoother:
         self,
         labels: Labels,
         *,
-        time_constant_s: float = 1.5,
+        time_constant_s: float = 3.0,
         age_margin: float = 0.05,
         gender_margin: float = 0.1,
         patience_s: float = 3.0,

@@ -37,6 +37,10 @@ class Recipe(Protocol):
     def largest_gradient(self) -> float:
         """The norm that gradients are clipped to; infinite: they are not."""
 
+    @property
+    def mixing(self) -> float:
+        """How evenly pictures are blended in pairs, the parameter of mixup's beta distribution; 0: not at all."""
+
     def make_optimiser(self, network: nn.Module) -> torch.optim.Optimizer:
         """An optimiser whose groups each hold their own `factor` of the rate."""
 
@@ -73,6 +77,7 @@ class PaperRecipe:
     momentum: float = 0.9
     batch_size: int = 50
     averaging: float = 0.0
+    mixing: float = 0.0
     largest_gradient: float = math.inf
 
     def make_optimiser(self, network: nn.Module) -> torch.optim.Optimizer:
@@ -129,6 +134,7 @@ class CompactRecipe:
         gender_weight: how much gender's loss counts beside that of age.
         sides: (progress from which on, side of the views), rising.
         head_factor: factor of the rate in the last layers; above 1 where they learn anew.
+        mixing: how evenly pictures are blended in pairs; 0 leaves them alone.
         batch_size: pictures a step.
     """
 
@@ -142,6 +148,7 @@ class CompactRecipe:
     gender_weight: float = 1.0
     sides: tuple[tuple[float, int], ...] = DEFAULT_SIDES
     head_factor: float = 1.0
+    mixing: float = 0.0
     batch_size: int = 128
     averaging: float = 0.9985
     largest_gradient: float = 2.0

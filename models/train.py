@@ -127,6 +127,7 @@ def make_start(options: argparse.Namespace, ages: tuple[AgeLabel, ...], train: F
         base_rate=options.rate or 3e-3,
         strength=options.augment,
         gender_weight=options.gender_weight,
+        mixing=options.mixup,
         sides=sides,
     )
 
@@ -263,6 +264,13 @@ def build_parser() -> argparse.ArgumentParser:
     compact.add_argument(
         "--gender-weight", type=positive_real, default=1.0, help="how much gender counts beside age (default: 1)"
     )
+    compact.add_argument(
+        "--mixup",
+        type=positive_real,
+        default=0.0,
+        metavar="ALPHA",
+        help="blend pictures in pairs, by shares from a beta distribution with this parameter (default: not)",
+    )
     compact.add_argument("--stem-width", type=int, default=24, help="channels of the first convolution")
     compact.add_argument("--widths", type=int, nargs="+", default=[32, 64, 128, 256], help="channels of the stages")
     compact.add_argument("--blocks", type=int, nargs="+", default=[1, 1, 2, 1], help="blocks of the stages")
@@ -278,6 +286,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise ToolError("--teacher-weight has no teacher; name one with --teacher or --soft-labels")
     if options.balance_groups and not options.soft_labels:
         raise ToolError("--balance-groups needs to know where a network errs; give its answers with --soft-labels")
+    if options.balance_groups and options.task == "age":
+        raise ToolError("--balance-groups weighs gender, which --task age leaves out; leave one of them out")
     if options.data != "adience" and (options.cross_validate or options.test_fold is not None):
         raise ToolError("only Adience has folds; leave out --cross-validate and --test-fold")
     options.output.parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from models.batches import Batch, Faces, Normaliser, Views
 from models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from models.networks import build_network, head_logits, load_state
-from models.recipes import Logits, Recipe, distillation_loss
+from models.recipes import Logits, Recipe, Targets, Weights, distillation_loss
 from models.tool import ToolError, progress, uninterrupted
 
 DEFAULT_WORKERS: Final = 1 if sys.platform == "linux" else 0
@@ -178,11 +178,11 @@ class Trainer:
         if self._settings.freeze_norms:
             freeze_norms(self._network)
         pixels = self._normaliser(batch.views.to(self._device))
-        logits = self._answers(self._network, pixels)
-        targets, weights = (
-            {head: one.to(self._device) for head, one in each.items()} for each in (batch.targets, batch.weights)
+        targets, answers, weights = (
+            {head: one.to(self._device) for head, one in each.items()}
+            for each in (batch.targets, batch.answers, batch.weights)
         )
-        loss = self._recipe.loss(logits, targets, weights) + self._teaching(pixels, logits, batch.answers)
+        loss = self._batch_loss(pixels, targets, answers, weights)
         self._optimiser.zero_grad()
         loss.backward()
         if math.isfinite(self._recipe.largest_gradient):
@@ -195,6 +195,26 @@ class Trainer:
         if self._recipe.averaging:
             self._average_weights()
 
+    def _batch_loss(self, pixels: Tensor, targets: Targets, answers: Targets, weights: Weights) -> Tensor:
+        """The loss of a batch, whose pictures may be blended in pairs first (mixup: Zhang et al., ICLR 2018)."""
+        alpha = self._recipe.mixing
+        if not alpha:
+            logits = self._answers(self._network, pixels)
+            return self._recipe.loss(logits, targets, weights) + self._teaching(pixels, logits, answers)
+        share = float(torch.distributions.Beta(alpha, alpha).sample())
+        pairs = torch.randperm(len(pixels)).to(self._device)
+        pixels = pixels.lerp(pixels[pairs], 1 - share)
+        logits = self._answers(self._network, pixels)
+        paired_targets, paired_weights = (
+            {head: one[pairs] for head, one in each.items()} for each in (targets, weights)
+        )
+        own, other = (
+            self._recipe.loss(logits, targets, weights),
+            self._recipe.loss(logits, paired_targets, paired_weights),
+        )
+        blended = {head: one.lerp(one[pairs], 1 - share) for head, one in answers.items()}
+        return share * own + (1 - share) * other + self._teaching(pixels, logits, blended)
+
     def _answers(self, network: nn.Module, pixels: Tensor) -> dict[str, Tensor]:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._settings.bfloat16):
             answer = network(pixels)
@@ -204,7 +224,7 @@ class Trainer:
         """How far the network is from its teachers: the one that is asked now, and the answers that were kept."""
         teacher, weights = self._settings.teacher, self._settings.teacher_weights or {}
         # The logarithm of a probability is a logit of the same answer.
-        lessons = [{head: one.to(self._device).clamp(min=1e-6).log() for head, one in kept.items()}] if kept else []
+        lessons = [{head: one.clamp(min=1e-6).log() for head, one in kept.items()}] if kept else []
         if teacher is not None:
             with torch.no_grad():
                 lessons.append(self._answers(teacher.to(self._device), pixels))

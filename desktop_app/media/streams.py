@@ -59,11 +59,7 @@ def open_stream(
 
 def public_name(url: str) -> str:
     """The address without user name, password and query, for people to see; any text will do."""
-    scheme, _, rest = url.partition(":")
-    rest = rest.lstrip("/")
-    if _CREDENTIALS.match(rest):
-        # What stands before the last @: a password that holds "/" or "#", though it should be escaped, is one as well.
-        rest = rest.rpartition("@")[2]
+    scheme, _, rest = _split_credentials(url)
     try:
         parts = urlsplit(f"{scheme}://{rest}")
     except ValueError:
@@ -74,6 +70,17 @@ def public_name(url: str) -> str:
         port = ""
     host = parts.hostname or ""
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}{parts.path}"
+
+
+def _split_credentials(url: str) -> tuple[str, str, str]:
+    """The scheme of an address, its user name and password ("" where there is none), and what comes after them."""
+    scheme, _, rest = url.partition(":")
+    rest = rest.lstrip("/")
+    if not _CREDENTIALS.match(rest):
+        return scheme, "", rest
+    # What stands before the last @: a password that holds "/" or "#", though it should be escaped, is one as well.
+    credentials, _, place = rest.rpartition("@")
+    return scheme, credentials, place
 
 
 class StreamCapture:
@@ -157,7 +164,7 @@ def _connect(url: str, name: str, open_timeout_s: float, read_timeout_s: float) 
             f"{name} did not answer within {open_timeout_s:g} seconds; check the address and the network"
         ) from None
     except av.error.HTTPUnauthorizedError:
-        if "@" in url.partition("://")[2].partition("/")[0]:
+        if _split_credentials(url)[1]:
             raise SourceError(
                 f"{name} does not accept this user name and password; check them, and write @, : or / in them as %40, "
                 "%3A or %2F"

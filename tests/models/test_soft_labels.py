@@ -119,6 +119,8 @@ def test_groups_cannot_be_balanced_without_answers(tmp_path: Path, capsys: pytes
     arguments = ["--recipe", "compact", *data, "--output", str(tmp_path / "no.pt"), "--balance-groups", "1"]
     assert run_tool(train, arguments) == 2
     assert "--soft-labels" in capsys.readouterr().err
+    assert run_tool(train, [*arguments, "--soft-labels", str(tmp_path / "soft.npz"), "--task", "age"]) == 2
+    assert "--task age" in capsys.readouterr().err
 
 
 def test_a_network_learns_what_another_kind_of_model_answered(
@@ -145,7 +147,8 @@ def test_a_network_learns_what_another_kind_of_model_answered(
     alone, taught = weights("alone.pt"), weights("taught.pt", "--soft-labels", str(soft))
     much = weights("much.pt", "--soft-labels", str(soft), "--teacher-weight", "5")
     balanced = weights("balanced.pt", "--soft-labels", str(soft), "--balance-groups", "1")
-    biases = [one["gender.bias"] for one in (alone, taught, much, balanced)]
+    mixed = weights("mixed.pt", "--soft-labels", str(soft), "--mixup", "0.4")
+    biases = [one["gender.bias"] for one in (alone, taught, much, balanced, mixed)]
     for index, bias in enumerate(biases):
         assert not any(torch.equal(bias, other) for other in biases[index + 1 :])
 

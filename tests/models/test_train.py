@@ -78,9 +78,9 @@ def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(torch.equal(value, other[name]) for name, value in one.items())
 
 
-@pytest.mark.parametrize("bfloat16", [False, True])
-def test_a_network_learns_what_is_plain_to_see(tmp_path: Path, bfloat16: bool) -> None:
-    recipe = tiny_recipe(base_rate=3e-2, strength=0.0, averaging=0.9, spread=0.3)
+@pytest.mark.parametrize(("bfloat16", "mixing"), [(False, 0.0), (True, 0.0), (False, 0.2)])
+def test_a_network_learns_what_is_plain_to_see(tmp_path: Path, bfloat16: bool, mixing: float) -> None:
+    recipe = tiny_recipe(base_rate=3e-2, strength=0.0, averaging=0.9, spread=0.3, mixing=mixing)
     faces = faces_of()
     finished = Trainer(tiny_start(), recipe, faces, tmp_path / "tiny.pt", settings_for(40, bfloat16=bfloat16)).run()
     before = judge(tiny_start().network(), tiny_start(), faces)

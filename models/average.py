@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -21,10 +21,8 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
-from models.batches import Normaliser
+from models.batches import Normaliser, center_batches
 from models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
-from models.networks import INPUT_SIZE
-from models.pixels import center
 from models.prepare import Prepared, add_data_options, prepare_chosen
 from models.tool import ToolError, positive_real, refuse_existing, run_tool
 
@@ -60,14 +58,8 @@ def measure_norms(checkpoint: Checkpoint, prepared: Prepared) -> Checkpoint:
     """The same network with the statistics of batch normalisation as they are on some of the pictures."""
     network, normaliser = checkpoint.network(), Normaliser(checkpoint)
     rows = np.flatnonzero(prepared.readable)
-    rows = rows[:: max(len(rows) // SAMPLE, 1)]
-
-    def batches() -> Iterator[Tensor]:
-        # A batch of one picture has no variance.
-        for chunk in np.array_split(rows, max(len(rows) // _CHUNK, 1)):
-            yield normaliser(torch.from_numpy(np.array(center(prepared.pictures[chunk], INPUT_SIZE))))
-
-    update_bn(batches(), network)
+    batches = center_batches(prepared.pictures, rows, normaliser, size=_CHUNK, sample=SAMPLE)
+    update_bn(batches, network)
     return replace(checkpoint, state={name: value.clone() for name, value in network.eval().state_dict().items()})
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from torch.utils.data import Dataset
 
 from models.checkpoints import Checkpoint
 from models.networks import INPUT_SIZE
-from models.pixels import fit_mean
+from models.pixels import center, fit_mean
 from models.prepare import Prepared
 from models.recipes import Recipe
 from models.tool import progress
@@ -117,6 +118,28 @@ class Normaliser(nn.Module):
             views = (views.flip(-1) if self._swap else views).float() - self.mean
         pixels = views.permute(0, 3, 1, 2) * self._scale
         return pixels.contiguous(memory_format=torch.channels_last)
+
+
+def center_batches(
+    pictures: NDArray[np.uint8], rows: NDArray[np.int64], normaliser: Normaliser, *, size: int, sample: int = 0
+) -> Iterator[Tensor]:
+    """The middle of prepared pictures as a network takes it, without chance.
+
+    Args:
+        pictures: M×256×256×3 uint8, BGR.
+        rows: which of them.
+        normaliser: makes the pixels; the batches are where its mean is.
+        size: most pictures in a batch. Batches are about alike in size: one of a single picture has no variance.
+        sample: about how many of the rows to take, evenly spaced; 0 takes all.
+
+    Yields:
+        B×3×227×227 float32.
+    """
+    if sample:
+        rows = rows[:: max(len(rows) // sample, 1)]
+    for chunk in np.array_split(rows, max(math.ceil(len(rows) / size), 1)):
+        views = torch.from_numpy(np.array(center(pictures[chunk], INPUT_SIZE)))
+        yield normaliser(views.to(normaliser.mean.device))
 
 
 def mean_picture(pictures: NDArray[np.uint8], rows: NDArray[np.int64], *, per_channel: bool) -> NDArray[np.float32]:

@@ -7,10 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.batches import Faces, Normaliser
+from models.batches import Faces, Normaliser, center_batches
 from models.checkpoints import Checkpoint
-from models.networks import INPUT_SIZE, head_logits
-from models.pixels import center
+from models.networks import head_logits
 
 
 def answer(
@@ -18,14 +17,11 @@ def answer(
 ) -> dict[str, NDArray[np.float32]]:
     """The logits of a network on the centre of prepared pictures, by head: N×K float32."""
     network.eval()
-    device = next(network.parameters()).device
-    normaliser = Normaliser(checkpoint).to(device)
+    normaliser = Normaliser(checkpoint).to(next(network.parameters()).device)
     parts: dict[str, list[NDArray[np.float32]]] = {head: [] for head in checkpoint.spec.heads}
     with torch.no_grad():
-        for start in range(0, len(faces), batch):
-            views = center(faces.pictures[faces.rows[start : start + batch]], INPUT_SIZE)
-            logits = network(normaliser(torch.from_numpy(np.array(views)).to(device)))
-            for head, one in head_logits(checkpoint.spec, logits).items():
+        for pixels in center_batches(faces.pictures, faces.rows, normaliser, size=batch):
+            for head, one in head_logits(checkpoint.spec, network(pixels)).items():
                 parts[head].append(one.cpu().numpy())
     return {head: np.concatenate(part) for head, part in parts.items()}
 

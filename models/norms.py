@@ -8,10 +8,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from models.batches import Faces, Normaliser
+from models.batches import Faces, Normaliser, center_batches
 from models.checkpoints import Checkpoint
-from models.networks import INPUT_SIZE
-from models.pixels import center
 
 SAMPLE: Final = 512
 """Pictures that the statistics are measured on."""
@@ -37,11 +35,9 @@ def unfold_norms(checkpoint: Checkpoint, faces: Faces) -> Checkpoint:
     sums = {one: _Sums() for one in norms}
     hooks = [one.register_forward_hook(sums[one].add) for one in norms]
     normaliser = Normaliser(checkpoint)
-    rows = faces.rows[:: max(len(faces) // SAMPLE, 1)]
     with torch.no_grad():
-        for start in range(0, len(rows), _CHUNK):
-            views = center(faces.pictures[rows[start : start + _CHUNK]], INPUT_SIZE)
-            network(normaliser(torch.from_numpy(views.copy())))
+        for pixels in center_batches(faces.pictures, faces.rows, normaliser, size=_CHUNK, sample=SAMPLE):
+            network(pixels)
         for one in norms:
             _match(one, *sums[one].moments())
     for hook in hooks:

@@ -131,9 +131,11 @@ def _run(
         yield AnnotationProgress(frames, source.info.frame_count, len(rows), source.dropped_count, notice)
     if frames == 0:
         raise AnnotationError(f"{source.info.name} holds no picture that could be read")
-    damage = getattr(source, "notice", "")
-    if damage:
-        yield AnnotationProgress(frames, source.info.frame_count, 0, source.dropped_count, damage)
+    # The other end of a network tells a regular end and a crash of its own apart as little as this one can.
+    ended = f"{source.info.name} gives no more pictures; if that was too early, check the connection"
+    notice = ended if source.info.live else getattr(source, "notice", "")
+    if notice:
+        yield AnnotationProgress(frames, source.info.frame_count, 0, source.dropped_count, notice)
 
 
 def _check_outputs(request: AnnotationRequest) -> None:

@@ -194,6 +194,24 @@ def test_the_rows_of_a_stream_have_the_times_of_its_video(camera: str, tmp_path:
     assert frames + dropped <= 40
 
 
+def test_a_stream_that_hangs_up_is_not_left_without_a_word(tmp_path: Path) -> None:
+    film = write_film(tmp_path / "film.ts").read_bytes()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def send() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(film)
+
+        threading.Thread(target=send, daemon=True).start()
+        request = AnnotationRequest(
+            source=f"tcp://127.0.0.1:{server.getsockname()[1]}", predictions=tmp_path / "out.csv"
+        )
+        *_, last = annotate(request)
+    assert "gives no more pictures" in last.notice
+    assert (tmp_path / "out.csv").read_text(encoding="utf-8").count("\n") > 1
+
+
 def test_a_stream_without_pictures_names_no_password(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.caffe_format import read_weights
 from models.caffe_network import CaffeNetwork, read_network
-from models.catalogue import load_package
+from models.catalogue import load_package, refuse_shipped_name
 from models.manifest import (
     Colour,
     InputSpec,
@@ -27,6 +26,7 @@ from models.manifest import (
     sha256_of,
 )
 from models.manifest_writer import write_manifest
+from models.together import written_together
 
 if TYPE_CHECKING:
     from models.caffe_graph import OnnxNetwork
@@ -92,9 +92,11 @@ def import_networks(request: ImportRequest, folder: Path, *, overwrite: bool = F
 
     Raises:
         ModelError: a file is unusable, the networks do not go with each other or with the labels, the model is there
-            already, or the folder cannot be written to.
+            already or comes with the app, or the folder cannot be written to.
+        ToolError: one of the model's files is there already.
     """
     check_model_name(request.name)
+    refuse_shipped_name(request.name, folder)
     if not (math.isfinite(request.scale) and request.scale) or not 0.5 <= request.margin <= 4:
         raise ModelError(
             "the scale must not be 0 and the margin must lie between 0.5 and 4; correct --scale or --margin"
@@ -114,15 +116,8 @@ def import_networks(request: ImportRequest, folder: Path, *, overwrite: bool = F
         networks["age"] = _convert(age, request.age, [one.name for one in request.labels.ages], softmax=True)
         networks["gender"] = _convert(gender, request.gender, list(request.labels.genders), softmax=True)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".import-") as temporary:
-            # Two folders down, where the catalogue does not look: it must not find what a crash leaves behind.
-            aside = Path(temporary) / "model"
-            aside.mkdir()
+        with written_together(folder, request.name, overwrite=overwrite) as aside:
             _check_runs(_write_package(request, networks, size, aside))
-            # The manifest last: an interrupted move leaves no model that seems whole.
-            for file in sorted(aside.iterdir(), key=lambda file: file.suffix == ".toml"):
-                file.replace(folder / file.name)
     except OSError as error:
         raise ModelError(f"{folder} cannot be written to ({error.strerror or error}); name another --output") from error
     return target

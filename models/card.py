@@ -47,6 +47,8 @@ def make_card(package: ModelPackage, evaluation: Mapping[str, Any], *, plots: Se
     Raises:
         ToolError: the evaluation is of another model or is incomplete.
     """
+    if not isinstance(evaluation, dict):
+        raise ToolError("the evaluation holds no measured model; give what python -m models.evaluate --json wrote")
     if evaluation.get("model") != package.name:
         raise ToolError(f"the evaluation is of {evaluation.get('model')!r}, not of {package.name!r}; evaluate it first")
     try:

@@ -35,6 +35,7 @@ __all__ = [
     "ModelPackage",
     "OutputSpec",
     "load_package",
+    "refuse_shipped_name",
     "user_models_folder",
 ]
 
@@ -132,6 +133,16 @@ def user_models_folder() -> Path:
     """Where the user's own models lie; `AGELENS_MODELS` in the environment names another place."""
     chosen = os.environ.get("AGELENS_MODELS")
     return Path(chosen) if chosen else platformdirs.user_data_path("Agelens", appauthor=False) / "models"
+
+
+def refuse_shipped_name(name: str, folder: Path) -> None:
+    """Refuse to give a model in the user's folder a name under which the app would find its own.
+
+    Raises:
+        ModelError: such a model comes with the app.
+    """
+    if folder.resolve() == user_models_folder().resolve() and (SHIPPED_FOLDER / f"{name}.toml").is_file():
+        raise ModelError(f"a model named {name!r} comes with Agelens and would be used instead; choose another --name")
 
 
 class Catalogue:

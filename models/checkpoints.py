@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -53,7 +54,11 @@ class Checkpoint:
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a checkpoint; a file of that name is replaced at once or not at all."""
+    """Write a checkpoint; a file of that name is replaced at once or not at all, and a missing folder is made.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     mean = checkpoint.input.mean
     content = {
         "format": FORMAT,
@@ -71,8 +76,16 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         "notes": dict(checkpoint.notes),
         "training": dict(checkpoint.training),
     }
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    torch.save(content, partial)
+    # By way of memory: PyTorch's own writing does not say that it is the disk which is full.
+    content_bytes = io.BytesIO()
+    torch.save(content, content_bytes)
+    try:
+        partial.write_bytes(content_bytes.getbuffer())
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
     partial.replace(path)
 
 

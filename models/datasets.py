@@ -79,7 +79,7 @@ def read_fairface(folder: Path, split: str) -> list[Sample]:
     )
     if table is None:
         raise DataError(f"{folder} holds no {split}.csv; give the folder of the FairFace data set")
-    pictures = PictureFinder(folder, f"{split}*.zip")
+    pictures = PictureFinder(folder, "*.zip")
     return [
         Sample(
             picture=pictures.find(row["file"]),
@@ -173,7 +173,7 @@ def read_csv(path: Path) -> list[Sample]:
 
 
 def parse_years(text: str) -> Years | None:
-    """An age from `34`, `34.5`, `20-29`, `(25, 32)` or `70+`; None from an empty text.
+    """An age from `34`, `34.5` (or `34,5`), `20-29`, `(25, 32)` or `70+`; None from an empty text.
 
     Raises:
         DataError: it is none of these.
@@ -181,7 +181,10 @@ def parse_years(text: str) -> Years | None:
     text = text.strip()
     if not text:
         return None
-    match = re.fullmatch(r"\(?(\d{1,3}(?:\.\d+)?)(?:(?:\s*-\s*|,\s*)(\d{1,3})\)?|(\+))?", text)
+    # As Adience writes groups. Without brackets a comma is a decimal sign.
+    in_brackets = re.fullmatch(r"\((\d{1,3}),\s*(\d{1,3})\)", text)
+    plain = in_brackets.expand(r"\1-\2") if in_brackets else text.replace(",", ".")
+    match = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)(?:\s*-\s*(\d{1,3})|(\+))?", plain)
     if not match:
         raise DataError(f"{text!r} is no age; write years (34) or a group (20-29, 70+)")
     low = float(match[1])

@@ -189,8 +189,10 @@ def as_text(evaluation: Evaluation) -> str:
     for kind, rows in report.groups.items():
         lines += ["", f"  {kind:<18}{'faces':>7}{'age exact':>11}{'within one':>12}{'gender':>9}"]
         lines += [_row(one) for one in rows]
-        gaps = [report.gaps[kind].get(name, math.nan) for name in ("age_exact", "age_within_one", "gender")]
-        lines.append(_row(GroupScore("largest gap", 0, *gaps)).replace("      0", "       ", 1))
+        exact, near, gender = (
+            report.gaps[kind].get(name, math.nan) for name in ("age_exact", "age_within_one", "gender")
+        )
+        lines.append(_row(GroupScore("largest gap", 0, exact, near, gender)).replace("      0", "       ", 1))
     return "\n".join(lines)
 
 

@@ -13,7 +13,7 @@ import logging
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -24,12 +24,14 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
+from models.catalogue import load_package
 from models.checkpoints import Checkpoint, load_checkpoint
 from models.layers import fold_norms
 from models.manifest import InputSpec, Labels, Manifest, OutputSpec, check_model_name, sha256_of
 from models.manifest_writer import write_manifest
 from models.networks import INPUT_SIZE, NetworkSpec
 from models.onnx_weights import SPEC_KEY, Storage, quantise_static, store_weights
+from models.together import written_together
 from models.tool import ToolError, refuse_existing, run_tool
 
 OPSET: Final = 18
@@ -80,46 +82,61 @@ def export_model(checkpoints: Sequence[Checkpoint], settings: ExportSettings) ->
         settings: how and where.
 
     Raises:
-        ToolError: the networks do not make a model, a file exists, or ONNX Runtime disagrees with PyTorch.
+        ToolError: the networks do not make a model, a file exists, or ONNX Runtime disagrees with PyTorch; what was
+            there before is left as it was.
         NetworkError: a checkpoint's weights do not fit.
         ModelError: no model can be called that.
     """
+    check_export(checkpoints, settings)
     by_head = _by_head(checkpoints)
-    check_model_name(settings.name)
-    manifest_path = settings.folder / f"{settings.name}.toml"
-    mean_file = f"{settings.name}-mean.npy"
     files = {
         id(one): f"{settings.name}{'' if len(checkpoints) == 1 else '-' + one.spec.heads[0]}.onnx"
         for one in checkpoints
     }
-    for name in (manifest_path.name, *files.values()):
-        refuse_existing(settings.folder / name, overwrite=settings.overwrite)
-    settings.folder.mkdir(parents=True, exist_ok=True)
-    differences, checksums = {}, {}
-    for one in checkpoints:
-        path = settings.folder / files[id(one)]
-        differences[path.name] = export_network(one, path, settings.storage, settings.calibration)
-        checksums[path.name] = sha256_of(path)
     age, gender = by_head["age"], by_head["gender"]
-    spec = age.input
-    if age.mean_image is not None:
-        np.save(settings.folder / mean_file, age.mean_image)
-        checksums[mean_file] = sha256_of(settings.folder / mean_file)
-        spec = replace(spec, mean=mean_file)
-    manifest = Manifest(
-        name=settings.name,
-        title=settings.title or settings.name,
-        description=settings.description,
-        architecture="two-head" if len(checkpoints) == 1 else "two-network",
-        labels=Labels(age.labels.ages, gender.labels.genders),
-        age=OutputSpec(files[id(age)], "age"),
-        gender=OutputSpec(files[id(gender)], "gender"),
-        input=spec,
-        files=checksums,
-        about={**age.notes, **settings.about},
-    )
-    write_manifest(manifest, manifest_path)
-    return Exported(manifest_path, differences)
+    differences, checksums = {}, {}
+    with written_together(settings.folder, settings.name, overwrite=settings.overwrite) as aside:
+        for one in checkpoints:
+            path = aside / files[id(one)]
+            differences[path.name] = export_network(one, path, settings.storage, settings.calibration)
+            checksums[path.name] = sha256_of(path)
+        spec = age.input
+        if age.mean_image is not None:
+            mean_path = aside / f"{settings.name}-mean.npy"
+            np.save(mean_path, age.mean_image)
+            checksums[mean_path.name] = sha256_of(mean_path)
+            spec = replace(spec, mean=mean_path.name)
+        manifest = Manifest(
+            name=settings.name,
+            title=settings.title or settings.name,
+            description=settings.description,
+            architecture="two-head" if len(checkpoints) == 1 else "two-network",
+            labels=Labels(age.labels.ages, gender.labels.genders),
+            age=OutputSpec(files[id(age)], "age"),
+            gender=OutputSpec(files[id(gender)], "gender"),
+            input=spec,
+            files=checksums,
+            about={**_joined(age.notes, gender.notes), **settings.about},
+        )
+        write_manifest(manifest, aside / f"{settings.name}.toml")
+        # As the app will read it: a title of two lines would be refused there.
+        load_package(aside / f"{settings.name}.toml")
+    return Exported(settings.folder / f"{settings.name}.toml", differences)
+
+
+def check_export(checkpoints: Sequence[Checkpoint], settings: ExportSettings) -> None:
+    """Say what stands against an export before anything is made.
+
+    Raises:
+        ToolError: the networks do not make a model, or its manifest or network exists.
+        ModelError: no model can be called that.
+    """
+    _by_head(checkpoints)
+    check_model_name(settings.name)
+    for suffix in (".toml", ".onnx", "-age.onnx", "-gender.onnx", "-mean.npy"):
+        refuse_existing(settings.folder / f"{settings.name}{suffix}", overwrite=settings.overwrite)
+    if settings.calibration is not None and settings.storage != "fp32":
+        raise ToolError("a network that computes in int8 stores int8 as well; leave out --weights or --quantise-with")
 
 
 def export_network(
@@ -157,6 +174,14 @@ def export_network(
         difference = _difference(partial, pixels, expected)
         partial.replace(path)
     return difference
+
+
+def _joined(notes: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
+    """What two networks say of themselves; both where they differ."""
+    joined = {**others, **notes}
+    for key in notes.keys() & others.keys():
+        joined[key] = "; ".join(dict.fromkeys((notes[key], others[key])))
+    return joined
 
 
 def _by_head(checkpoints: Sequence[Checkpoint]) -> dict[str, Checkpoint]:
@@ -275,6 +300,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for path, one in zip(options.checkpoint, checkpoints, strict=True):
         if options.architecture not in ("auto", one.spec.architecture):
             raise ToolError(f"{path} holds a {one.spec.architecture} network, not {options.architecture}")
+        if options.side and one.spec.architecture != "compact":
+            raise ToolError(f"{path} holds a {one.spec.architecture} network, which --side is not for; leave it out")
     if options.side:
         checkpoints = [replace(one, spec=replace(one.spec, side=options.side)) for one in checkpoints]
     about = {key: getattr(options, key) for key in ("licence", "data", "authors", "source")}

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from desktop_app.vision.classifier import Classifier
 from models.batches import Faces, as_faces
-from models.catalogue import Catalogue, load_package, user_models_folder
+from models.catalogue import Catalogue, load_package, refuse_shipped_name, user_models_folder
 from models.checkpoints import Checkpoint, load_checkpoint
 from models.evaluate import as_text, evaluate, write_scores
-from models.export import ExportSettings, export_model
+from models.export import ExportSettings, check_export, export_model
 from models.labels import gender_targets, parse_age_buckets
 from models.manifest import AgeLabel, Labels, check_model_name
 from models.prepare import Prepared, add_data_options, cache_folder, prepare, read_chosen
@@ -39,6 +39,8 @@ RATES: Final = {"compact": 5e-4, "levi-hassner": 1e-4}
 """Highest learning rates of all but the last layers, which learn five times as fast."""
 HEAD_FACTOR: Final = 5.0
 BATCH: Final = 32
+INHERITED: Final = frozenset({"data", "licence", "taught_by"})
+"""What is said of the old model and true of the new one as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +99,10 @@ def fine_tune(
     Raises:
         ToolError: the checkpoints make no model, there are too few labels, or a file exists.
     """
-    heads = sorted(head for one in checkpoints for head in one.spec.heads)
-    if heads != ["age", "gender"]:
-        raise ToolError("a model needs one checkpoint for age and one for gender, or one with both heads")
+    export = ExportSettings(
+        name=settings.name, folder=settings.folder, title=title or settings.name, overwrite=settings.overwrite
+    )
+    check_export(checkpoints, export)
     old_ages = next(one.labels.ages for one in checkpoints if one.spec.ages)
     ages = settings.ages or old_ages
     rows = np.arange(len(prepared)) if rows is None else rows
@@ -119,13 +122,11 @@ def fine_tune(
             faces = as_faces(prepared, {head: targets[head] for head in one.spec.heads}, rows)
             start = _teach(start, one, faces, labelled, settings)
         labels = Labels(ages, start.labels.genders)
-        earlier = start.notes.get("data")
-        data = f"{earlier}; " if earlier else ""
-        notes = {**start.notes, "data": f"{data}fine-tuned on {learnt} of the user's own pictures"}
+        # Who made the old one, and what was measured on it, is not true of the new one.
+        notes = {key: value for key, value in start.notes.items() if key in INHERITED}
+        earlier = f"{notes['data']}; " if "data" in notes else ""
+        notes["data"] = f"{earlier}fine-tuned on {learnt} of the user's own pictures"
         tuned.append(replace(start, labels=labels, notes=notes))
-    export = ExportSettings(
-        name=settings.name, folder=settings.folder, title=title or settings.name, overwrite=settings.overwrite
-    )
     return export_model(tuned, export).manifest_path
 
 
@@ -208,6 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         overwrite=options.overwrite,
     )
     check_model_name(settings.name)
+    refuse_shipped_name(settings.name, settings.folder)
     refuse_existing(settings.folder / f"{settings.name}.toml", overwrite=settings.overwrite)
     if options.checkpoint:
         checkpoints = [load_checkpoint(path) for path in options.checkpoint]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.errors import AgelensError
-from models.manifest import MAX_LABELS, AgeLabel
+from models.manifest import MAX_LABELS, MAX_YEARS, AgeLabel
 
 GENDERS: Final = ("Male", "Female")
 """In the order of the networks' outputs, as Levi and Hassner number them."""
@@ -74,6 +74,9 @@ def ages_from_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[AgeLabel, ...]:
 def _checked(labels: tuple[AgeLabel, ...]) -> tuple[AgeLabel, ...]:
     if not 2 <= len(labels) <= MAX_LABELS:
         raise LabelError(f"{len(labels)} age groups are too few or too many; name at least two: 0-12,13-19,20-64,65+")
+    for one in labels:
+        if max(one.low, one.high or 0) > MAX_YEARS:
+            raise LabelError(f"the age group {one.name} is beyond {MAX_YEARS} years; write 65+ for an open one")
     for one, other in itertools.pairwise(labels):
         if one.high is None or one.high >= other.low:
             raise LabelError(f"the age groups {one.name} and {other.name} overlap or are not from young to old")

@@ -16,7 +16,7 @@ Integers = NDArray[np.int64]
 
 CALIBRATION_BINS: Final = 15
 MIN_GROUP: Final = 20
-"""A group with fewer pictures is listed but not compared: its rate says little."""
+"""A group with fewer labels is listed but not compared: its rate says little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +46,25 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class GroupScore:
-    """The accuracies within one group of people; NaN where nothing is labelled."""
+    """The accuracies within one group of people; NaN where nothing is labelled.
+
+    Attributes:
+        name: of the group.
+        count: faces.
+        age_exact: share.
+        age_within_one: share.
+        gender: share.
+        ages: faces whose age is labelled.
+        genders: faces whose gender is labelled.
+    """
 
     name: str
     count: int
     age_exact: float
     age_within_one: float
     gender: float
+    ages: int = 0
+    genders: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +90,12 @@ class Report:
 def measure(answers: Answers, labels: Labels) -> Report:
     """Measure predictions.
 
-    `worst_group_gender` is the lowest gender accuracy of a race or gender group of at least 20 faces; the age groups,
-    among them infants of whom people cannot tell either, are in their own table.
+    `worst_group_gender` is the lowest gender accuracy of a race or gender group of at least 20 labelled faces; the age
+    groups, among them infants of whom people cannot tell either, are in their own table.
     """
     groups = _groups(answers, labels)
     scores = _overall(answers, labels)
-    compared = [one.gender for kind in ("race", "gender") for one in groups.get(kind, ()) if _counts(one.gender, one)]
+    compared = [one.gender for kind in ("race", "gender") for one in groups.get(kind, ()) if one.genders >= MIN_GROUP]
     if compared:
         scores["worst_group_gender"] = min(compared)
     return Report(
@@ -154,21 +166,20 @@ def _score(name: str, answers: Answers, mask: NDArray[np.bool_]) -> GroupScore:
     off = np.abs(answers.age.argmax(axis=1) - answers.age_target)[mask & (answers.age_target >= 0)]
     known = mask & (answers.gender_target >= 0)
     right = answers.gender.argmax(axis=1)[known] == answers.gender_target[known]
-    return GroupScore(name, int(mask.sum()), _mean(off == 0), _mean(off <= 1), _mean(right))
+    return GroupScore(
+        name, int(mask.sum()), _mean(off == 0), _mean(off <= 1), _mean(right), ages=len(off), genders=len(right)
+    )
 
 
 def _mean(values: NDArray[np.bool_]) -> float:
     return float(values.mean()) if values.size else float("nan")
 
 
-def _counts(value: float, group: GroupScore) -> bool:
-    return group.count >= MIN_GROUP and not np.isnan(value)
-
-
 def _gaps(rows: Sequence[GroupScore]) -> dict[str, float]:
     gaps: dict[str, float] = {}
     for measure_name in ("age_exact", "age_within_one", "gender"):
-        values = [getattr(one, measure_name) for one in rows if _counts(getattr(one, measure_name), one)]
+        known = "genders" if measure_name == "gender" else "ages"
+        values = [getattr(one, measure_name) for one in rows if getattr(one, known) >= MIN_GROUP]
         if len(values) > 1:
             gaps[measure_name] = max(values) - min(values)
     return gaps

@@ -1,14 +1,16 @@
 """Cuts the faces out of a data set once, as the app would, into one array on disk.
 
 `python -m models.prepare --data fairface --path ../shared/data/fairface --split train --cache CACHE` writes
-`CACHE/fairface-train/pictures.npy` (N×256×256×3 uint8, BGR: a margin around the 227×227 that networks see) and
-`labels.npz`. A prepared set that is complete is not made again.
+`pictures.npy` (N×256×256×3 uint8, BGR: a margin around the 227×227 that networks see) and `labels.npz` into a folder of
+CACHE that belongs to these pictures. A prepared set that is complete is not made again.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import math
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +27,7 @@ from models.datasets import DataName, Sample, read_data
 from models.labels import age_class
 from models.manifest import AgeLabel
 from models.pictures import DataError, read_ahead
-from models.tool import positive, progress, run_tool
+from models.tool import positive, progress, run_tool, warn
 
 PICTURES, LABELS = "pictures.npy", "labels.npz"
 MIN_SCORE: Final = 0.3
@@ -92,18 +94,22 @@ def prepare(samples: Sequence[Sample], folder: Path, *, margin: float = DEFAULT_
         margin: side of the centre 227×227 over the side of the detector's box.
 
     Raises:
-        DataError: none of the first pictures can be read, or the folder holds another data set.
+        DataError: none of the first pictures can be read, the folder holds another data set, or the disk is too full.
     """
     if (folder / LABELS).is_file():
         prepared = load_prepared(folder)
         if list(prepared.names) != [one.name for one in samples] or prepared.margin != margin:
             raise DataError(f"{folder} holds other pictures; choose another --cache or delete it")
+        lost = int((~prepared.readable).sum())
+        if lost:
+            warn(f"{lost} pictures could not be read when {folder} was made; if they are mended by now, delete it")
         # The labels may have been corrected meanwhile.
         _write_labels(samples, prepared.found, prepared.readable, margin, folder / LABELS)
         return load_prepared(folder)
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{PICTURES}.partial"
     shape = (len(samples), OVERSAMPLE_SIZE, OVERSAMPLE_SIZE, 3)
+    _refuse_full_disk(folder, math.prod(shape))
     pictures = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
     found, readable = np.zeros(len(samples), bool), np.ones(len(samples), bool)
     faces = _cut_faces(samples, margin)
@@ -118,6 +124,16 @@ def prepare(samples: Sequence[Sample], folder: Path, *, margin: float = DEFAULT_
     # The labels come last: a folder that has them is complete.
     _write_labels(samples, found, readable, margin, folder / LABELS)
     return load_prepared(folder)
+
+
+def _refuse_full_disk(folder: Path, needed: int) -> None:
+    # A mapped file takes its room only when it is written to, and a process that finds none then is killed.
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            f"the prepared pictures need {needed / 1e9:.1f} GB, but {folder} has room for {free / 1e9:.1f} GB; "
+            "name another --cache or make room"
+        )
 
 
 def load_prepared(folder: Path) -> Prepared:
@@ -262,10 +278,9 @@ def prepare_chosen(options: argparse.Namespace, *, margin: float) -> Prepared:
 def cache_folder(options: argparse.Namespace, margin: float) -> Path:
     """The folder under `--cache` that belongs to the chosen data, cut out with this margin."""
     parts = [options.data, *([options.split] if options.data == "fairface" else map(str, options.folds))]
-    if options.data in ("csv", "utkface"):
-        # Folders of different people may be called alike, and so may all pictures in them.
-        place = options.path.resolve()
-        parts += [place.stem, hashlib.sha256(str(place).encode()).hexdigest()[:8]]
+    # Folders of different people may be called alike, and so may all pictures in them.
+    place = options.path.resolve()
+    parts += [place.stem, hashlib.sha256(str(place).encode()).hexdigest()[:8]]
     if options.limit:
         parts.append(f"first{options.limit}")
     if margin != DEFAULT_MARGIN:
@@ -282,7 +297,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     prepared = prepare_chosen(options, margin=options.margin)
     lost = int((prepared.readable & ~prepared.found).sum())
-    print(f"{len(prepared)} pictures in {cache_folder(options, options.margin)}; no face was found in {lost}")
+    unread = int((~prepared.readable).sum())
+    left_out = f"; {unread} cannot be read" if unread else ""
+    place = cache_folder(options, options.margin)
+    print(f"{len(prepared)} pictures in {place}; no face was found in {lost}{left_out}")
 
 
 if __name__ == "__main__":

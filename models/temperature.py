@@ -23,7 +23,7 @@ from models.batches import as_faces
 from models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from models.judging import answer
 from models.labels import gender_targets
-from models.prepare import add_data_options, cache_folder, prepare_chosen
+from models.prepare import add_data_options, prepare_chosen
 from models.tool import ToolError, refuse_existing, run_tool
 
 
@@ -80,8 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     refuse_existing(options.output, overwrite=options.overwrite)
     checkpoint = load_checkpoint(options.checkpoint)
-    margin = checkpoint.input.margin
-    prepared = prepare_chosen(options, margin=margin)
+    prepared = prepare_chosen(options, margin=checkpoint.input.margin)
     targets = {
         "age": prepared.ages(checkpoint.labels.ages),
         "gender": gender_targets(prepared.gender, checkpoint.labels.genders),
@@ -90,7 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logits = answer(checkpoint.network(), checkpoint, faces)
     temperatures = {head: fit_temperature(one, faces.targets[head][faces.rows]) for head, one in logits.items()}
     said = ", ".join(f"{head} {value:.3f}" for head, value in temperatures.items())
-    fitted_on = f"{len(faces)} pictures of {cache_folder(options, margin).name}"
+    of = f"{options.data} {options.split}" if options.data == "fairface" else options.data
+    fitted_on = f"{len(faces)} pictures of {of}"
     notes = {**checkpoint.notes, "temperatures": f"{said}, fitted on {fitted_on}"}
     save_checkpoint(replace(divide_heads(checkpoint, temperatures), notes=notes), options.output)
     print(f"{options.output}: {said}")

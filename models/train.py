@@ -42,6 +42,9 @@ from models.trainer import DEFAULT_WORKERS, Budget, Trainer, TrainingSettings
 
 HELD_OUT: Final = 0.1
 PAPER_ITERATIONS: Final = 50_000
+PAPER_OPTIONS: Final = ("mean", "step_at")
+COMPACT_OPTIONS: Final = ("sides", "augment", "gender_weight", "mixup")
+"""Options that only one recipe knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +219,13 @@ def _parse_sides(text: str) -> tuple[tuple[float, int], ...]:
     return stages
 
 
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError(text)
+    return value
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
@@ -260,7 +270,7 @@ def build_parser() -> argparse.ArgumentParser:
     paper.add_argument("--step-at", type=positive, default=10_000, help="step after which the rate is a tenth")
     compact = parser.add_argument_group("recipe compact")
     compact.add_argument("--sides", type=_parse_sides, help="e.g. 0:128,0.35:160,0.8:227")
-    compact.add_argument("--augment", type=float, default=0.5, help="how often views are damaged, 0 to 1")
+    compact.add_argument("--augment", type=_share, default=0.5, help="how often views are damaged, 0 to 1")
     compact.add_argument(
         "--gender-weight", type=positive_real, default=1.0, help="how much gender counts beside age (default: 1)"
     )
@@ -279,7 +289,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the tool; raises AgelensError with one sentence where it cannot."""
-    options = build_parser().parse_args(arguments)
+    parser = build_parser()
+    options = parser.parse_args(arguments)
     if len(options.widths) != len(options.blocks):
         raise ToolError("--widths and --blocks must have as many numbers")
     if options.teacher_weight and not (options.teacher or options.soft_labels):
@@ -288,6 +299,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise ToolError("--balance-groups needs to know where a network errs; give its answers with --soft-labels")
     if options.balance_groups and options.task == "age":
         raise ToolError("--balance-groups weighs gender, which --task age leaves out; leave one of them out")
+    if options.data == "fairface" and options.split != "train":
+        raise ToolError("the pictures of val are those that the training is judged on; leave out --split")
+    if options.output.is_dir():
+        raise ToolError(f"{options.output} is a folder; name a file in it with --output")
+    others = PAPER_OPTIONS if options.recipe == "compact" else COMPACT_OPTIONS
+    for name in others:
+        if getattr(options, name) != parser.get_default(name):
+            raise ToolError(f"--{name.replace('_', '-')} is not for --recipe {options.recipe}; leave it out")
     if options.data != "adience" and (options.cross_validate or options.test_fold is not None):
         raise ToolError("only Adience has folds; leave out --cross-validate and --test-fold")
     options.output.parent.mkdir(parents=True, exist_ok=True)

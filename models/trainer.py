@@ -288,10 +288,9 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError as error:
-        raise ToolError(f"{name!r} is no device; use --device auto, cpu or cuda") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ToolError("PyTorch finds no CUDA device here; use --device cpu")
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ToolError(f"PyTorch finds no device {name!r} here; use --device auto, cpu or cuda") from error
     return device
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from models.caffe import parse_age_labels, parse_mean, run
 from models.caffe_format import MAX_FILE_BYTES, read_mean, read_weights
 from models.caffe_network import read_network
-from models.catalogue import load_package
+from models.catalogue import load_package, refuse_shipped_name
 from models.labels import LabelError
 from models.manifest import ModelError
 from models.prototxt import parse_text
@@ -478,6 +478,31 @@ def test_a_model_is_replaced_only_when_asked(tmp_path: Path, capsys: pytest.Capt
     assert manifest.read_bytes() == before
     assert run([*arguments, "--title", "Another", "--overwrite"]) == 0
     assert load_package(manifest).title == "Another"
+
+
+def test_the_files_of_other_models_are_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnx")
+    folder = tmp_path / "models"
+    folder.mkdir()
+    other = folder / "levi-hassner-2015-age.onnx"
+    other.write_bytes(b"work")
+    assert run(command(tmp_path)) == 2
+    assert "exists already" in capsys.readouterr().err
+    other.with_suffix(".toml").touch()
+    assert run([*command(tmp_path), "--overwrite"]) == 2
+    assert "belongs to the model 'levi-hassner-2015-age'" in capsys.readouterr().err
+    assert other.read_bytes() == b"work"
+    assert sorted(folder.iterdir()) == [other, other.with_suffix(".toml")]
+
+
+def test_the_name_of_a_shipped_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnx")
+    monkeypatch.setenv("AGELENS_MODELS", str(tmp_path / "models"))
+    with pytest.raises(ModelError, match="comes with Agelens"):
+        refuse_shipped_name("agelens", tmp_path / "models")
+    arguments = command(tmp_path)
+    arguments[arguments.index("--name") + 1] = "levi-hassner"
+    assert run(arguments) == 2
 
 
 def test_wrong_arguments_give_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -199,6 +200,7 @@ def test_ages_are_parsed_in_every_spelling(low: int, high: int) -> None:
     assert parse_years(f"{low}-{high}") == parse_years(f"({low}, {high})") == Years(low, high)
     assert parse_years(f" {low} ") == Years(low, low)
     assert parse_years(f"{low}+") == Years(low, math.inf)
+    assert parse_years(f"{low},5") == parse_years(f"{low}.5") == Years(low + 0.5, low + 0.5)
     assert parse_years("") is None
 
 
@@ -232,7 +234,7 @@ def test_age_buckets_are_parsed() -> None:
     assert ages_from_rows(ages_to_rows(labels)) == labels
 
 
-@pytest.mark.parametrize("text", ["", "0-12", "0-12,12-20", "20-10,30+", "0+,10-20", "young,old"])
+@pytest.mark.parametrize("text", ["", "0-12", "0-12,12-20", "20-10,30+", "0+,10-20", "young,old", "0-19,20-999"])
 def test_age_buckets_without_sense_are_refused(text: str) -> None:
     with pytest.raises(LabelError):
         parse_age_buckets(text)
@@ -291,8 +293,21 @@ def test_a_picture_that_cannot_be_read_is_told_of_and_left_out(
         assert prepared.readable.tolist() == [False, True, False]
         assert prepared.ages(FAIRFACE_AGES).tolist() == [-1, 4, -1]
         assert prepared.gender.tolist() == [-1, 1, -1]
-    told = capsys.readouterr().err.splitlines()
+    *told, reminder = capsys.readouterr().err.splitlines()
     assert [Path(line.split(" cannot be read")[0]).name for line in told] == ["bad.png", "gone.png"]
+    assert reminder.startswith("2 pictures could not be read")
+
+
+def test_a_set_that_the_disk_has_no_room_for_is_refused_at_once(
+    tmp_path: Path, portrait: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "1.png").write_bytes(png(portrait))
+    (tmp_path / "labels.csv").write_text("file,age\n1.png,36\n")
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage._replace(free=1000))
+    with pytest.raises(DataError, match="name another --cache"):
+        prepare(read_csv(tmp_path), tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
 
 
 def test_a_set_of_which_nothing_can_be_read_is_refused(tmp_path: Path) -> None:

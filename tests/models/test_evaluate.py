@@ -68,6 +68,11 @@ def test_small_groups_are_listed_but_not_compared() -> None:
     report = measure(answers_of(race=race), LABELS)
     assert {one.name for one in report.groups["race"]} == {"Black", "White", "Indian"}
     assert report.gaps["race"] == {}
+    # Twenty faces, but one label.
+    genders = np.array([1] * 20 + [0] + [-1] * 19)
+    report = measure(answers_of(gender_target=genders, gender=one_hot([1] * 40, 2)), LABELS)
+    assert report.scores["worst_group_gender"] == 1.0
+    assert set(report.gaps["race"]) == {"age_exact", "age_within_one"}
 
 
 def test_unlabelled_faces_count_in_no_score() -> None:
@@ -202,6 +207,9 @@ def test_scores_and_a_card_are_written(
     capsys.readouterr()
     assert run_tool(write_card, card) == 2
     assert "'other'" in capsys.readouterr().err
+    (tmp_path / "scores.json").write_text("[1]")
+    assert run_tool(write_card, card) == 2
+    assert "holds no measured model" in capsys.readouterr().err
 
 
 def test_confusion_matrices_are_drawn(folder: Path, make_model: MakeModel, tmp_path: Path) -> None:

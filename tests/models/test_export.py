@@ -257,6 +257,31 @@ def test_the_tool_writes_a_model_and_overwrites_none(tmp_path: Path, capsys: pyt
     assert run_tool(main, [*arguments, "--architecture", "levi-hassner", "--overwrite"]) == 2
 
 
+def test_a_model_that_cannot_be_replaced_stays_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_checkpoint(checkpoint_of(SMALL), tmp_path / "small.pt")
+    arguments = ["--checkpoint", str(tmp_path / "small.pt"), "--name", "mine", "--folder", str(tmp_path / "models")]
+    assert run_tool(main, arguments) == 0
+    before = {file.name: file.read_bytes() for file in (tmp_path / "models").iterdir()}
+    wrong = [*arguments, "--overwrite", "--weights", "fp16", "--title", "two\nlines"]
+    assert run_tool(main, wrong) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(tmp_path / "models" / "mine.toml") in line
+    assert {file.name: file.read_bytes() for file in (tmp_path / "models").iterdir()} == before
+
+
+def test_a_pair_says_what_taught_each_of_the_two(tmp_path: Path) -> None:
+    pair = [
+        replace(checkpoint_of(NetworkSpec(architecture="levi-hassner", ages=ages, genders=genders)), notes=notes)
+        for ages, genders, notes in (
+            (9, 0, {"data": "faces", "taught_by": "one"}),
+            (0, 2, {"data": "faces", "taught_by": "other"}),
+        )
+    ]
+    exported = export_model(pair, ExportSettings(name="pair", folder=tmp_path))
+    about = load_package(exported.manifest_path).manifest.about
+    assert (about["data"], about["taught_by"]) == ("faces", "one; other")
+
+
 def test_a_damaged_network_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bad.onnx"
     path.write_bytes(b"\x00\x01nothing")

@@ -201,6 +201,15 @@ def test_checkpoints_that_make_no_model_are_refused_before_the_work(tmp_path: Pa
         fine_tune([alone], prepared_of(), FineTuneSettings(name="mine", folder=tmp_path, device="cpu", workers=0))
 
 
+def test_a_file_that_is_there_is_refused_before_the_work(small_package: ModelPackage, tmp_path: Path) -> None:
+    (tmp_path / "mine.onnx").write_bytes(b"work")
+    with pytest.raises(ToolError, match="exists already"):
+        fine_tune(
+            checkpoints_from_package(small_package), prepared_of(), FineTuneSettings(name="mine", folder=tmp_path)
+        )
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.onnx"]
+
+
 def test_pictures_without_any_label_of_use_are_refused(small_package: ModelPackage, tmp_path: Path) -> None:
     prepared = replace(prepared_of(gender=False), low=np.full(24, np.nan, np.float32))
     with pytest.raises(ToolError, match="no picture has a label that the model could learn"):
@@ -213,6 +222,8 @@ def test_a_name_that_no_model_can_have_is_refused_before_the_work(
     cache = tmp_path / "cache"
     assert run_tool(main, ["--path", str(tmp_path), "--cache", str(cache), "--name", "My Model"]) == 2
     assert "'My Model' may hold only" in capsys.readouterr().err
+    assert run_tool(main, ["--path", str(tmp_path), "--cache", str(cache), "--name", "agelens"]) == 2
+    assert "comes with Agelens" in capsys.readouterr().err
 
 
 def test_the_tool_puts_a_model_where_the_app_finds_it(

@@ -163,22 +163,27 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--model", default="", metavar="NAME|FILE", help="a model of `agelens models`, or its file")
     group.add_argument(
         "--provider",
-        default="auto",
         choices=("auto", "cpu", "cuda", "directml", "coreml", "openvino"),
         help="what runs the networks (auto: the best that loads)",
     )
-    group.add_argument("--oversample", action="store_true", help="average ten views of each face (slower)")
+    group.add_argument(
+        "--oversample",
+        action=argparse.BooleanOptionalAction,
+        help="average ten views of each face (slower)",
+    )
 
 
 def _run_window(options: argparse.Namespace) -> int:
     from desktop_app.window.application import run_window
 
-    return run_window(
-        source=options.source,
-        model=options.model or None,
-        provider=options.provider if options.provider != "auto" else None,
-        oversample=options.oversample or None,
-    )
+    model = options.model or None
+    if model is not None:
+        from models.catalogue import Catalogue
+
+        # What is chosen here is kept for the next starts, which may be in another folder.
+        package = Catalogue().find(model)
+        model = package.name if model == package.name else str(package.path.absolute())
+    return run_window(source=options.source, model=model, provider=options.provider, oversample=options.oversample)
 
 
 def _run_annotate(options: argparse.Namespace) -> int:
@@ -192,8 +197,8 @@ def _run_annotate(options: argparse.Namespace) -> int:
         predictions=options.predictions,
         overwrite=options.overwrite,
         model=options.model,
-        provider=options.provider,
-        oversample=options.oversample,
+        provider=options.provider or "auto",
+        oversample=bool(options.oversample),
     )
     told, dropped = "", 0
     try:
@@ -223,8 +228,8 @@ def _run_benchmark(options: argparse.Namespace) -> int:
         source=options.source,
         seconds=options.seconds,
         model=options.model,
-        provider=options.provider,
-        oversample=options.oversample,
+        provider=options.provider or "auto",
+        oversample=bool(options.oversample),
         faces=options.faces,
         compare=options.compare,
         recall=options.recall,

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 import platformdirs
 from PySide6.QtCore import QByteArray, QSettings
 
+from desktop_app.errors import AgelensError
 from desktop_app.media.sources import CameraOptions
 from desktop_app.vision.overlay import OverlayStyle
 
@@ -93,6 +94,10 @@ class Settings:
         return dataclasses.replace(self, recent=(spec, *others)[:MAX_RECENT])
 
 
+class SettingsError(AgelensError):
+    """The settings cannot be kept."""
+
+
 class SettingsStore:
     """Keeps `Settings` in the user's own INI file; a value that makes no sense there gives way to the default.
 
@@ -118,7 +123,11 @@ class SettingsStore:
         return dataclasses.replace(settings, burst_count=min(max(settings.burst_count, 2), 30))
 
     def save(self, settings: Settings) -> None:
-        """Keep the settings, from any thread; what was selected in the picture is not among them."""
+        """Keep the settings, from any thread; what was selected in the picture is not among them.
+
+        Raises:
+            SettingsError: they cannot be written.
+        """
         cleaned = dataclasses.replace(settings, style=dataclasses.replace(settings.style, selected=None))
         with self._lock:
             self._save(cleaned, "")
@@ -126,6 +135,10 @@ class SettingsStore:
             with suppress(OSError):
                 # The addresses of streams may hold passwords: other users of the machine must not read them.
                 Path(self._backend.fileName()).chmod(0o600)
+            if self._backend.status() != QSettings.Status.NoError:
+                raise SettingsError(
+                    f"the settings cannot be kept in {self._backend.fileName()}; make it possible to write there"
+                )
 
     def _load(self, defaults: Any, group: str) -> Any:
         kept = {}

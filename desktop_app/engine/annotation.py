@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from desktop_app.engine.offline import OfflineAnalysis
 from desktop_app.errors import AgelensError
 from desktop_app.media.disk import explain, write_whole
 from desktop_app.media.pictures import FOLDER_RATE
-from desktop_app.media.recorder import Recorder
+from desktop_app.media.recorder import Recorder, RecordingError
 from desktop_app.media.sources import Source, SourceInfo, open_source, source_path
 from desktop_app.media.video_output import DEFAULT_RATE, FORMATS
 from desktop_app.vision.classifier import Classifier
@@ -119,7 +119,7 @@ def _run(
                 stack.callback(sink.close)
             if request.predictions is not None:
                 table = PredictionWriter(request.predictions, overwrite=request.overwrite)
-                stack.callback(table.close)
+                stack.push(_finishing(table))
             # Nobody can do anything with the moment of the machine's own clock, and the video begins at 0.
             started_at = frame.captured_at if source.info.live else 0.0
         if sink is not None:
@@ -133,9 +133,21 @@ def _run(
         raise AnnotationError(f"{source.info.name} holds no picture that could be read")
     # The other end of a network tells a regular end and a crash of its own apart as little as this one can.
     ended = f"{source.info.name} gives no more pictures; if that was too early, check the connection"
-    notice = ended if source.info.live else getattr(source, "notice", "")
+    notice = ended if source.info.live else source.notice
     if notice:
         yield AnnotationProgress(frames, source.info.frame_count, 0, source.dropped_count, notice)
+
+
+def _finishing(table: PredictionWriter) -> Callable[[type[BaseException] | None, object, object], None]:
+    """Ends a table as the film beside it ended: a film that could not be written leaves the one that was there."""
+
+    def finish(kind: type[BaseException] | None, _error: object, _trace: object) -> None:
+        if kind is not None and issubclass(kind, (RecordingError, AnnotationError)):
+            table.keep()
+        else:
+            table.close()
+
+    return finish
 
 
 def _check_outputs(request: AnnotationRequest) -> None:

@@ -37,6 +37,7 @@ class CaptureWorker(Worker):
         statistics: where to note rates and times.
         on_picture: called on this thread with each finished picture.
         on_state: called on this thread with a new state and one sentence.
+        on_notice: called on this thread with one sentence on what of the source could not be read.
         on_end: called on this thread when it is over.
     """
 
@@ -49,6 +50,7 @@ class CaptureWorker(Worker):
         statistics: Statistics,
         on_picture: Callable[[Composed], None],
         on_state: Callable[[SourceState, str], None],
+        on_notice: Callable[[str], None],
         on_end: Callable[[Worker], None] | None = None,
     ) -> None:
         super().__init__("capture", on_end=on_end)
@@ -58,7 +60,8 @@ class CaptureWorker(Worker):
         self.status_lines: tuple[str, ...] = ()
         self._settings = settings
         self._inference, self._playback, self._statistics = inference, playback, statistics
-        self._on_picture, self._on_state = on_picture, on_state
+        self._on_picture, self._on_state, self._on_notice = on_picture, on_state, on_notice
+        self._noticed = ""
         self._source_lock = threading.Lock()
         self._source: Source | None = None
         self._wanted_detector: tuple[DetectorMode, float] = (settings.detector, settings.min_score)
@@ -134,6 +137,8 @@ class CaptureWorker(Worker):
         while not self.stopping.is_set():
             turn = self._playback.next_turn(source)
             now = time.monotonic()
+            if turn is Turn.ENDED or (isinstance(turn, Frame) and turn.index == 0):
+                self._tell_notice(source)
             if isinstance(turn, Frame):
                 self._count(source)
                 # A live frame may have waited in its source: the picture is as old as its capture.
@@ -149,6 +154,12 @@ class CaptureWorker(Worker):
                 self._catch_up()
                 self._publish(now)
                 self._on_state("ended", "")
+
+    def _tell_notice(self, source: Source) -> None:
+        """Say once what the source could not read; it knows all of that at its end."""
+        if source.notice and source.notice != self._noticed:
+            self._noticed = source.notice
+            self._on_notice(source.notice)
 
     def _count(self, source: Source) -> None:
         self._statistics.add_stage("read", self._playback.read_s)

@@ -116,7 +116,8 @@ class SessionStatus:
         model: name of the model in use; empty while it loads.
         model_title: its name for people.
         provider: the execution provider in use.
-        notice: one sentence about the model or the provider (a fall-back, a model that could not be used), or empty.
+        notice: one sentence about the model or the provider (a fall-back, a model that could not be used) or about what
+            of the source could not be read, or empty.
     """
 
     state: SourceState = "idle"
@@ -140,6 +141,7 @@ class RecordingStatus:
         size_bytes: on disk so far; 0 after the end where there is no file at `path`.
         dropped: pictures that the encoder was too slow for.
         message: one sentence if it went wrong or ended by itself.
+        started_at: when it began, in seconds of the monotonic clock; tells apart two that were to have one name.
     """
 
     state: RecordingState = "idle"
@@ -149,6 +151,7 @@ class RecordingStatus:
     size_bytes: int = 0
     dropped: int = 0
     message: str = ""
+    started_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

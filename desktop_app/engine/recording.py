@@ -88,7 +88,7 @@ class RecorderWorker(Worker):
         self._reserve_bytes = reserve_bytes
         self._on_change = on_change
         self._lock = threading.Lock()
-        self._status = RecordingStatus(state="recording", path=path)
+        self._status = RecordingStatus(state="recording", path=path, started_at=time.monotonic())
         self._clock = RecordingClock()
         self._recorder: Recorder | None = None
         self._writer: PredictionWriter | None = None

@@ -94,6 +94,7 @@ class Session:
             statistics=self._statistics,
             on_picture=self._take_picture,
             on_state=self._take_state,
+            on_notice=self._take_notice,
             on_end=self._take_end,
         )
 
@@ -268,6 +269,11 @@ class Session:
             if self._status.state in {"failed", "stopped"} and state != "stopped":
                 return
             self._status = replace(self._status, state=state, message=message)
+        self._on_status()
+
+    def _take_notice(self, notice: str) -> None:
+        with self._lock:
+            self._status = replace(self._status, notice=notice)
         self._on_status()
 
     def _take_end(self, worker: Worker) -> None:

@@ -66,6 +66,11 @@ class Source(Protocol):
         """Frames of a live source that nobody took in time, so far; 0 for the others."""
         ...
 
+    @property
+    def notice(self) -> str:
+        """One sentence on what could not be read so far, else empty; complete at the end."""
+        ...
+
     def read(self) -> Frame | None:
         """The next frame; None when the source has ended or was closed.
 
@@ -108,3 +113,8 @@ class SourceBase(Closing):
     def dropped_count(self) -> int:
         """Frames that nobody took in time; see `Source.dropped_count`."""
         return 0
+
+    @property
+    def notice(self) -> str:
+        """What could not be read; see `Source.notice`."""
+        return ""

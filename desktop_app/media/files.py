@@ -19,6 +19,9 @@ from desktop_app.media.decoding import choose_video_stream, decode_frames, nomin
 from desktop_app.media.frame import Frame
 
 _CLOSE_TIMEOUT_S: Final = 0.1
+# Durations are stated roughly: only more than that is worth a word.
+_MISSING_END_S: Final = 1.5
+_MISSING_END_SHARE: Final = 0.05
 _COUNT_LIMIT_BYTES: Final = 1 << 30
 # FFmpeg plays text files as the screen of an old terminal.
 _TEXT_FORMATS: Final = frozenset({"tty", "bin", "xbin", "adf", "idf"})
@@ -65,7 +68,7 @@ class VideoFileSource(SourceBase):
             raise SourceError(f"{path.name} holds no picture that can be decoded; the file is damaged or empty")
         self._next_index = 0
         self._start = self._pending.pts
-        self._last_s = 0.0
+        self._last_s = self._end_s = 0.0
         self._info = self._describe(spec or str(path))
 
     @property
@@ -83,11 +86,15 @@ class VideoFileSource(SourceBase):
         with self._lock:
             frame = self._take()
             if frame is None:
+                self._note_missing_end()
                 self._release_if_closed()
                 return None
             index, self._next_index = self._next_index, self._next_index + 1
             image = to_bgr(frame, self._stream.sample_aspect_ratio)
-            return Frame(image, index, self._time_of(frame, index), self._path.name)
+            time_s = self._time_of(frame, index)
+            # A last picture may stand for long.
+            self._end_s = time_s + float((frame.duration or 0) * (frame.time_base or 0))
+            return Frame(image, index, time_s, self._path.name)
 
     def skip(self, count: int) -> int:
         """Decode up to `count` frames without making pictures of them; returns how many there were."""
@@ -134,6 +141,15 @@ class VideoFileSource(SourceBase):
             return None
         frame, self._pending = self._pending, None
         return frame if frame is not None else next(self._frames, None)
+
+    def _note_missing_end(self) -> None:
+        """A file that was cut off, as by a broken download, ends without any error."""
+        stated_s = _stated_duration(self._container, self._stream) if not self._closed else None
+        if stated_s is None or self._notice:
+            return
+        missing_s = stated_s - self._end_s
+        if missing_s > max(_MISSING_END_S, _MISSING_END_SHARE * stated_s):
+            self._notice = f"{self._path.name} is damaged: its last {missing_s:.0f} seconds are missing"
 
     def _release_if_closed(self) -> None:
         if self._closed:
@@ -221,6 +237,15 @@ def _open_video(path: Path) -> tuple[InputContainer, VideoStream]:
         raise SourceError(f"{path.name} holds no video; give a file with moving pictures")
     stream.thread_type = "AUTO"
     return container, stream
+
+
+def _stated_duration(container: InputContainer, stream: VideoStream) -> float | None:
+    """How long the pictures last, in seconds, as far as the file says so; None where it does not."""
+    if stream.duration is not None and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    # The whole may last longer than the pictures where there is more in it.
+    alone = len(container.streams) == 1
+    return container.duration / av.time_base if alone and container.duration is not None else None
 
 
 def _stated_count(stream: VideoStream, rate: float) -> int | None:

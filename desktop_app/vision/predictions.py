@@ -169,6 +169,12 @@ class PredictionWriter(Closing):
                 f"Cannot finish the predictions in “{self._file.path}”: {explain(error)}."
             ) from error
 
+    def keep(self) -> None:
+        """Close the file and leave what it should have replaced; does nothing after `close`."""
+        if not self._closed:
+            self._closed = True
+            self._file.keep()
+
     def _append(self, text: str) -> None:
         try:
             # File names that are not valid text on Linux hold lone surrogates, which UTF-8 cannot express.

@@ -27,8 +27,7 @@ class CaptureControl(QObject):
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self._window = window
-        self._recording = RecordingStatus()
-        self._announced: Path | None = None
+        self._announced = 0.0
         self._saver = Saver(
             latest=lambda: window.stage.view.composed, describe=self._describe, is_live=self._is_live, parent=self
         )
@@ -49,21 +48,21 @@ class CaptureControl(QObject):
     @Slot(object)
     def show_recording(self, status: RecordingStatus) -> None:
         """Show how the recording is doing, and say where it is once it ended."""
-        before, self._recording = self._recording, status
         shown = self._window.bridge.status.state in {"live", "paused", "reconnecting", "ended"}
         self._window.control_bar.show_recording(status, enabled=shown)
         self._window.stage.show_recording(self._window.control_bar.elapsed_text)
         for name in ("screenshot", "burst", "copy"):
             self._window.actions_[name].setEnabled(shown)
-        if before.state in UNFINISHED and status.state not in UNFINISHED:
+        if status.state not in UNFINISHED:
+            # One that failed at once was never seen to run.
             self.announce(status)
 
     @Slot(object)
     def announce(self, status: RecordingStatus) -> None:
         """Say once how a recording ended."""
-        if status.path is None or status.path == self._announced:
+        if status.path is None or status.started_at == self._announced:
             return
-        self._announced = status.path
+        self._announced = status.started_at
         if status.state == "failed":
             self._window.note(
                 capitalised(translate_message(status.message)), path=status.path if status.size_bytes else None

@@ -11,7 +11,8 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplicat
 from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar
 
 from desktop_app.engine.flow import Composed, RecordingStatus, SessionStatus
-from desktop_app.settings import Settings, SettingsStore
+from desktop_app.settings import Settings, SettingsError, SettingsStore
+from desktop_app.terminal import say
 from desktop_app.window.actions import Actions
 from desktop_app.window.background import Background
 from desktop_app.window.bridge import SessionBridge
@@ -49,6 +50,7 @@ class MainWindow(QMainWindow):
         self.settings = settings
         self._store = store
         self._notice = ""
+        self._not_kept = False
         self.bridge = SessionBridge(self)
         self.background = Background("files", self)
         self.stage = Stage()
@@ -156,7 +158,10 @@ class MainWindow(QMainWindow):
         self.background.close()
         self.panels.close()
         self.bridge.close()
-        self._store.save(self.settings)
+        try:
+            self._store.save(self.settings)
+        except SettingsError as error:
+            say(str(error))
         super().closeEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
@@ -292,7 +297,14 @@ class MainWindow(QMainWindow):
     @Slot()
     def _on_save_timer(self) -> None:
         settings = self.settings
-        self.background.submit(lambda: self._store.save(settings))
+        self.background.submit(lambda: self._store.save(settings), failed=self._on_not_kept)
+
+    @Slot(str)
+    def _on_not_kept(self, message: str) -> None:
+        # Once is enough: it would come again with every change.
+        if not self._not_kept:
+            self._not_kept = True
+            self.note(capitalised(translate_message(message)))
 
     def show_source_title(self, spec: str) -> None:
         """Name the window after what it shows; the system shows the program's name itself where it does."""

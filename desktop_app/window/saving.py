@@ -6,7 +6,7 @@ import errno
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,8 @@ from desktop_app.vision.predictions import face_rows
 from desktop_app.window.background import Background
 
 BURST_INTERVAL_MS: Final = 200
+BURST_PATIENCE: Final = 2
+"""How many times as long as it should take a burst may, where pictures come slowly or not at all."""
 STEM: Final = "Agelens"
 
 
@@ -40,12 +42,14 @@ class Burst:
         at: when it began.
         count: pictures wanted.
         taken: what was caught so far.
+        ticks: how often a new picture was looked for.
     """
 
     folder: Path
     at: datetime
     count: int
     taken: list[Composed]
+    ticks: int = 0
 
 
 class Saver(QObject):
@@ -119,8 +123,8 @@ class Saver(QObject):
         self._background.submit(work, None, self.failed.emit)
 
     def close(self) -> None:
-        """Take nothing more; a file that is being written is finished."""
-        self._timer.stop()
+        """Take nothing more; what was caught and what is being written is finished."""
+        self._end_burst()
         self._background.close()
 
     def _on_burst_timer(self) -> None:
@@ -130,11 +134,19 @@ class Saver(QObject):
             return
         if composed is not None and all(composed is not other for other in burst.taken):
             burst.taken.append(composed)
-        if len(burst.taken) < burst.count and composed is not None:
+        self._burst = burst = replace(burst, ticks=burst.ticks + 1)
+        # A picture that stands still gives no second one.
+        patient = burst.ticks < burst.count * BURST_PATIENCE
+        if len(burst.taken) < burst.count and composed is not None and patient:
             return
+        self._end_burst()
+
+    def _end_burst(self) -> None:
+        """Save what was caught."""
         self._timer.stop()
-        self._burst = None
-        self._write_burst(burst)
+        burst, self._burst = self._burst, None
+        if burst is not None:
+            self._write_burst(burst)
 
     def _write_burst(self, burst: Burst) -> None:
         metadata, beside = self._describe(), self._burst_settings.snapshot_json

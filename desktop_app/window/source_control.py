@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFileDialog
 from desktop_app.engine.flow import PlaybackPosition, SessionSettings, SessionStatus
 from desktop_app.media.cameras import CameraDevice
 from desktop_app.media.pictures import IMAGE_SUFFIXES
-from desktop_app.media.sources import VIDEO_SUFFIXES
+from desktop_app.media.sources import VIDEO_SUFFIXES, source_path
 from desktop_app.vision.providers import available_providers
 from desktop_app.window.camera_watcher import CameraWatcher
 from desktop_app.window.source_names import guess_kind
@@ -88,6 +88,10 @@ class SourceControl(QObject):
     def open(self, spec: str) -> None:
         """Show another source and remember it."""
         self._awaiting_camera = False
+        path = source_path(spec)
+        if path is not None:
+            # The next start may be in another folder.
+            spec = str(path.absolute())
         window = self._window
         window.stage.welcome.hide()
         window.change(source=spec)

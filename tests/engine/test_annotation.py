@@ -116,6 +116,24 @@ def test_a_picture_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.png", "out.png"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are a thing of POSIX")
+def test_a_film_that_cannot_be_written_leaves_the_table_of_the_one_before(tmp_path: Path) -> None:
+    import resource
+
+    film, output, table = write_film(tmp_path / "in.mp4", 30), tmp_path / "out.mp4", tmp_path / "out.csv"
+    output.write_bytes(b"my film")
+    table.write_text("my table")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(AgelensError, match="the file became larger"):
+            run(film, output=output, predictions=table, overwrite=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (output.read_bytes(), table.read_text()) == (b"my film", "my table")
+    assert (tmp_path / "out.part.csv").read_text(encoding="utf-8").startswith("frame,")
+
+
 def test_a_folder_of_pictures_does_not_go_into_a_file(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     write_portrait(tmp_path / "in" / "a.png")

@@ -67,6 +67,19 @@ def read_all(source: VideoFileSource) -> tuple[list[int], list[float]]:
     return [read_number(frame.image) for frame in frames], [frame.captured_at for frame in frames]
 
 
+@pytest.mark.parametrize("name", ["download.mp4", "download.mkv"])
+def test_a_film_whose_end_is_missing_says_so(tmp_path: Path, name: str) -> None:
+    times_s = [index / 25 for index in range(150)]
+    path = write_video(tmp_path / name, times_s, container_options={"movflags": "+faststart"})
+    with VideoFileSource(path) as source:
+        assert len(read_all(source)[0]) == 150
+        assert source.notice == ""
+    path.write_bytes(path.read_bytes()[: round(path.stat().st_size * 0.55)])
+    with VideoFileSource(path) as source:
+        assert 20 < len(read_all(source)[0]) < 120
+        assert source.notice.startswith(f"{name} is damaged: its last ")
+
+
 @pytest.mark.parametrize(
     ("name", "codec", "times_s"),
     [

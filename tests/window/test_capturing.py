@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import cv2
+import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
@@ -115,6 +116,31 @@ def test_burst_saves_several_pictures(desk: Desk) -> None:
     desk.wait(lambda: desk.window.stage.toast.text.startswith("Saved 3 pictures"))
     assert len(desk.files(".png")) == 3
     assert len(desk.files(".json")) == 3
+
+
+def test_a_burst_of_a_picture_that_stands_still_is_one_picture(desk: Desk, clip: Path) -> None:
+    desk.window.change(burst_count=2)
+    desk.open(str(clip))
+    desk.pause()
+    desk.wait(lambda: desk.window.stage.view.composed is not None and desk.window.actions_["burst"].isEnabled())
+    desk.trigger("burst")
+    desk.wait(lambda: desk.window.stage.toast.text.startswith("Saved Agelens "))
+    assert len(desk.files(".png")) == 1
+    desk.trigger("burst")
+    desk.window.close()
+    desk.wait(lambda: len(desk.files(".png")) == 2)
+
+
+def test_a_recording_that_fails_at_once_is_said_every_time(desk: Desk) -> None:
+    wide = desk.folder / "wide.png"
+    cv2.imwrite(str(wide), np.zeros((10, 20_000, 3), np.uint8))
+    desk.open(str(wide))
+    desk.wait(lambda: desk.state == "ended" and desk.window.actions_["record"].isEnabled())
+    for _ in range(4):
+        desk.window.stage.toast.hide()
+        desk.trigger("record")
+        desk.wait(lambda: desk.window.stage.toast.isVisible())
+        assert "Cannot record pictures of 20000×10 pixels" in desk.window.stage.toast.text
 
 
 def test_times_in_screenshots_of_a_stream_begin_with_the_first(desk: Desk) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
@@ -124,6 +125,26 @@ def test_file_can_be_wound_and_ends(desk: Desk, clip: Path) -> None:
     desk.press(Qt.Key.Key_Space)
     desk.wait(lambda: desk.window.stage.message.state == "ended")
     assert desk.window.settings.recent == (str(clip),)
+
+
+def test_a_source_is_remembered_wherever_the_next_start_is(
+    desk: Desk, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(clip.parent)
+    desk.open(clip.name)
+    desk.wait(lambda: desk.state == "live")
+    assert desk.window.settings.source == str(clip)
+    assert desk.window.settings.recent == (str(clip),)
+
+
+def test_pictures_that_cannot_be_read_are_told_of(desk: Desk) -> None:
+    folder = desk.folder / "album"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "a.png"), np.zeros((64, 64, 3), np.uint8))
+    (folder / "b.png").write_bytes(b"no picture")
+    desk.window.change(loop=False)
+    desk.open(str(folder))
+    desk.wait(lambda: "1 picture could not be read" in desk.window.stage.toast.text)
 
 
 def test_dropped_file_is_opened(desk: Desk, clip: Path) -> None:

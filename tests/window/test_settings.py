@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtCore import QSettings
 
 from desktop_app.media.sources import CameraOptions
-from desktop_app.settings import MAX_RECENT, Settings, SettingsStore, load_settings
+from desktop_app.settings import MAX_RECENT, Settings, SettingsError, SettingsStore, load_settings
 from desktop_app.vision.overlay import OverlayStyle
 
 
@@ -55,6 +55,12 @@ def test_nobody_else_can_read_the_passwords_of_streams(ini: Path) -> None:
     store_at(ini).save(Settings(source="rtsp://user:secret@host/live"))
     assert "secret" in ini.read_text()
     assert ini.stat().st_mode & 0o077 == 0
+
+
+def test_settings_that_cannot_be_kept_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(SettingsError, match="the settings cannot be kept in"):
+        store_at(tmp_path / "file" / "agelens.ini").save(Settings())
 
 
 def test_a_single_recent_source_stays_a_list(ini: Path) -> None:

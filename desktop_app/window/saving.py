@@ -132,7 +132,7 @@ class Saver(QObject):
         if burst is None:
             self._timer.stop()
             return
-        if composed is not None and all(composed is not other for other in burst.taken):
+        if composed is not None and all(composed.frame is not other.frame for other in burst.taken):
             burst.taken.append(composed)
         self._burst = burst = replace(burst, ticks=burst.ticks + 1)
         # A picture that stands still gives no second one.

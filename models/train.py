@@ -193,7 +193,8 @@ def train(options: argparse.Namespace, output: Path) -> dict[str, float]:
 def _initial_state(path: Path, spec: NetworkSpec, faces: Faces) -> Any:
     is_model = path.suffix == ".toml"
     known = checkpoints_from_package(load_package(path)) if is_model else [load_checkpoint(path)]
-    fitting = next((one for one in known if one.spec == spec), None)
+    # What a network shrinks its input to is no part of its weights.
+    fitting = next((one for one in known if replace(one.spec, side=spec.side) == spec), None)
     if fitting is None:
         raise ToolError("--init holds another network than the one to train; give the options that it was trained with")
     return (unfold_norms(fitting, faces) if is_model else fitting).state

@@ -7,12 +7,8 @@ question needs its partner too: `--checkpoint age.pt gender.pt` writes `NAME-age
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
-import logging
 import sys
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,12 +25,12 @@ from models.checkpoints import Checkpoint, load_checkpoint
 from models.layers import fold_norms
 from models.manifest import InputSpec, Labels, Manifest, OutputSpec, check_model_name, sha256_of
 from models.manifest_writer import write_manifest
-from models.networks import INPUT_SIZE, NetworkSpec
-from models.onnx_weights import SPEC_KEY, Storage, quantise_static, store_weights
+from models.networks import INPUT_SIZE
+from models.onnx_export import to_onnx
+from models.onnx_weights import Storage, quantise_static, store_weights
 from models.together import written_together
 from models.tool import ToolError, refuse_existing, run_tool
 
-OPSET: Final = 18
 MAX_DIFFERENCE: Final = 1e-3
 """Largest difference of a logit between PyTorch and ONNX Runtime in float32, relative to the largest logit."""
 CALIBRATION_PICTURES: Final = 512
@@ -159,7 +155,7 @@ def export_network(
         answer = network(torch.from_numpy(pixels))
         expected = [one.numpy() for one in (answer if isinstance(answer, tuple) else (answer,))]
     fold_norms(network)
-    model = _to_onnx(network, checkpoint.spec)
+    model = to_onnx(network, checkpoint.spec)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         partial = Path(folder) / path.name
         onnx.save(model, str(partial))
@@ -196,52 +192,6 @@ def _by_head(checkpoints: Sequence[Checkpoint]) -> dict[str, Checkpoint]:
             "train both on the same prepared pictures"
         )
     return by_head
-
-
-def _to_onnx(network: torch.nn.Module, spec: NetworkSpec) -> onnx.ModelProto:
-    with _quietly():
-        program = torch.onnx.export(
-            network,
-            (torch.zeros(2, 3, INPUT_SIZE, INPUT_SIZE),),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=["pixels"],
-            output_names=list(spec.heads),
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            external_data=False,
-            verbose=False,
-        )
-    if program is None:
-        raise ToolError("PyTorch gave no ONNX network")
-    model = program.model_proto
-    _drop_traces(model)
-    model.metadata_props.add(key=SPEC_KEY, value=json.dumps(spec.as_dict()))
-    onnx.checker.check_model(model)
-    return model
-
-
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """PyTorch's exporter warns about packages that nobody here needs."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-def _drop_traces(model: onnx.ModelProto) -> None:
-    """Take out what the exporter notes of the source code, with paths of this machine."""
-    graph = model.graph
-    for item in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
-        if hasattr(item, "metadata_props"):
-            del item.metadata_props[:]
-        item.ClearField("doc_string")
-    del graph.value_info[:]
 
 
 def _random_pixels(spec: InputSpec) -> NDArray[np.float32]:

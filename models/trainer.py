@@ -290,7 +290,7 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ToolError(f"PyTorch finds no device {name!r} here; use --device auto, cpu or cuda") from error
+        raise ToolError(f"PyTorch finds no device {name!r} here; use --device cpu or auto") from error
     return device
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Final
 
 import cv2
@@ -41,7 +43,8 @@ __all__ = [
 
 DEFAULT_MODEL: Final = "agelens"
 SHIPPED_FOLDER: Final = Path(__file__).resolve().parent
-MAX_MEAN_BYTES: Final = 64 << 20
+MAX_MEAN_BYTES: Final = 32 << 20
+"""More than the largest input has as float64."""
 MAX_FILE_BYTES: Final = 2 << 30
 """Protobuf's own limit, and so that of an ONNX file; a larger one would only take minutes to check."""
 
@@ -116,7 +119,7 @@ def load_package(path: Path) -> ModelPackage:
         ModelError: the manifest is wrong, a file is missing, or a checksum differs.
     """
     manifest_path = path.with_suffix(".toml")
-    if not manifest_path.is_file():
+    if not _is_file(manifest_path):
         raise ModelError(f"there is no model at {path}: a model is an .onnx file with a .toml manifest beside it")
     manifest = read_manifest(manifest_path)
     needed = {manifest.age.file, manifest.gender.file}
@@ -159,7 +162,8 @@ class Catalogue:
         """The manifests in the folders and one folder below, the default model first."""
         found: list[Path] = []
         for folder in self._folders:
-            if folder.is_dir():
+            # A folder that is missing or may not be read holds no model; the others count all the same.
+            with suppress(OSError):
                 found += sorted([*folder.glob("*.toml"), *folder.glob("*/*.toml")])
         return sorted(found, key=lambda path: path.stem != DEFAULT_MODEL)
 
@@ -191,7 +195,10 @@ class Catalogue:
         """
         wanted = name_or_path or DEFAULT_MODEL
         if Path(wanted).suffix in {".onnx", ".toml"}:
-            return load_package(Path(wanted).expanduser())
+            with suppress(RuntimeError):
+                # Raised where `~` names nobody; it is then part of a name that does not exist.
+                return load_package(Path(wanted).expanduser())
+            return load_package(Path(wanted))
         broken: list[ModelError] = []
         names: list[str] = []
         for path in self.manifests():
@@ -210,8 +217,16 @@ class Catalogue:
         raise ModelError(f"there is no model named {wanted!r}; the models here are: {known}")
 
 
+def _is_file(path: Path) -> bool:
+    """Whether a file is there; False, too, where the system refuses to look (a name too long, a closed folder)."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def _check_file(path: Path, checksum: str | None) -> None:
-    if not path.is_file():
+    if not _is_file(path):
         raise ModelError(f"the model's file {path} is missing; copy it there or install the model again")
     if checksum is None:
         raise ModelError(f"the model's manifest gives no checksum for {path.name}; export the model again")
@@ -232,14 +247,21 @@ def _read_mean(path: Path) -> NDArray[np.float32]:
         if path.stat().st_size > MAX_MEAN_BYTES:
             raise ModelError(f"the mean image {path} is larger than {MAX_MEAN_BYTES >> 20} MB")
         # Mapped, so that a shape that lies is found out before anything is allocated for it.
-        mean = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ModelError(f"the mean image {path} cannot be read ({error})") from error
-    if not isinstance(mean, np.ndarray) or mean.ndim != 3 or mean.shape[2] != 3 or 0 in mean.shape:
+        mean = np.lib.format.open_memmap(path, mode="r")
+    except OSError as error:
+        raise ModelError(f"the mean image {path} cannot be read ({error.strerror or error})") from error
+    except (ValueError, TypeError, ArithmeticError, SyntaxError, TokenError, RecursionError, MemoryError) as error:
+        # NumPy evaluates the header as Python, and its own words advise to unpickle what nobody has checked.
+        raise ModelError(f"the mean image {path} cannot be read (it is no .npy file of numbers)") from error
+    if mean.ndim != 3 or mean.shape[2] != 3 or 0 in mean.shape:
         raise ModelError(f"the mean image {path} is not a picture of three channels")
-    if mean.dtype.kind not in "fiu" or not np.isfinite(mean).all():
+    if mean.dtype.kind not in "fiu":
         raise ModelError(f"the mean image {path} holds values that are no numbers")
-    return np.ascontiguousarray(mean, np.float32)
+    with np.errstate(over="ignore"):
+        values = np.ascontiguousarray(mean, np.float32)
+    if not np.isfinite(values).all():
+        raise ModelError(f"the mean image {path} holds values that are no numbers")
+    return values
 
 
 def _fit_mean(mean: NDArray[np.float32], size: int) -> NDArray[np.float32]:

@@ -20,8 +20,15 @@ Mean = float | tuple[float, float, float] | str
 
 MAX_INPUT_SIZE: Final = 1024
 MAX_LABELS: Final = 200
-MAX_MANIFEST_BYTES: Final = 1 << 20
+MAX_MANIFEST_BYTES: Final = 64 << 10
+"""A manifest of 200 labels is a quarter of that."""
+MAX_LINE_DOTS: Final = 100
+"""A dotted key stands in one line; the time and memory for it grow with the square of its parts."""
+MAX_LINE: Final = 200
+MAX_NAME_BYTES: Final = 255
 MAX_YEARS: Final = 200
+MAX_REASON: Final = 200
+"""Letters of a parser's own words in a message."""
 MAX_NUMBER: Final = 1e30
 
 
@@ -99,7 +106,7 @@ class Manifest:
 
 def is_model_name(name: str) -> bool:
     """Whether a model can be called that, and its files too: a-z, 0-9, `.` and `-`, neither of these two first."""
-    return re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name) is not None
+    return len(name) <= MAX_LINE and re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name) is not None
 
 
 def check_model_name(name: str) -> None:
@@ -129,21 +136,34 @@ def read_manifest(path: Path) -> Manifest:
     """
     try:
         document = tomllib.loads(_read_text(path))
-    except (OSError, ValueError, RecursionError) as error:
-        # ValueError: besides wrong UTF-8 and wrong TOML, a number of more digits than Python reads.
-        raise ModelError(f"{path} cannot be read as a model's manifest ({error})") from error
+    except RecursionError as error:
+        raise ModelError(f"{path} cannot be read as a model's manifest (it is nested too deeply)") from error
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read as a model's manifest ({error.strerror or error})") from error
+    except ValueError as error:
+        # Besides wrong TOML, a number of more digits than Python reads.
+        raise ModelError(f"{path} cannot be read as a model's manifest ({_first_line(error)})") from error
     return _Reader(path, document).manifest()
 
 
 def _read_text(path: Path) -> str:
-    # A pipe or a device could go on for ever.
+    # Reading a pipe or a device may never end.
     if path.exists() and not path.is_file():
         raise ValueError("it is not a file")
     with path.open("rb") as stream:
         data = stream.read(MAX_MANIFEST_BYTES + 1)
     if len(data) > MAX_MANIFEST_BYTES:
         raise ValueError("it is too large")
-    return data.decode("utf-8")
+    if any(line.count(b".") > MAX_LINE_DOTS for line in data.splitlines()):
+        raise ValueError("one of its lines has too many dots")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8 text") from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:MAX_REASON]
 
 
 class _Reader:
@@ -158,7 +178,7 @@ class _Reader:
         outputs = self._value(document, "outputs", dict)
         name = self._value(document, "name", str)
         if not is_model_name(name):
-            raise self._wrong(f"the name {name!r} may hold only a-z, 0-9, '.' and '-'")
+            raise self._wrong(f"the name {_shown(name)} may hold only a-z, 0-9, '.' and '-'")
         return Manifest(
             name=name,
             title=self._line(document.get("title", name), "title"),
@@ -221,29 +241,30 @@ class _Reader:
         if high is not None:
             high = self._value(row, "high", int)
         if not 0 <= low <= (low if high is None else high) <= MAX_YEARS:
-            raise self._wrong(f"the years of the age group {name!r} make no sense")
+            raise self._wrong(f"the years of the age group {_shown(name)} make no sense")
         return AgeLabel(name, low, high)
 
     def _check_names(self, names: list[str]) -> None:
         for name in names:
             if names.count(name) > 1:
-                raise self._wrong(f"the label {name!r} is there twice")
+                raise self._wrong(f"the label {_shown(name)} is there twice")
 
     def _line(self, value: object, key: str) -> str:
         # Shown on terminals and pictures, where control characters would do harm.
-        if not isinstance(value, str) or not value.isprintable():
-            raise self._wrong(f"{key} must be one line of text")
+        if not isinstance(value, str) or not value.isprintable() or len(value) > MAX_LINE:
+            raise self._wrong(f"{key} must be one line of text, of at most {MAX_LINE} letters")
         return value
 
     def _file_name(self, name: str) -> str:
-        if not name or Path(name).name != name or "\\" in name:
-            raise self._wrong(f"{name!r} is not the name of a file beside the manifest")
+        too_long = len(name.encode("utf-8", "replace")) > MAX_NAME_BYTES
+        if not name or too_long or "\0" in name or Path(name).name != name or "\\" in name:
+            raise self._wrong(f"{_shown(name)} is not the name of a file beside the manifest")
         return name
 
     def _choice(self, table: dict[str, Any], key: str, choices: tuple[str, ...]) -> str:
         value = str(self._value(table, key, str))
         if value not in choices:
-            raise self._wrong(f"{key} is {value!r} but must be one of {', '.join(choices)}")
+            raise self._wrong(f"{key} is {_shown(value)} but must be one of {', '.join(choices)}")
         return value
 
     def _number(self, table: dict[str, Any], key: str) -> float:
@@ -280,6 +301,12 @@ _KINDS: Final[dict[type, str]] = {
     dict: "a table",
     list: "a list",
 }
+
+
+def _shown(value: str) -> str:
+    """A text for a message, quoted; shortened where it is long."""
+    quoted = repr(value)
+    return quoted if len(quoted) <= MAX_REASON else f"{quoted[:MAX_REASON]}…'"
 
 
 def _is_number(value: object) -> bool:

@@ -115,6 +115,7 @@ def _window_parser() -> argparse.ArgumentParser:
     parser.add_argument("source", nargs="?", metavar="SOURCE", help=f"{SOURCE_HELP}; default: the last one used")
     parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
     _add_common(parser)
+    _add_gender(parser)
     parser.set_defaults(run=_run_window)
     return parser
 
@@ -133,6 +134,7 @@ def _command_parser() -> argparse.ArgumentParser:
     )
     annotate.add_argument("--overwrite", action="store_true", help="replace files that exist")
     _add_common(annotate)
+    _add_gender(annotate)
     annotate.set_defaults(run=_run_annotate)
 
     benchmark = commands.add_parser("benchmark", help="measure speed on this machine")
@@ -173,6 +175,14 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_gender(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--gender",
+        action=argparse.BooleanOptionalAction,
+        help="compute perceived gender (default), or do without: its columns then stay empty",
+    )
+
+
 def _run_window(options: argparse.Namespace) -> int:
     from desktop_app.window.application import run_window
 
@@ -183,7 +193,13 @@ def _run_window(options: argparse.Namespace) -> int:
         # What is chosen here is kept for the next starts, which may be in another folder.
         package = Catalogue().find(model)
         model = package.name if model == package.name else str(package.path.absolute())
-    return run_window(source=options.source, model=model, provider=options.provider, oversample=options.oversample)
+    return run_window(
+        source=options.source,
+        model=model,
+        provider=options.provider,
+        oversample=options.oversample,
+        gender=options.gender,
+    )
 
 
 def _run_annotate(options: argparse.Namespace) -> int:
@@ -199,6 +215,7 @@ def _run_annotate(options: argparse.Namespace) -> int:
         model=options.model,
         provider=options.provider or "auto",
         oversample=bool(options.oversample),
+        gender=options.gender is not False,
     )
     told, dropped = "", 0
     try:

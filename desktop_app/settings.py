@@ -46,6 +46,7 @@ class Settings:
         model: name of a model in the catalogue; empty for the default one.
         provider: ONNX Runtime's execution provider, `auto` or a short name.
         oversample: whether ten views of a face are averaged.
+        gender: whether perceived gender is computed and shown.
         detector: which range of faces is looked for.
         min_score: detections below this score (0 to 1) are left out.
         mirror: whether the picture is shown like in a mirror.
@@ -70,6 +71,7 @@ class Settings:
     model: str = ""
     provider: str = "auto"
     oversample: bool = False
+    gender: bool = True
     detector: DetectorMode = "auto"
     min_score: float = 0.5
     mirror: bool = False

@@ -94,7 +94,9 @@ def annotate(request: AnnotationRequest) -> Generator[AnnotationProgress, None, 
         source = stack.enter_context(open_source(request.source, camera=request.camera))
         if request.output is not None:
             _check_kind(request.output, source.info)
-        classifier = Classifier(package, provider=request.provider, oversample=request.oversample)
+        classifier = Classifier(
+            package, provider=request.provider, oversample=request.oversample, gender=request.gender
+        )
         finder = stack.enter_context(FaceFinder(request.detector, min_score=request.min_score))
         analysis = OfflineAnalysis(classifier, finder, style=request.style, mirror=request.mirror)
         yield from _run(request, stack, source, analysis, classifier.notice)

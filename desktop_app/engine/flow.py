@@ -33,6 +33,7 @@ class AnalysisSettings:
         model: a model's name or path; empty for the default.
         provider: execution provider, or `auto`.
         oversample: average ten views of each face.
+        gender: compute perceived gender; without it nothing says anything about it, and its columns stay empty.
         mirror: show the picture as a mirror does.
         detector: which of MediaPipe's two models looks for faces; `auto` uses both as needed.
         min_score: faces below this detector score (0 to 1) are left out.
@@ -44,6 +45,7 @@ class AnalysisSettings:
     model: str = ""
     provider: str = "auto"
     oversample: bool = False
+    gender: bool = True
     mirror: bool = False
     detector: DetectorMode = "auto"
     min_score: float = 0.5

@@ -18,7 +18,7 @@ from desktop_app.engine.statistics import Statistics
 from desktop_app.engine.worker import Worker
 from desktop_app.errors import AgelensError
 from desktop_app.vision.classifier import Classifier
-from desktop_app.vision.smoothing import Label, Smoother
+from desktop_app.vision.smoothing import Label, Smoother, without_gender
 from models.catalogue import Catalogue, ModelPackage
 
 CHANNEL_CAPACITY: Final = 4
@@ -33,6 +33,7 @@ class ModelChoice:
     model: str = ""
     provider: str = "auto"
     oversample: bool = False
+    gender: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class InferenceWorker(Worker):
         self._on_labels, self._on_model = on_labels, on_model
         self._choice_lock = threading.Lock()
         self._choice: ModelChoice | None = choice
+        self._gender = choice.gender
         self._classifier: Classifier | None = None
         self._smoother: Smoother | None = None
         self._generation = 0
@@ -88,6 +90,11 @@ class InferenceWorker(Worker):
         """Run another model from the next batch on; the present one stays in use if that fails."""
         with self._choice_lock:
             self._choice = choice
+            self._gender = choice.gender
+            if not choice.gender:
+                # At once: what was known of gender must not stand in a table while the other network loads.
+                self.labels = _without_genders(self.labels)
+        self._on_labels()
 
     def stop(self) -> None:
         """Ask the worker to end; crops that wait are left."""
@@ -114,7 +121,9 @@ class InferenceWorker(Worker):
             return
         try:
             package = Catalogue().find(choice.model)
-            classifier = Classifier(package, provider=choice.provider, oversample=choice.oversample)
+            classifier = Classifier(
+                package, provider=choice.provider, oversample=choice.oversample, gender=choice.gender
+            )
         except AgelensError as error:
             self._keep_running_without(choice, notice or str(error))
             return
@@ -130,9 +139,10 @@ class InferenceWorker(Worker):
 
     def _keep_running_without(self, choice: ModelChoice, reason: str) -> None:
         """Say why a choice failed; where nothing runs yet, run the default instead."""
-        if self._classifier is None and choice != ModelChoice():
+        default = ModelChoice(gender=choice.gender)
+        if self._classifier is None and choice != default:
             with self._choice_lock:
-                self._choice = self._choice or ModelChoice()
+                self._choice = self._choice or default
             # Told together with the model that runs instead: nobody may see that one and not the reason.
             self._load_choice(notice=reason)
             return
@@ -162,5 +172,10 @@ class InferenceWorker(Worker):
         now = batches[-1].captured_at
         labels = {one: label for one, label in labels.items() if now - label.updated_at < FORGET_AFTER_S}
         smoother.forget(labels.keys())
-        self.labels = MappingProxyType(labels)
+        with self._choice_lock:
+            self.labels = MappingProxyType(labels) if self._gender else _without_genders(labels)
         self._on_labels()
+
+
+def _without_genders(labels: Mapping[int, Label]) -> Mapping[int, Label]:
+    return MappingProxyType({track_id: without_gender(label) for track_id, label in labels.items()})

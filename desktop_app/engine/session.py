@@ -81,7 +81,7 @@ class Session:
         self._statistics = Statistics()
         self._playback = Playback(loop=settings.loop)
         self._inference = InferenceWorker(
-            ModelChoice(settings.model, settings.provider, settings.oversample),
+            ModelChoice(settings.model, settings.provider, settings.oversample, settings.gender),
             statistics=self._statistics,
             on_labels=self._playback.redraw,
             on_model=self._take_model,
@@ -173,9 +173,12 @@ class Session:
         self._capture.set_detector(mode, min_score)
         self._playback.redraw()
 
-    def set_model(self, model: str, provider: str = "auto", oversample: bool = False) -> None:
-        """Use another model; if it cannot be used the present one stays and `status().notice` says why."""
-        self._inference.choose(ModelChoice(model, provider, oversample))
+    def set_model(self, model: str, provider: str = "auto", oversample: bool = False, *, gender: bool = True) -> None:
+        """Use another model; if it cannot be used the present one stays and `status().notice` says why.
+
+        What is said of gender ends at once where `gender` is False.
+        """
+        self._inference.choose(ModelChoice(model, provider, oversample, gender))
 
     def play(self) -> None:
         """Go on after a pause or from the end."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from onnxruntime import RunOptions
 
 from desktop_app.vision.crops import CROP_SIZE, OVERSAMPLE_SIZE
 from desktop_app.vision.providers import open_sessions
@@ -22,7 +23,7 @@ class Prediction:
 
     Attributes:
         age: float32 probabilities, one an age label, that sum to 1.
-        gender: float32 probabilities, one a gender label, that sum to 1.
+        gender: float32 probabilities, one a gender label, that sum to 1; empty where gender is not computed.
     """
 
     age: NDArray[np.float32]
@@ -41,6 +42,7 @@ class Classifier:
         oversample: average ten views (four corners, centre, each mirrored) of a 256×256 crop instead of taking the
             centre alone (Levi and Hassner 2015).
         threads: CPU threads of ONNX Runtime; 0 lets it leave half the cores to capture and detection.
+        gender: whether perceived gender is computed; without it the gender head, or network, does not run at all.
 
     Raises:
         ModelError: the network cannot be loaded or is not what its manifest says.
@@ -54,12 +56,18 @@ class Classifier:
         provider: str = "auto",
         oversample: bool = False,
         threads: int = 0,
+        gender: bool = True,
     ) -> None:
         self._package = package
         self._oversample = oversample
+        self._outputs = (package.manifest.age, package.manifest.gender) if gender else (package.manifest.age,)
         self._mean = package.mean()
-        opened = open_sessions(package.onnx_files, provider=provider, threads=threads)
-        self._sessions = dict(zip(package.onnx_files, opened.sessions, strict=True))
+        files = tuple(dict.fromkeys(package.path.parent / output.file for output in self._outputs))
+        opened = open_sessions(files, provider=provider, threads=threads)
+        self._sessions = dict(zip(files, opened.sessions, strict=True))
+        self._run_options = RunOptions()
+        # Otherwise all nodes run, whichever outputs are asked for.
+        self._run_options.only_execute_path_to_fetches = True
         self._provider, self._notice = opened.provider, opened.notice
         self._check()
         self._warm_up()
@@ -129,19 +137,17 @@ class Classifier:
         pixels = preprocess(views, self._package.input, self._mean)
         manifest, folder = self._package.manifest, self._package.path.parent
         wanted: dict[str, list[str]] = {}
-        for output in (manifest.age, manifest.gender):
+        for output in self._outputs:
             wanted.setdefault(output.file, []).append(output.tensor)
         values: dict[tuple[str, str], NDArray[np.float32]] = {}
         for file, tensors in wanted.items():
             session = self._sessions[folder / file]
-            results = session.run(tensors, {session.get_inputs()[0].name: pixels})
+            results = session.run(tensors, {session.get_inputs()[0].name: pixels}, self._run_options)
             values.update({(file, tensor): result for tensor, result in zip(tensors, results, strict=True)})
-        age, gender = (
-            values[output.file, output.tensor].reshape(len(views), -1) for output in (manifest.age, manifest.gender)
-        )
-        if manifest.activation == "softmax":
-            return softmax(age), softmax(gender)
-        return age.astype(np.float32), gender.astype(np.float32)
+        logits = [values[output.file, output.tensor].reshape(len(views), -1) for output in self._outputs]
+        softened = manifest.activation == "softmax"
+        age, *genders = (softmax(one) if softened else one.astype(np.float32) for one in logits)
+        return age, genders[0] if genders else np.zeros((len(views), 0), np.float32)
 
     def _check(self) -> None:
         manifest, folder = self._package.manifest, self._package.path.parent
@@ -156,7 +162,7 @@ class Classifier:
         for output, kind, count in (
             (manifest.age, "age", len(manifest.labels.ages)),
             (manifest.gender, "gender", len(manifest.labels.genders)),
-        ):
+        )[: len(self._outputs)]:
             tensors = {one.name: one for one in self._sessions[folder / output.file].get_outputs()}
             if output.tensor not in tensors:
                 raise self._lies(f"{output.file} has no output {output.tensor!r} but {', '.join(tensors)}")
@@ -170,7 +176,7 @@ class Classifier:
             prediction = self.classify(np.full((1, size, size, 3), 127, np.uint8))[0]
         except Exception as error:
             raise self._lies(f"its network does not run ({_first_line(error)})") from error
-        for probabilities in (prediction.age, prediction.gender):
+        for probabilities in (prediction.age, prediction.gender)[: len(self._outputs)]:
             if not np.isfinite(probabilities).all() or abs(float(probabilities.sum()) - 1) > 1e-2:
                 raise self._lies("its network's answers are not probabilities")
 

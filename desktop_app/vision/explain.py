@@ -67,18 +67,22 @@ class Explainer:
     Args:
         package: the model.
         threads: CPU threads of ONNX Runtime.
+        gender: whether gender may be looked at; without it nothing of it is computed.
 
     Raises:
         ExplainError: ONNX Runtime cannot load or run the network with its inner tensors as outputs.
         ModelError: the mean image cannot be read.
     """
 
-    def __init__(self, package: ModelPackage, *, threads: int = 1) -> None:
+    def __init__(self, package: ModelPackage, *, threads: int = 1, gender: bool = True) -> None:
         self._package = package
+        self._gender = gender
+        outputs = (package.manifest.age, package.manifest.gender) if gender else (package.manifest.age,)
+        files = dict.fromkeys(package.path.parent / output.file for output in outputs)
         self._mean = package.mean()
         probe = np.zeros((1, 3, package.input.size, package.input.size), np.float32)
         try:
-            self._networks = {file: OpenNetwork(file, probe, threads) for file in package.onnx_files}
+            self._networks = {file: OpenNetwork(file, probe, threads) for file in files}
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
             raise ExplainError(
@@ -89,6 +93,11 @@ class Explainer:
     def package(self) -> ModelPackage:
         """The model that is looked into."""
         return self._package
+
+    @property
+    def gender(self) -> bool:
+        """Whether gender is looked at."""
+        return self._gender
 
     def layers(self, head: Head) -> tuple[Layer, ...]:
         """The layers with feature maps on the way to an answer, first to last."""
@@ -178,11 +187,14 @@ class Explainer:
     def _run(
         self, pixels: NDArray[np.float32], head: Head, tensors: Sequence[str]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], list[NDArray[np.float32]]]:
-        """Both answers as N×classes, and tensors of the head's network; one run a network."""
+        """Both answers as N×classes (N×0 of gender without it) and tensors of the head's network; one run a network."""
         other: Head = "gender" if head == "age" else "age"
         names = [self._output(head).tensor, *tensors]
         answers: dict[Head, NDArray[np.float32]] = {}
-        if self._network(other) is self._network(head):
+        if not self._gender:
+            results = self._network(head).run(pixels, names)
+            answers["gender"] = np.zeros((len(pixels), 0), np.float32)
+        elif self._network(other) is self._network(head):
             results = self._network(head).run(pixels, [*names, self._output(other).tensor])
             answers[other] = self._probabilities(results.pop())
         else:

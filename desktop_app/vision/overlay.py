@@ -227,7 +227,7 @@ def _sprite_of(scene: Scene, track: Track) -> Sprite | None:
     said: list[tuple[str, float]] = []
     if style.ages and label is not None:
         said.append((readable_age(label.age), label.age_confidence))
-    if style.genders and label is not None:
+    if style.genders and label is not None and label.gender:
         said.append((label.gender, label.gender_confidence))
     texts = tuple(
         (_translated(word, style), round(confidence * 100) if style.confidences else None) for word, confidence in said

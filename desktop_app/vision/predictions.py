@@ -72,7 +72,7 @@ class FaceRow:
         score: of the detector, 0 to 1.
         age: name of the age group; None while the face has no prediction yet, as all that follow.
         age_confidence: its probability.
-        gender: name of the perceived gender.
+        gender: name of the perceived gender; None also where gender is not computed.
         gender_confidence: its probability.
     """
 
@@ -201,8 +201,8 @@ def _face_row(frame_index: int, time_s: float, file: str, track: Track, label: L
         score=track.detection.score,
         age=label.age if label else None,
         age_confidence=label.age_confidence if label else None,
-        gender=label.gender if label else None,
-        gender_confidence=label.gender_confidence if label else None,
+        gender=label.gender if label and label.gender else None,
+        gender_confidence=label.gender_confidence if label and label.gender else None,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -30,8 +30,8 @@ class Label:
         age: name of the age group shown, as in the model's manifest.
         age_confidence: smoothed probability of that age group, 0 to 1: low where the model is unsure, and for
             a while perhaps below that of another group (see `Smoother`).
-        gender: name of the perceived gender shown.
-        gender_confidence: smoothed probability of that gender, 0 to 1.
+        gender: name of the perceived gender shown; empty where gender is not computed.
+        gender_confidence: smoothed probability of that gender, 0 to 1; 0 where gender is not computed.
         prediction: the smoothed probabilities, float32.
         updated_at: moment of the newest prediction in it, in seconds.
         samples: number of predictions that went into it.
@@ -107,13 +107,17 @@ class Smoother:
         ages = face.age.add(prediction.age, weight, decay, mirrored=mirrored)
         genders = face.gender.add(prediction.gender, weight, decay, mirrored=mirrored)
         age = face.age.choose(ages, face.updated_at, self._age_margin, self._patience_s)
-        gender = face.gender.choose(genders, face.updated_at, self._gender_margin, self._patience_s)
+        gender = (
+            face.gender.choose(genders, face.updated_at, self._gender_margin, self._patience_s)
+            if len(genders)
+            else None
+        )
         mean = Prediction(age=ages.astype(np.float32), gender=genders.astype(np.float32))
         return Label(
             age=self._ages[age],
             age_confidence=float(mean.age[age]),
-            gender=self._genders[gender],
-            gender_confidence=float(mean.gender[gender]),
+            gender="" if gender is None else self._genders[gender],
+            gender_confidence=0.0 if gender is None else float(mean.gender[gender]),
             prediction=mean,
             updated_at=face.updated_at,
             samples=face.samples,
@@ -126,6 +130,12 @@ class Smoother:
     def reset(self) -> None:
         """Drop all faces."""
         self._faces = {}
+
+
+def without_gender(label: Label) -> Label:
+    """The label with nothing in it about gender, as if that had not been computed."""
+    prediction = Prediction(label.prediction.age, np.zeros(0, np.float32))
+    return replace(label, gender="", gender_confidence=0.0, prediction=prediction)
 
 
 def crop_weight(detection: Detection) -> float:

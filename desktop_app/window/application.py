@@ -52,6 +52,7 @@ def run_window(
     model: str | None = None,
     provider: str | None = None,
     oversample: bool | None = None,
+    gender: bool | None = None,
 ) -> int:
     """Show the window until it is closed.
 
@@ -60,6 +61,7 @@ def run_window(
         model: a model's name or file; None for the one that was chosen last.
         provider: an execution provider; None for the one that was chosen last.
         oversample: whether ten views of a face are averaged; None as chosen last.
+        gender: whether perceived gender is computed; None as chosen last.
 
     Returns:
         0, or 130 after an interrupt from the terminal.
@@ -85,7 +87,13 @@ def run_window(
     app.setDesktopFileName("agelens")
     app.setWindowIcon(app_icon())
     store = SettingsStore()
-    given: dict[str, Any] = {"source": source, "model": model, "provider": provider, "oversample": oversample}
+    given: dict[str, Any] = {
+        "source": source,
+        "model": model,
+        "provider": provider,
+        "oversample": oversample,
+        "gender": gender,
+    }
     settings: Settings = replace(store.load(), **{key: value for key, value in given.items() if value is not None})
     apply_theme(app, settings.theme)
     install_language(app, settings.language)

@@ -66,8 +66,8 @@ class Dialogs(QObject):
         before = window.settings
         # Only what the dialog can change: the window may have changed the rest meanwhile.
         names = (
-            "theme", "language", "camera", "detector", "min_score", "oversample", "recordings_folder", "container",
-            "recording_predictions", "screenshots_folder", "snapshot_json", "burst_count",
+            "theme", "language", "camera", "detector", "min_score", "oversample", "gender", "recordings_folder",
+            "container", "recording_predictions", "screenshots_folder", "snapshot_json", "burst_count",
         )  # fmt: skip
         window.change(**{name: getattr(settings, name) for name in names})
         if (settings.theme, settings.language) != (before.theme, before.language):
@@ -78,6 +78,8 @@ class Dialogs(QObject):
         session = window.bridge.session
         if session is not None and (settings.detector, settings.min_score) != (before.detector, before.min_score):
             session.set_detector(settings.detector, settings.min_score)
+        if settings.gender != before.gender:
+            window.options.set_gender(settings.gender)
         if settings.oversample != before.oversample:
             window.sources.choose_model(oversample=settings.oversample)
 

@@ -167,11 +167,14 @@ class FacesPanel(QWidget):
     def _face(self, track: Track, label: Label | None) -> Face:
         seen = format_duration(track.last_seen_at - track.first_seen_at)
         age = readable_age(label.age) if label is not None else ""
-        gender = label_word(label.gender) if label is not None else ""
+        gender = label_word(label.gender) if label is not None and label.gender else ""
         age_share = f"{label.age_confidence:.0%}" if label is not None else ""
-        gender_share = f"{label.gender_confidence:.0%}" if label is not None else ""
+        gender_share = f"{label.gender_confidence:.0%}" if label is not None and label.gender else ""
         if label is None:
             summary = self.tr("Face {id}, not yet classified").format(id=track.id)
+        elif not label.gender:
+            pattern = self.tr("Face {id}: {age} ({age_confidence}), seen for {time}")
+            summary = pattern.format(id=track.id, age=age, age_confidence=age_share, time=seen)
         else:
             pattern = self.tr("Face {id}: {age} ({age_confidence}), {gender} ({gender_confidence}), seen for {time}")
             summary = pattern.format(

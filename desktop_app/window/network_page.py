@@ -92,6 +92,13 @@ class NetworkPage(QWidget):
         ):
             widget.setAccessibleName(name)
 
+    def set_gender(self, gender: bool) -> None:
+        """Offer perceived gender beside age, or age alone."""
+        if not gender:
+            self.heads.setCurrentIndex(0)
+        for widget in (self._head_label, self.heads, self.genders):
+            widget.setVisible(gender)
+
     def show_message(self, text: str) -> None:
         """Show a sentence in place of everything, or everything where it is empty."""
         self.message.setText(text)

@@ -51,6 +51,7 @@ class NetworkView(QWidget):
         self._track_id = 0
         self._label: Label | None = None
         self._privacy: PrivacyMode = "off"
+        self._gender = True
         self._layers: tuple[Layer, ...] = ()
         self._shown_occlusion: Occlusion | None = None
         self._problem = ""
@@ -97,6 +98,13 @@ class NetworkView(QWidget):
         """Show nothing while faces are to be concealed."""
         self._privacy = privacy
         self._ask()
+
+    def set_gender(self, gender: bool) -> None:
+        """Look at perceived gender, or at age alone."""
+        if gender != self._gender:
+            self._gender = gender
+            self._page.set_gender(gender)
+            self._ask()
 
     @property
     def is_running(self) -> bool:
@@ -159,7 +167,7 @@ class NetworkView(QWidget):
         names = [layer.name for layer in self._layers]
         index = self._page.layer_names.currentIndex()
         layer = names[index] if 0 <= index < len(names) else ""
-        self._worker.submit(Request(self._package, self._track_id, self._crop, self._head, layer))
+        self._worker.submit(Request(self._package, self._track_id, self._crop, self._head, layer, self._gender))
 
     def _obstacle(self) -> str:
         if self._privacy != "off":
@@ -195,7 +203,7 @@ class NetworkView(QWidget):
 
     def _show(self, insight: Insight) -> None:
         request, look = insight.request, insight.look
-        if request.package is not self._package or request.head != self._head:
+        if (request.package, request.head, request.gender) != (self._package, self._head, self._gender):
             return
         page = self._page
         page.title.setText(self._describe(request.track_id))
@@ -209,7 +217,7 @@ class NetworkView(QWidget):
         genders = [label_word(name) for name in labels.genders]
         age, gender = look.prediction.age, look.prediction.gender
         page.ages.set_bars(probability_bars(ages, age, ages[int(age.argmax())]))
-        page.genders.set_bars(probability_bars(genders, gender, genders[int(gender.argmax())]))
+        page.genders.set_bars(probability_bars(genders, gender, genders[int(gender.argmax())]) if len(gender) else ())
         align_labels(page.ages, page.genders)
         self._show_occlusion(insight, ages if request.head == "age" else genders)
 
@@ -217,8 +225,10 @@ class NetworkView(QWidget):
         label = self._label
         if label is None:
             return f"#{track_id}"
-        age, gender = readable_age(label.age), label_word(label.gender)
-        return f"#{track_id}  ·  {age} {label.age_confidence:.0%}  ·  {gender} {label.gender_confidence:.0%}"
+        age = f"#{track_id}  ·  {readable_age(label.age)} {label.age_confidence:.0%}"
+        if not label.gender:
+            return age
+        return f"{age}  ·  {label_word(label.gender)} {label.gender_confidence:.0%}"
 
     def _show_layers(self, insight: Insight) -> None:
         if insight.layers != self._layers:

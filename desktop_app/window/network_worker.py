@@ -34,6 +34,7 @@ class Request:
         crop: S×S×3 uint8, BGR; nobody writes into it any more.
         head: whether age or gender is explained.
         layer: short name of the layer whose maps are wanted; "" for the first.
+        gender: whether perceived gender may be computed.
     """
 
     package: ModelPackage
@@ -41,6 +42,7 @@ class Request:
     crop: NDArray[np.uint8]
     head: Head
     layer: str
+    gender: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,7 +150,7 @@ class NetworkWorker(Worker):
     def _look(self, request: Request) -> bool:
         """Look at one crop and publish; False where the model cannot be looked into."""
         try:
-            explainer = self._open(request.package)
+            explainer = self._open(request.package, gender=request.gender)
         except AgelensError as error:
             self._broken = request.package
             self._publish(None, str(error))
@@ -177,11 +179,13 @@ class NetworkWorker(Worker):
         )
         return True
 
-    def _open(self, package: ModelPackage) -> Explainer:
-        if self._explainer is None or self._explainer.package is not package:
-            self._explainer = None
-            self._explainer = Explainer(package)
-        return self._explainer
+    def _open(self, package: ModelPackage, *, gender: bool) -> Explainer:
+        explainer = self._explainer
+        if explainer is None or explainer.package is not package or explainer.gender != gender:
+            # Freed before the next one is made.
+            self._explainer = explainer = None
+            self._explainer = explainer = Explainer(package, gender=gender)
+        return explainer
 
     def _occlude(self, request: Request) -> None:
         assert self._explainer is not None
@@ -216,4 +220,9 @@ class NetworkWorker(Worker):
 
 
 def _same_question(one: Request, other: Request) -> bool:
-    return one.package is other.package and one.track_id == other.track_id and one.head == other.head
+    return (one.package, one.track_id, one.head, one.gender) == (
+        other.package,
+        other.track_id,
+        other.head,
+        other.gender,
+    )

@@ -37,6 +37,7 @@ class Panels(QObject):
         self._shown_package: ModelPackage | None = None
         self._selected: int | None = None
         self._privacy: PrivacyMode = "off"
+        self._gender = True
         self._hidden_layout: QByteArray | None = None
         self.faces = FacesPanel()
         self.statistics = StatisticsPanel()
@@ -84,6 +85,12 @@ class Panels(QObject):
         self.faces.set_privacy(privacy)
         if self.network is not None:
             self.network.set_privacy(privacy)
+
+    def set_gender(self, gender: bool) -> None:
+        """Show perceived gender beside age, or age alone."""
+        self._gender = gender
+        if self.network is not None:
+            self.network.set_gender(gender)
 
     def select(self, track_id: int | None) -> None:
         """Select a face."""
@@ -183,6 +190,7 @@ class Panels(QObject):
 
             self.network = NetworkView()
             self.network.set_privacy(self._privacy)
+            self.network.set_gender(self._gender)
             self.network.closed.connect(self._docks["network"].close)
             self._docks["network"].setWidget(self.network)
             self.retranslate()

@@ -45,6 +45,7 @@ class PictureOptions(QObject):
             action.triggered.connect(lambda wanted, layer=layer: self.change_style(**{layer: wanted}))
         self._figures: tuple[str, ...] = ()
         self._show_privacy()
+        self._show_gender()
 
     @property
     def style(self) -> OverlayStyle:
@@ -66,6 +67,11 @@ class PictureOptions(QObject):
         self._show_privacy()
         if mode != "off":
             self._conceal_shown()
+
+    def set_gender(self, gender: bool) -> None:
+        """Compute and show perceived gender, or do without it everywhere."""
+        self._window.sources.choose_model(gender=gender)
+        self._show_gender()
 
     def change_style(self, **changes: Any) -> None:
         """Draw differently from now on."""
@@ -105,6 +111,11 @@ class PictureOptions(QObject):
         self._window.actions_["privacy"].setChecked(mode != "off")
         self._window.actions_[f"privacy_{mode}"].setChecked(True)
         self._window.panels.set_privacy(mode)
+
+    def _show_gender(self) -> None:
+        gender = self._window.settings.gender
+        self._window.actions_["show_genders"].setEnabled(gender)
+        self._window.panels.set_gender(gender)
 
     @Slot(bool)
     def _on_mirror(self, mirror: bool) -> None:

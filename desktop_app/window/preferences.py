@@ -137,6 +137,9 @@ class PreferencesDialog(QDialog):
         text = self.tr("Average ten views of each face")
         form.addRow("", self._check("oversample", text, self._settings.oversample))
         form.addRow(_make_hint(self.tr("Ten views are a little more accurate and about ten times as much work.")))
+        text = self.tr("Compute perceived gender")
+        form.addRow("", self._check("gender", text, self._settings.gender))
+        form.addRow(_make_hint(self.tr("Without it gender is neither computed nor shown, and its columns stay empty.")))
         return page
 
     def _saving_page(self) -> QWidget:

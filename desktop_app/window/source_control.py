@@ -139,7 +139,9 @@ class SourceControl(QObject):
         self.show_status(self._window.status)
         settings = self._window.settings
         if self._window.bridge.session is not None:
-            self._window.bridge.session.set_model(settings.model, settings.provider, settings.oversample)
+            self._window.bridge.session.set_model(
+                settings.model, settings.provider, settings.oversample, gender=settings.gender
+            )
 
     def _session_settings(self) -> SessionSettings:
         settings = self._window.settings
@@ -149,6 +151,7 @@ class SourceControl(QObject):
             model=settings.model,
             provider=settings.provider,
             oversample=settings.oversample,
+            gender=settings.gender,
             mirror=settings.mirror,
             detector=settings.detector,
             min_score=settings.min_score,

@@ -237,3 +237,15 @@ def test_a_stream_without_pictures_names_no_password(tmp_path: Path) -> None:
         run(f"http://ann:hush@127.0.0.1:{port}/live", predictions=tmp_path / "out.csv")
     assert "hush" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_gender_its_columns_are_empty(tmp_path: Path) -> None:
+    portrait = write_portrait(tmp_path / "in.png")
+    tables = [tmp_path / "with.csv", tmp_path / "without.csv"]
+    for table, gender in zip(tables, (True, False), strict=True):
+        run(portrait, predictions=table, gender=gender)
+    (known,), (unknown,) = (list(csv.DictReader(table.read_text().splitlines())) for table in tables)
+    assert known["gender"] == "Female"
+    assert unknown["gender"] == unknown["gender_confidence"] == ""
+    columns = known.keys() - {"gender", "gender_confidence", "unsure"}
+    assert {name: unknown[name] for name in columns} == {name: known[name] for name in columns}

@@ -284,3 +284,18 @@ def test_the_next_recording_can_start_as_soon_as_the_last_is_told_to_be_done(tmp
     finally:
         session.stop()
     assert started == ["recording"]
+
+
+def test_gender_goes_at_once_and_comes_back(tmp_path: Path) -> None:
+    path = tmp_path / "portrait.png"
+    cv2.imwrite(str(path), pictures.astronaut()[..., ::-1])
+    with running(SessionSettings(source=str(path))) as (session, bell):
+        bell.wait_until(lambda: labelled(session))
+        assert all(label.gender for label in latest_of(session).labels.values())
+        session.set_model("", gender=False)
+        bell.wait_until(lambda: all(not label.gender for label in latest_of(session).labels.values()))
+        bell.wait_until(lambda: labelled(session))
+        for label in latest_of(session).labels.values():
+            assert (label.gender, label.gender_confidence, len(label.prediction.gender)) == ("", 0.0, 0)
+        session.set_model("", gender=True)
+        bell.wait_until(lambda: any(label.gender for label in latest_of(session).labels.values()))

@@ -9,6 +9,7 @@ from desktop_app.vision.classifier import Classifier, preprocess, softmax, ten_v
 from desktop_app.vision.providers import ProviderError, available_providers
 from models.catalogue import Catalogue, load_package
 from models.manifest import InputSpec, ModelError, OutputSpec, sha256_of
+from tests.conv_model import write_conv_model
 from tests.tiny_model import MakeModel
 
 
@@ -127,3 +128,21 @@ def test_auto_names_what_it_took(make_model: MakeModel) -> None:
 
 def test_softmax_does_not_overflow() -> None:
     np.testing.assert_allclose(softmax(np.array([[1e4, 0, -1e4]], np.float32)), [[1, 0, 0]], atol=1e-6)
+
+
+@pytest.mark.parametrize("oversample", [False, True])
+def test_without_gender_only_the_age_is_computed(make_model: MakeModel, oversample: bool) -> None:
+    package = load_package(make_model())
+    both = Classifier(package, provider="cpu", oversample=oversample)
+    alone = Classifier(package, provider="cpu", oversample=oversample, gender=False)
+    batch = crops(3, both.crop_size)
+    for one, other in zip(both.classify(batch), alone.classify(batch), strict=True):
+        np.testing.assert_allclose(one.age, other.age, atol=1e-6)
+        assert other.gender.shape == (0,)
+
+
+def test_without_gender_a_second_network_is_not_even_opened(tmp_path: Path) -> None:
+    package = load_package(write_conv_model(tmp_path, two_network=True))
+    (package.path.parent / package.manifest.gender.file).unlink()
+    prediction = Classifier(package, provider="cpu", gender=False).classify(crops(1, package.input.size))[0]
+    assert prediction.age.sum() == pytest.approx(1, abs=1e-5)

@@ -188,3 +188,14 @@ def test_the_shipped_model_can_be_looked_into() -> None:
     assert look.maps.shape == first.shape
     assert explainer.filters("age").shape[0] == first.shape[0]
     np.testing.assert_allclose(look.prediction.age, expected.age, atol=1e-4)
+
+
+@pytest.mark.parametrize("two_network", [False, True])
+def test_without_gender_it_looks_at_age_alone(tmp_path: Path, two_network: bool) -> None:
+    package = load_package(write_conv_model(tmp_path, two_network=two_network))
+    explainer, both = Explainer(package, gender=False), Explainer(package)
+    layer = explainer.layers("age")[0]
+    look, expected = explainer.look(make_crop(), "age", layer), both.look(make_crop(), "age", layer)
+    assert look.prediction.gender.shape == (0,)
+    np.testing.assert_allclose(look.prediction.age, expected.prediction.age, atol=1e-6)
+    np.testing.assert_allclose(look.maps, expected.maps, atol=1e-6)

@@ -17,7 +17,7 @@ from desktop_app.media.frame import Frame
 from desktop_app.vision.classifier import Prediction
 from desktop_app.vision.detector import Detection
 from desktop_app.vision.geometry import Box, Landmarks, Point
-from desktop_app.vision.smoothing import Label
+from desktop_app.vision.smoothing import Label, without_gender
 from desktop_app.vision.tracker import Track
 from desktop_app.window.bars import BarChart
 from desktop_app.window.crop_image import conceal, rounded_pixmap
@@ -295,3 +295,12 @@ def test_thirty_faces_scroll(qtbot: QtBot, panel: FacesPanel) -> None:
 )
 def test_durations_are_for_people(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
+
+
+def test_without_gender_nothing_is_said_of_it(qtbot: QtBot, panel: FacesPanel) -> None:
+    panel.show_composed(composed(make_track(1), labels={1: without_gender(make_label())}))
+    wait_for_ids(qtbot, panel, 1)
+    (face,) = shown_faces(panel)
+    assert face.summary == "Face 1: 20–59 (70%), seen for 5 s"
+    assert (face.gender, face.gender_text) == ("", "")
+    assert sorted(len(chart.bars) for chart in panel.findChildren(BarChart)) == [0, 3]

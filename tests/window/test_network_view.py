@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QScrollArea
 from pytestqt.qtbot import QtBot
 
 from desktop_app.vision.classifier import Classifier, Prediction
-from desktop_app.vision.smoothing import Label
+from desktop_app.vision.smoothing import Label, without_gender
 from desktop_app.window.bars import BarChart
 from desktop_app.window.network_view import NetworkView
 from desktop_app.window.tiles import SquareView, TileGrid, heat_picture, map_pictures
@@ -274,3 +274,19 @@ def test_support_is_orange_and_contradiction_blue() -> None:
     assert blue - red > 80
     blue, green, red = picture[45, 45]
     assert blue == green == red
+
+
+def test_without_gender_age_alone_is_explained(qtbot: QtBot, view: NetworkView, package: ModelPackage) -> None:
+    view.set_package(package)
+    view.show()
+    choose(view, 0, "Gender")
+    view.show_crop(7, make_crop(), make_label())
+    wait_for_maps(qtbot, view, 6)
+    view.set_gender(False)
+    view.show_crop(7, make_crop(), without_gender(make_label()))
+    genders = view.findChildren(BarChart)[1]
+    qtbot.waitUntil(lambda: not genders.bars, timeout=10_000)
+    assert not genders.isVisible()
+    assert not view.findChildren(QComboBox)[0].isVisible()
+    qtbot.waitUntil(lambda: texts(view).startswith("#7  ·  60+ 70%\n"), timeout=10_000)
+    assert "Female" not in texts(view)

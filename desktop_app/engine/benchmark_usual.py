@@ -1,7 +1,8 @@
 """The usual way, to compare with: one thread, both of the paper's networks for every face of every frame, in sequence.
 
 This is how the public webcam demos of age and gender networks work: read a frame, find the faces, cut each box out with
-a border, run the age network, run the gender network, draw, next frame.
+a border, run the age network, run the gender network, draw, next frame. Both networks are the shipped `levi-hassner`,
+which has the paper's layers, asked once for age and once for gender.
 """
 
 from __future__ import annotations
@@ -10,17 +11,20 @@ import statistics as averages
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from desktop_app.engine.benchmark_network import AGES, GENDERS, INPUT_SIZE, paper_network
 from desktop_app.engine.benchmark_offline import ROUNDS, BenchmarkError, OfflineBench
 from desktop_app.media.sources import open_source
 from desktop_app.vision.detector import Detection, FaceDetector
+from models.catalogue import Catalogue
 
+PAPER_MODEL: Final = "levi-hassner"
+INPUT_SIZE: Final = 227
 _BORDER: Final = 20
 _MEAN: Final = (78.426, 87.769, 114.896)
 _GREEN: Final = (0, 255, 0)
@@ -146,10 +150,12 @@ def compare(
 
 def _faster_runtime() -> tuple[str, list[Network]]:
     """Load both networks in both runtimes, run them by turns, and keep the faster pair."""
-    files = [paper_network(classes, seed=seed) for seed, classes in enumerate((AGES, GENDERS))]
+    package = Catalogue().find(PAPER_MODEL)
+    asked = (package.manifest.age, package.manifest.gender)
+    outputs = [(package.path.parent / output.file, output.tensor) for output in asked]
     candidates: dict[str, list[Network]] = {
-        "OpenCV": [_load_in_opencv(file) for file in files],
-        "ONNX Runtime": [_load_in_onnx_runtime(file) for file in files],
+        "OpenCV": [_load_in_opencv(file, tensor) for file, tensor in outputs],
+        "ONNX Runtime": [_load_in_onnx_runtime(file, tensor) for file, tensor in outputs],
     }
     pixels = np.random.default_rng(0).normal(0, 50, (1, 3, INPUT_SIZE, INPUT_SIZE)).astype(np.float32)
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
@@ -163,23 +169,24 @@ def _faster_runtime() -> tuple[str, list[Network]]:
     return fastest, candidates[fastest]
 
 
-def _load_in_opencv(file: bytes) -> Network:
-    network = cv2.dnn.readNetFromONNX(np.frombuffer(file, np.uint8))
+def _load_in_opencv(file: Path, tensor: str) -> Network:
+    network = cv2.dnn.readNetFromONNX(str(file))
 
     def run(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         network.setInput(pixels)
-        return np.asarray(network.forward(), np.float32)
+        return np.asarray(network.forward(tensor), np.float32)
 
     return run
 
 
-def _load_in_onnx_runtime(file: bytes) -> Network:
+def _load_in_onnx_runtime(file: Path, tensor: str) -> Network:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    return lambda pixels: np.asarray(session.run(None, {"data": pixels})[0], np.float32)
+    name = session.get_inputs()[0].name
+    return lambda pixels: np.asarray(session.run([tensor], {name: pixels})[0], np.float32)
 
 
 def _blob(image: NDArray[np.uint8], face: Detection) -> NDArray[np.float32]:

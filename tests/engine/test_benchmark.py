@@ -9,14 +9,11 @@ from xml.etree import ElementTree
 import av
 import cv2
 import numpy as np
-import onnx
-import onnxruntime
 import pytest
 
 from desktop_app.cli import main
 from desktop_app.engine.benchmark import BenchmarkReport, BenchmarkRequest, run_benchmark
 from desktop_app.engine.benchmark_clip import CrowdScene, write_crowd_clip
-from desktop_app.engine.benchmark_network import paper_network
 from desktop_app.engine.benchmark_recall import RecallPoint, measure_recall, smallest_found
 from desktop_app.engine.benchmark_timing import PATIENCE_S, FirstLabels, FrameTimes
 from desktop_app.engine.flow import Composed
@@ -85,32 +82,6 @@ def test_the_clip_has_its_frames_at_its_rate(clip: Path) -> None:
     with av.open(str(clip)) as container:
         times = [frame.time for frame in container.decode(video=0)]
     assert times == pytest.approx([index / 30 for index in range(12)], abs=0.002)
-
-
-def test_the_paper_network_is_the_papers() -> None:
-    file = paper_network(8)
-    model = onnx.load_from_string(file)
-    onnx.checker.check_model(model, full_check=True)
-    assert sum(int(np.prod(one.dims)) for one in model.graph.initializer) == 11_415_048
-    shapes = {
-        one.name: [side.dim_value for side in one.type.tensor_type.shape.dim[1:]]
-        for one in onnx.shape_inference.infer_shapes(model).graph.value_info
-    }
-    sides = {name: shapes[name] for name in ("conv1", "pool1", "pool2", "pool3", "flat", "fc7")}
-    assert sides == {
-        "conv1": [96, 56, 56],
-        "pool1": [96, 28, 28],
-        "pool2": [256, 14, 14],
-        "pool3": [384, 7, 7],
-        "flat": [18816],
-        "fc7": [512],
-    }
-    pixels = np.random.default_rng(1).normal(0, 1, (2, 3, 227, 227)).astype(np.float32)
-    answer = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"]).run(None, {"data": pixels})[0]
-    assert answer.sum(axis=1) == pytest.approx(1)
-    other = cv2.dnn.readNetFromONNX(np.frombuffer(file, np.uint8))
-    other.setInput(pixels[:1])
-    np.testing.assert_allclose(answer[:1], other.forward(), atol=1e-4)
 
 
 def test_a_files_frames_age_from_when_they_are_due() -> None:
@@ -244,8 +215,10 @@ def test_the_tables_hold_every_part(full_report: tuple[BenchmarkReport, Path]) -
 
 def test_the_plot_has_both_lines(full_report: tuple[BenchmarkReport, Path]) -> None:
     root = ElementTree.fromstring(full_report[1].read_text(encoding="utf-8"))
-    texts = [one.text for one in root.iter("{http://www.w3.org/2000/svg}text")]
-    assert {"Agelens", "usual way", "Cost against faces (720p)"} <= set(texts)
+    colours = {one.get("stroke") for one in root.iter("{http://www.w3.org/2000/svg}g")}
+    assert {"#0072b2", "#d55e00"} <= colours
+    texts = {(one.text or "").strip() for one in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"Agelens", "usual way", "Cost against faces (720p)"} <= texts
     assert "nan" not in full_report[1].read_text(encoding="utf-8")
 
 

@@ -18,8 +18,9 @@ from desktop_app.vision.classifier import Prediction
 from desktop_app.vision.crops import crop_face, roll
 from desktop_app.vision.detector import Detection
 from desktop_app.vision.geometry import Box, Landmarks, Point
+from desktop_app.vision.label import Label
 from desktop_app.vision.overlay import OverlayStyle, draw_overlay
-from desktop_app.vision.smoothing import Label, Smoother, crop_weight
+from desktop_app.vision.smoothing import Smoother, crop_weight
 from desktop_app.vision.tracker import Track
 
 SETTLED_SAMPLES: Final = 5
@@ -32,10 +33,8 @@ CHANGED_SIZE: Final = 1.25
 """A face that grew by this factor since its last crop is worth a new one."""
 CHANGED_ROLL: Final = 0.2
 """A face that turned by this many radians in the picture's plane is worth a new one."""
-EXPECTED_FOR_S: Final = 0.3
-"""A face that was missed for longer has probably left."""
 MAX_BATCH: Final = 8
-"""Crops of one frame at the most; the others have their turn in the next frames."""
+"""Crops of one frame of a moving picture at the most; the others have their turn in the next frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +78,7 @@ class CropChooser:
         *,
         labelled: Collection[int] = (),
         generation: int = 0,
+        standing: bool = False,
     ) -> CropBatch | None:
         """Cut the crops that are due.
 
@@ -88,17 +88,22 @@ class CropChooser:
             spec: what the classifier wants.
             labelled: ids of the faces that have an answer: the crops of the others may have been dropped.
             generation: passed on in the batch.
+            standing: no frame follows soon, as in a still or a paused picture: all faces that have no answer and that
+                this frame was not asked about are due, however many, each from both sides.
 
         Returns:
             The batch, most urgent face first, or None where nothing is due.
         """
         seen = [track for track in tracks if track.missed == 0]
         self._forget({track.id for track in tracks})
-        urgent = sorted(
-            ((self._urgency(track, frame.captured_at, track.id in labelled), track) for track in seen),
-            key=lambda pair: (-pair[0], pair[1].id),
-        )
-        due = [track for urgency, track in urgent if urgency >= 1][: self._max_batch]
+        if standing:
+            due = [track for track in seen if track.id not in labelled and not self._is_asked(track, frame)]
+        else:
+            urgent = sorted(
+                ((self._urgency(track, frame.captured_at, track.id in labelled), track) for track in seen),
+                key=lambda pair: (-pair[0], pair[1].id),
+            )
+            due = [track for urgency, track in urgent if urgency >= 1][: self._max_batch]
         if not due:
             return None
         for track in due:
@@ -113,7 +118,7 @@ class CropChooser:
             )
         mirrored = tuple(self._asked[track.id].count % 2 == 0 for track in due)
         crops = [self.crops[track.id] for track in due]
-        return CropBatch(
+        batch = CropBatch(
             track_ids=tuple(track.id for track in due),
             crops=np.stack([crop[:, ::-1] if flip else crop for crop, flip in zip(crops, mirrored, strict=True)]),
             mirrored=mirrored,
@@ -121,11 +126,16 @@ class CropChooser:
             captured_at=frame.captured_at,
             generation=generation,
         )
+        return _both_sides(batch) if standing else batch
 
     def reset(self) -> None:
         """Forget all faces, at a cut or for a new model."""
         self._asked.clear()
         self.crops.clear()
+
+    def _is_asked(self, track: Track, frame: Frame) -> bool:
+        known = self._asked.get(track.id)
+        return known is not None and known.at == frame.captured_at
 
     def _urgency(self, track: Track, at: float, labelled: bool) -> float:
         """Time since the face was last asked about over the time after which it is due; infinite for a new one."""
@@ -144,7 +154,7 @@ class CropChooser:
             self.crops.pop(gone, None)
 
 
-def both_sides(batch: CropBatch) -> CropBatch:
+def _both_sides(batch: CropBatch) -> CropBatch:
     """The crops and their mirror images, for pictures in which a face has no second turn."""
     return replace(
         batch,
@@ -156,12 +166,11 @@ def both_sides(batch: CropBatch) -> CropBatch:
 
 
 def smoothed(batch: CropBatch, predictions: Iterable[Prediction], smoother: Smoother) -> dict[int, Label]:
-    """What to show, by track, after the answers to a batch, given in its order."""
+    """What to show, by track, after the answers to a batch, given in its order: all looks at a face, then its label."""
     answers = zip(batch.track_ids, predictions, batch.weights, batch.mirrored, strict=True)
-    return {
-        track_id: smoother.update(track_id, prediction, batch.captured_at, weight, mirrored=mirrored)
-        for track_id, prediction, weight, mirrored in answers
-    }
+    for track_id, prediction, weight, mirrored in answers:
+        smoother.add(track_id, prediction, batch.captured_at, weight, mirrored=mirrored)
+    return {track_id: smoother.label(track_id) for track_id in dict.fromkeys(batch.track_ids)}
 
 
 def compose(
@@ -208,11 +217,6 @@ def compose(
         taken_at=taken_at,
         composed_at=time.monotonic(),
     )
-
-
-def count_expected(tracks: Sequence[Track]) -> int:
-    """How many faces the next frame should show: those in view, and those missed for no more than a moment."""
-    return sum(track.missed_s <= EXPECTED_FOR_S for track in tracks)
 
 
 def mirrored(track: Track, width: int) -> Track:

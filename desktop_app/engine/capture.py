@@ -8,18 +8,18 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from desktop_app.engine.analysis import CropChooser, compose, count_expected
+from desktop_app.engine.analysis import CropChooser, compose
 from desktop_app.engine.flow import Composed, SessionSettings, SourceState
 from desktop_app.engine.inference import InferenceWorker, ModelInUse
+from desktop_app.engine.locating import FaceLocator, stands_alone
 from desktop_app.engine.playback import Playback, Turn
 from desktop_app.engine.statistics import Statistics
 from desktop_app.engine.worker import Worker
 from desktop_app.media.frame import Frame
 from desktop_app.media.sources import Source, SourceError, SourceInfo, SourceStalledError, open_source
 from desktop_app.vision.finder import DetectorMode, FaceFinder
-from desktop_app.vision.geometry import Box
 from desktop_app.vision.overlay import OverlayStyle
-from desktop_app.vision.tracker import Track, Tracker
+from desktop_app.vision.tracker import Track
 
 log = logging.getLogger(__name__)
 
@@ -67,9 +67,7 @@ class CaptureWorker(Worker):
         self._wanted_detector: tuple[DetectorMode, float] = (settings.detector, settings.min_score)
         self._detector: tuple[DetectorMode, float] | None = None
         self._finder: FaceFinder | None = None
-        self._tracker = Tracker()
-        self._expected = 0
-        self._near: tuple[Box, ...] = ()
+        self._locator = FaceLocator(statistics)
         self._chooser = CropChooser()
         self._model: ModelInUse | None = None
         self._generation = 0
@@ -173,26 +171,14 @@ class CaptureWorker(Worker):
         if generation != self._generation:
             self._generation = generation
             self._forget()
-        finder = self._ready_finder()
-        with self._statistics.stage("detect"):
-            still = self.info is not None and self.info.kind in {"image", "folder"}
-            detections = (
-                finder.find_still(frame.image)
-                if still
-                else finder.find(frame.image, at=frame.captured_at, expected=self._expected, near=self._near)
-            )
+        still = self.info is not None and stands_alone(self.info)
+        tracks = self._locator.locate(frame, self._ready_finder(), alone=still)
         self._statistics.count("detection")
-        with self._statistics.stage("track"):
-            if still and self.info is not None and self.info.kind == "folder":
-                self._tracker.reset()
-            tracks = tuple(self._tracker.update(detections, frame.captured_at))
-        self._expected = count_expected(tracks)
-        self._near = tuple(track.detection.box for track in tracks if track.missed)
-        self._offer_crops(frame, tracks)
+        self._offer_crops(frame, tracks, standing=still)
         self._last = (frame, tracks)
         self._publish(taken_at)
 
-    def _offer_crops(self, frame: Frame, tracks: tuple[Track, ...]) -> None:
+    def _offer_crops(self, frame: Frame, tracks: tuple[Track, ...], *, standing: bool) -> None:
         model = self._inference.model
         spec = model.spec
         if spec is None:
@@ -202,7 +188,12 @@ class CaptureWorker(Worker):
             self._chooser.reset()
         with self._statistics.stage("crop"):
             batch = self._chooser.choose(
-                frame, tracks, spec, labelled=self._inference.labels.keys(), generation=self._generation
+                frame,
+                tracks,
+                spec,
+                labelled=self._inference.labels.keys(),
+                generation=self._generation,
+                standing=standing,
             )
         if batch is not None:
             self._inference.crops.put(batch)
@@ -218,9 +209,12 @@ class CaptureWorker(Worker):
             self._publish(now)
 
     def _catch_up(self) -> None:
-        """Have the faces of a picture that stands still classified by a model that came after it."""
-        if self._last is not None and self._inference.model is not self._model:
-            self._offer_crops(*self._last)
+        """Have those faces of a picture that stands still classified that no answer came for.
+
+        They were too many for one batch, or the model came after the picture.
+        """
+        if self._last is not None:
+            self._offer_crops(*self._last, standing=True)
 
     def _publish(self, taken_at: float) -> None:
         if self._last is None:
@@ -250,8 +244,7 @@ class CaptureWorker(Worker):
 
     def _forget(self) -> None:
         """At a cut nobody is who they were."""
-        self._tracker.reset()
-        self._expected, self._near = 0, ()
+        self._locator.reset()
         self._chooser.reset()
         if self._finder is not None:
             self._finder.reset()

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from desktop_app.media.frame import Frame
 from desktop_app.media.sources import CameraOptions, SourceInfo
 from desktop_app.vision.finder import DetectorMode
+from desktop_app.vision.label import Label
 from desktop_app.vision.overlay import OverlayStyle
-from desktop_app.vision.smoothing import Label
 from desktop_app.vision.tracker import Track
 
 SourceState = Literal["idle", "connecting", "live", "paused", "reconnecting", "ended", "failed", "stopped"]

@@ -18,7 +18,8 @@ from desktop_app.engine.statistics import Statistics
 from desktop_app.engine.worker import Worker
 from desktop_app.errors import AgelensError
 from desktop_app.vision.classifier import Classifier
-from desktop_app.vision.smoothing import Label, Smoother, without_gender
+from desktop_app.vision.label import Label, without_gender
+from desktop_app.vision.smoothing import Smoother
 from models.catalogue import Catalogue, ModelPackage
 
 CHANNEL_CAPACITY: Final = 4

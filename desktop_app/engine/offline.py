@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from desktop_app.engine.analysis import CropChooser, CropSpec, both_sides, compose, count_expected, smoothed
+from desktop_app.engine.analysis import CropChooser, CropSpec, compose, smoothed
 from desktop_app.engine.flow import Composed
+from desktop_app.engine.locating import FaceLocator, stands_alone
 from desktop_app.engine.statistics import Statistics
 from desktop_app.media.frame import Frame
 from desktop_app.media.sources import Source, SourceError
 from desktop_app.vision.classifier import Classifier
 from desktop_app.vision.finder import FaceFinder
-from desktop_app.vision.geometry import Box
+from desktop_app.vision.label import Label
 from desktop_app.vision.overlay import OverlayStyle
-from desktop_app.vision.smoothing import Label, Smoother
-from desktop_app.vision.tracker import Track, Tracker
+from desktop_app.vision.smoothing import Smoother
+from desktop_app.vision.tracker import Track
 
 MANY: Final = 1 << 16
 AHEAD: Final = 2
@@ -32,7 +33,7 @@ class _Seen:
     """A frame and the faces in it; `alone`: it has nothing to do with the one before."""
 
     frame: Frame
-    tracks: list[Track]
+    tracks: tuple[Track, ...]
     taken_at: float
     alone: bool
 
@@ -61,7 +62,7 @@ class OfflineAnalysis:
         self._style, self._mirror = style or OverlayStyle(), mirror
         self._statistics = statistics or Statistics()
         self._spec = CropSpec(classifier.crop_size, classifier.margin)
-        self._tracker = Tracker()
+        self._locator = FaceLocator(self._statistics)
         self._chooser = CropChooser(max_batch=MANY)
         self._smoother = Smoother(classifier.labels)
         self._labels: dict[int, Label] = {}
@@ -96,23 +97,10 @@ class OfflineAnalysis:
 
     def _look(self, source: Source) -> Iterator[_Seen]:
         """Read, find and track, on the thread that made the finder."""
-        alone = source.info.kind in {"image", "folder"}
-        expected, near = 0, tuple[Box, ...]()
+        alone = stands_alone(source.info)
         for frame in self._read(source):
             taken_at = time.monotonic()
-            with self._statistics.stage("detect"):
-                detections = (
-                    self._finder.find_still(frame.image)
-                    if alone
-                    else self._finder.find(frame.image, at=frame.captured_at, expected=expected, near=near)
-                )
-            with self._statistics.stage("track"):
-                if alone:
-                    self._tracker.reset()
-                tracks = self._tracker.update(detections, frame.captured_at)
-            expected = count_expected(tracks)
-            near = tuple(track.detection.box for track in tracks if track.missed)
-            yield _Seen(frame, tracks, taken_at, alone)
+            yield _Seen(frame, self._locator.locate(frame, self._finder, alone=alone), taken_at, alone)
 
     def _read(self, source: Source) -> Iterator[Frame]:
         """The frames of a source, read ahead on a thread of its own."""
@@ -134,10 +122,6 @@ class OfflineAnalysis:
 
     def _finish(self, seen: _Seen) -> Composed:
         """Cut, classify and draw."""
-        if seen.alone:
-            self._chooser.reset()
-            self._smoother.reset()
-            self._labels.clear()
         return compose(
             seen.frame,
             seen.tracks,
@@ -152,9 +136,7 @@ class OfflineAnalysis:
     def _classified(self, seen: _Seen) -> Mapping[int, Label]:
         frame, tracks = seen.frame, seen.tracks
         with self._statistics.stage("crop"):
-            batch = self._chooser.choose(frame, tracks, self._spec, labelled=self._labels.keys())
-            if batch is not None and seen.alone:
-                batch = both_sides(batch)
+            batch = self._chooser.choose(frame, tracks, self._spec, labelled=self._labels.keys(), standing=seen.alone)
         if batch is not None:
             with self._statistics.stage("classify"):
                 predictions = self._classifier.classify(batch.crops)

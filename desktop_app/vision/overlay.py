@@ -8,18 +8,18 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.vision.geometry import Box, Point
+from desktop_app.vision.label import Answer, Label
 from desktop_app.vision.outlines import SUBPIXEL_BITS, draw_brackets, draw_outline
 from desktop_app.vision.placement import PlateLayout
 from desktop_app.vision.plates import BOLD, PLATE_COLOUR, Colour, Plate, Run, Sprite, render_plate
 from desktop_app.vision.privacy import PrivacyMode, hide_face
-from desktop_app.vision.smoothing import Label
 from desktop_app.vision.tracker import Track
 
 PALETTE: Final[tuple[Colour, ...]] = (
@@ -103,6 +103,14 @@ class Scene:
     def line_width(self) -> int:
         """Thickness of the boxes in pixels: never one, which video compression would wash out."""
         return max(round(2.5 * self.unit), 2)
+
+
+class _Said(NamedTuple):
+    """A word of a face's plate, its percentage if that is to be drawn, and whether it is unsure."""
+
+    text: str
+    percent: int | None
+    unsure: bool
 
 
 Layer = Callable[[Scene], None]
@@ -224,30 +232,35 @@ def _status_sprite(status: tuple[str, ...], text_size: int, width: int) -> Sprit
 def _sprite_of(scene: Scene, track: Track) -> Sprite | None:
     """The face's plate, drawn; None where there is nothing to say."""
     style, label = scene.style, scene.labels.get(track.id)
-    said: list[tuple[str, float]] = []
-    if style.ages and label is not None:
-        said.append((readable_age(label.age), label.age_confidence))
-    if style.genders and label is not None and label.gender:
-        said.append((label.gender, label.gender_confidence))
-    texts = tuple(
-        (_translated(word, style), round(confidence * 100) if style.confidences else None) for word, confidence in said
-    )
+    said: list[_Said] = []
+    if label is not None and style.ages:
+        said.append(_say(label.age_answer, style))
+    if label is not None and label.gender_answer is not None and style.genders:
+        said.append(_say(label.gender_answer, style))
     waiting = label is None and (style.ages or style.genders)
     if not (said or waiting or style.names):
         return None
     chip = track.id if style.names else None
-    return _face_sprite(texts, waiting, chip, scene.text_size, scene.image.shape[1])
+    return _face_sprite(tuple(said), waiting, chip, scene.text_size, scene.image.shape[1])
+
+
+def _say(answer: Answer, style: OverlayStyle) -> _Said:
+    percent = round(answer.share * 100) if style.confidences and answer.share is not None else None
+    return _Said(_translated(readable_age(answer.shown), style), percent, answer.unsure)
 
 
 @lru_cache(maxsize=128)
 def _face_sprite(
-    said: tuple[tuple[str, int | None], ...], waiting: bool, track_id: int | None, text_size: int, width: int
+    said: tuple[_Said, ...], waiting: bool, track_id: int | None, text_size: int, width: int
 ) -> Sprite | None:
-    """A face's plate: words with their confidences in percent, or "…", after the number of its track."""
+    """A face's plate: words with their confidences in percent, or "…", after the number of its track.
+
+    What is unsure is grey, as all that is not a plain answer.
+    """
     runs = [Run("…", WHITE, BOLD)] if waiting else []
-    for number, (text, percent) in enumerate(said):
+    for number, (text, percent, unsure) in enumerate(said):
         runs += [Run("·", GREY, gap=0.3)] if number else []
-        runs.append(Run(text, WHITE, BOLD, gap=0.3 if number else 0.0))
+        runs.append(Run(text, GREY if unsure else WHITE, BOLD, gap=0.3 if number else 0.0))
         if percent is not None:
             runs.append(Run(f"{percent}%", GREY, size=0.85, gap=0.3))
     chip = None if track_id is None else f"#{track_id}"

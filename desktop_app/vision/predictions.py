@@ -16,7 +16,7 @@ from desktop_app.media.disk import NewFile, explain
 
 if TYPE_CHECKING:
     # Only for the types: who reads rows back from a screenshot needs no network.
-    from desktop_app.vision.smoothing import Label
+    from desktop_app.vision.label import Label
     from desktop_app.vision.tracker import Track
 
 PREDICTION_SUFFIXES: Final = (".csv", ".jsonl")
@@ -34,6 +34,7 @@ FIELDS: Final = (
     "age_confidence",
     "gender",
     "gender_confidence",
+    "unsure",
 )
 """Names and order of the columns; scripts rely on them."""
 
@@ -70,10 +71,12 @@ class FaceRow:
         width: of the box.
         height: of the box.
         score: of the detector, 0 to 1.
-        age: name of the age group; None while the face has no prediction yet, as all that follow.
+        age: name of the most probable age group; None while the face has no prediction yet, as all that follow.
         age_confidence: its probability.
-        gender: name of the perceived gender; None also where gender is not computed.
+        gender: name of the most probable perceived gender; None also where gender is not computed.
         gender_confidence: its probability.
+        unsure: which of the two are too improbable to be shown as they are, and are shown as a span of age groups or
+            as "?": "age", "gender", "age gender", or "" for none.
     """
 
     frame: int
@@ -89,6 +92,7 @@ class FaceRow:
     age_confidence: float | None = None
     gender: str | None = None
     gender_confidence: float | None = None
+    unsure: str | None = None
 
     def values(self) -> dict[str, Value]:
         """The fields by name in the order of `FIELDS`, rounded as they are written everywhere."""
@@ -203,6 +207,7 @@ def _face_row(frame_index: int, time_s: float, file: str, track: Track, label: L
         age_confidence=label.age_confidence if label else None,
         gender=label.gender if label and label.gender else None,
         gender_confidence=label.gender_confidence if label and label.gender else None,
+        unsure=label.unsure if label else None,
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from desktop_app.vision.classifier import Prediction
 from desktop_app.vision.detector import Detection
+from desktop_app.vision.label import Label, answer_age, answer_gender, make_label
 from models.catalogue import Labels
 
 MIN_WEIGHT: Final = 0.02
@@ -22,30 +23,6 @@ FAINT: Final = 0.05
 """A side of the face with less than this share of the other's weight has no say."""
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
-    """What is shown for one face.
-
-    Attributes:
-        age: name of the age group shown, as in the model's manifest.
-        age_confidence: smoothed probability of that age group, 0 to 1: low where the model is unsure, and for
-            a while perhaps below that of another group (see `Smoother`).
-        gender: name of the perceived gender shown; empty where gender is not computed.
-        gender_confidence: smoothed probability of that gender, 0 to 1; 0 where gender is not computed.
-        prediction: the smoothed probabilities, float32.
-        updated_at: moment of the newest prediction in it, in seconds.
-        samples: number of predictions that went into it.
-    """
-
-    age: str
-    age_confidence: float
-    gender: str
-    gender_confidence: float
-    prediction: Prediction
-    updated_at: float
-    samples: int
-
-
 class Smoother:
     """Averages the predictions of each face over time and keeps the label shown from flickering.
 
@@ -54,38 +31,32 @@ class Smoother:
     disagreement between crops lowers the confidence instead of hiding in it. Crops and their mirror images have an
     average each, of which the mean is taken: a face whose two sides are answered differently would waver otherwise.
 
-    The first prediction is shown at once. After that, another label must lead the one shown by a margin, or
-    lead it without a break for `patience_s`, before it takes over. Deterministic; not thread-safe.
+    A label is always made of the average of one moment, age and gender each of theirs, so that what is shown is what
+    is most probable in the probabilities beside it. An average that shows the same as before is shown at once, with
+    its new numbers. One that shows something else is held back while it is close to the average on show, for at most
+    `patience_s`: what is on show then stands with the probabilities of the moment when it was last right.
+
+    Deterministic; not thread-safe.
 
     Args:
         labels: names of the model's age groups and genders.
         time_constant_s: after this many seconds a prediction counts 1/e of what it did.
-        age_margin: probability by which another age group must lead to be shown at once.
-        gender_margin: the same for gender.
-        patience_s: seconds after which a smaller lead is enough.
+        margin: an average is close to another if no probability differs by more than this.
+        patience_s: for no longer than this many seconds an average is held back.
     """
 
     def __init__(
-        self,
-        labels: Labels,
-        *,
-        time_constant_s: float = 3.0,
-        age_margin: float = 0.05,
-        gender_margin: float = 0.1,
-        patience_s: float = 3.0,
+        self, labels: Labels, *, time_constant_s: float = 3.0, margin: float = 0.05, patience_s: float = 3.0
     ) -> None:
-        self._ages = [age.name for age in labels.ages]
-        self._genders = list(labels.genders)
+        self._labels = labels
         self._time_constant_s = time_constant_s
-        self._age_margin = age_margin
-        self._gender_margin = gender_margin
-        self._patience_s = patience_s
+        self._margin, self._patience_s = margin, patience_s
         self._faces: dict[int, _Face] = {}
 
-    def update(
+    def add(
         self, track_id: int, prediction: Prediction, at: float, weight: float = 1.0, *, mirrored: bool = False
-    ) -> Label:
-        """Take in one prediction.
+    ) -> None:
+        """Take in one prediction; what is shown does not change before `label`.
 
         Args:
             track_id: the face it is for.
@@ -93,9 +64,6 @@ class Smoother:
             at: moment of the crop in seconds.
             weight: how much the crop counts, 0 to 1; see `crop_weight`.
             mirrored: it is for the mirror image of the crop.
-
-        Returns:
-            What to show for the face from now on.
         """
         weight = max(weight, MIN_WEIGHT)
         face = self._faces.get(track_id)
@@ -104,24 +72,18 @@ class Smoother:
         decay = math.exp(-max(at - face.updated_at, 0.0) / self._time_constant_s)
         face.updated_at = max(face.updated_at, at)
         face.samples += 1
-        ages = face.age.add(prediction.age, weight, decay, mirrored=mirrored)
-        genders = face.gender.add(prediction.gender, weight, decay, mirrored=mirrored)
-        age = face.age.choose(ages, face.updated_at, self._age_margin, self._patience_s)
-        gender = (
-            face.gender.choose(genders, face.updated_at, self._gender_margin, self._patience_s)
-            if len(genders)
-            else None
-        )
-        mean = Prediction(age=ages.astype(np.float32), gender=genders.astype(np.float32))
-        return Label(
-            age=self._ages[age],
-            age_confidence=float(mean.age[age]),
-            gender="" if gender is None else self._genders[gender],
-            gender_confidence=0.0 if gender is None else float(mean.gender[gender]),
-            prediction=mean,
-            updated_at=face.updated_at,
-            samples=face.samples,
-        )
+        face.age.add(prediction.age, weight, decay, mirrored=mirrored)
+        face.gender.add(prediction.gender, weight, decay, mirrored=mirrored)
+
+    def label(self, track_id: int) -> Label:
+        """What to show from now on for a face that has a prediction."""
+        face = self._faces[track_id]
+        ages, genders = self._labels.ages, self._labels.genders
+        age = self._on_show(face.age, face.updated_at, lambda mean: answer_age(mean, ages).shown)
+        gender = face.gender.mean()
+        if len(gender):
+            gender = self._on_show(face.gender, face.updated_at, lambda mean: answer_gender(mean, genders).shown)
+        return make_label(Prediction(age, gender), self._labels, updated_at=face.updated_at, samples=face.samples)
 
     def forget(self, keep: Collection[int]) -> None:
         """Drop all faces but those with these track ids."""
@@ -131,11 +93,19 @@ class Smoother:
         """Drop all faces."""
         self._faces = {}
 
-
-def without_gender(label: Label) -> Label:
-    """The label with nothing in it about gender, as if that had not been computed."""
-    prediction = Prediction(label.prediction.age, np.zeros(0, np.float32))
-    return replace(label, gender="", gender_confidence=0.0, prediction=prediction)
+    def _on_show(
+        self, average: _Average, at: float, describe: Callable[[NDArray[np.float32]], str]
+    ) -> NDArray[np.float32]:
+        """The average on show, after the present one took its place where it may."""
+        mean, shown = average.mean(), average.shown
+        if shown is not None and describe(mean) != describe(shown):
+            if average.held_since is None:
+                average.held_since = at
+            close = float(np.abs(mean - shown).max()) <= self._margin
+            if close and at - average.held_since < self._patience_s:
+                return shown
+        average.shown, average.held_since = mean, None
+        return mean
 
 
 def crop_weight(detection: Detection) -> float:
@@ -165,37 +135,33 @@ def _frontality(detection: Detection) -> float:
 
 
 class _Average:
-    """A fading weighted mean of probability vectors, and the index that is shown."""
+    """A fading weighted mean of probability vectors, and the one of an earlier moment that is on show.
+
+    Attributes:
+        shown: the mean that is on show, float32; None before the first one.
+        held_since: moment from which on means that show something else were held back, in seconds; None for none.
+    """
 
     def __init__(self, classes: int) -> None:
         # One row for crops as they are, one for mirror images.
         self._sums = np.zeros((2, classes), np.float64)
         self._weights = np.zeros(2, np.float64)
-        self._shown: int | None = None
-        self._challenged: tuple[int, float] | None = None
+        self.shown: NDArray[np.float32] | None = None
+        self.held_since: float | None = None
 
-    def add(
-        self, probabilities: NDArray[np.float32], weight: float, decay: float, *, mirrored: bool
-    ) -> NDArray[np.float64]:
+    def add(self, probabilities: NDArray[np.float32], weight: float, decay: float, *, mirrored: bool) -> None:
+        """Take in one vector."""
         self._sums *= decay
         self._weights *= decay
         self._sums[int(mirrored)] += weight * probabilities.astype(np.float64)
         self._weights[int(mirrored)] += weight
+
+    def mean(self) -> NDArray[np.float32]:
+        """The mean of all vectors so far."""
         # What one side said long ago, or of a far worse crop, must not be half of the answer.
         counting = self._weights > FAINT * self._weights.max()
         means = self._sums[counting] / self._weights[counting, None]
-        return np.asarray(means.mean(axis=0), np.float64)
-
-    def choose(self, mean: NDArray[np.float64], at: float, margin: float, patience_s: float) -> int:
-        best = int(np.argmax(mean))
-        if self._shown is None or best == self._shown:
-            self._shown, self._challenged = best, None
-            return best
-        if self._challenged is None or self._challenged[0] != best:
-            self._challenged = best, at
-        if mean[best] - mean[self._shown] > margin or at - self._challenged[1] >= patience_s:
-            self._shown, self._challenged = best, None
-        return self._shown
+        return np.asarray(means.mean(axis=0), np.float32)
 
 
 @dataclass(slots=True)

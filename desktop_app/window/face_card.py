@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import numpy as np
@@ -11,8 +11,8 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QFont, QPalette
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
+from desktop_app.vision.label import Label
 from desktop_app.vision.privacy import PrivacyMode
-from desktop_app.vision.smoothing import Label
 from desktop_app.window.bars import Bar, BarChart, align_labels
 from desktop_app.window.crop_image import rounded_pixmap
 from desktop_app.window.face_list import Face
@@ -54,11 +54,12 @@ class FaceCard(QWidget):
         self._face = face
         self._number.setText(f"#{face.id}")
         self._age.setText(face.age or "…")
-        self._gender.setText(f"{face.gender} · {face.gender_text}" if face.gender else "")
+        self._gender.setText(" · ".join(filter(None, (face.gender, face.gender_text))))
         self._seen.setText(self.tr("seen for {time}").format(time=face.seen))
         age, gender = (label.prediction.age, label.prediction.gender) if label else ((), ())
-        self._ages.set_bars(probability_bars(ages, age, face.age))
-        self._genders.set_bars(probability_bars(genders, gender, face.gender))
+        self._ages.set_bars(probability_bars(ages, age, face.shown_ages))
+        answer = label.gender_answer if label else None
+        self._genders.set_bars(probability_bars(genders, gender, answer.members if answer else ()))
         align_labels(self._ages, self._genders)
         self._show_crop()
 
@@ -104,21 +105,21 @@ class FaceCard(QWidget):
 
 
 def probability_bars(
-    names: Sequence[str], probabilities: NDArray[np.float32] | Sequence[float], shown: str
+    names: Sequence[str], probabilities: NDArray[np.float32] | Sequence[float], shown: Collection[int]
 ) -> list[Bar]:
-    """Bars for the classes of an answer; the one that is shown as the answer is strong.
+    """Bars for the classes of an answer; those that are shown as the answer are strong.
 
     Args:
         names: of the classes; left empty where their number differs.
         probabilities: 0 to 1, one a class.
-        shown: name of the class shown as the answer.
+        shown: indices of the classes shown as the answer.
     """
     fitting = names if len(names) == len(probabilities) else [""] * len(probabilities)
     values = [float(value) for value in probabilities]
     return [
         # What is written as 0% has no bar either.
-        Bar(name, value if value >= 0.005 else 0.0, f"{value:.0%}", strong=bool(name) and name == shown)
-        for name, value in zip(fitting, values, strict=True)
+        Bar(name, value if value >= 0.005 else 0.0, f"{value:.0%}", strong=place in shown)
+        for place, (name, value) in enumerate(zip(fitting, values, strict=True))
     ]
 
 

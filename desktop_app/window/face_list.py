@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -36,35 +36,37 @@ _ROW_HEIGHT: Final = _CROP_SIDE + 2 * _MARGIN
 Index = QModelIndex | QPersistentModelIndex
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Face:
     """One person in view, with the texts ready to be shown.
 
     Attributes:
         id: the track's number.
         crop: S×S×3 uint8 BGR, or None before the first one.
-        age: name of the age group, "" before the first answer.
-        age_text: its confidence, as in "62%".
-        gender: name of the perceived gender.
-        gender_text: its confidence.
-        ages: float32 probabilities of all age groups; empty before the first answer.
-        gender_share: probability of the gender that is shown, 0 to 1.
         seen: how long, as in "12 s".
         visible: False while the track coasts through frames in which the face was not found.
         summary: all of it in one line, for screen readers and tooltips.
+        age: name of the age group or span of groups, "" before the first answer.
+        age_text: its confidence, as in "62%".
+        gender: name of the perceived gender, or that it is unsure; "" before the first answer.
+        gender_text: its confidence.
+        ages: float32 probabilities of all age groups; empty before the first answer.
+        shown_ages: indices of the age groups that are shown.
+        gender_share: probability of the gender that is shown, 0 to 1; 0 where it is unsure.
     """
 
     id: int
     crop: NDArray[np.uint8] | None
-    age: str
-    age_text: str
-    gender: str
-    gender_text: str
-    ages: NDArray[np.float32]
-    gender_share: float
     seen: str
     visible: bool
     summary: str
+    age: str = ""
+    age_text: str = ""
+    gender: str = ""
+    gender_text: str = ""
+    ages: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    shown_ages: tuple[int, ...] = ()
+    gender_share: float = 0.0
 
 
 class FaceListModel(QAbstractListModel):
@@ -204,7 +206,7 @@ def _paint_texts(painter: QPainter, face: Face, area: QRect, option: QStyleOptio
     if face.gender:
         paint_bar(painter, bar, face.gender_share, accent(palette), trough(palette))
     second = QRect(area.left(), top + line + 14, area.width(), line)
-    gender = f"{face.gender} {face.gender_text}" if face.gender else ""
+    gender = f"{face.gender} {face.gender_text}".strip()
     _paint_pair(painter, second, gender, face.seen, option.font, secondary, secondary)
 
 
@@ -223,15 +225,14 @@ def _paint_pair(
 
 
 def _paint_ages(painter: QPainter, face: Face, area: QRectF, palette: QPalette) -> None:
-    """One upright bar an age group, youngest on the left, on a common floor; the likeliest in full colour."""
+    """One upright bar an age group, youngest on the left, on a common floor; those that are shown in full colour."""
     step = area.width() / len(face.ages)
     width = max(step - 2, 1.0)
-    likeliest = int(face.ages.argmax())
     # A sure answer fills the height; an unsure one stays lower, yet high enough to be read.
-    full = max(float(face.ages[likeliest]), 0.6)
+    full = max(float(face.ages.max()), 0.6)
     painter.setPen(Qt.PenStyle.NoPen)
     for place, probability in enumerate(face.ages):
         height = max(float(probability) / full * area.height(), 2.0)
-        painter.setBrush(accent(palette, strong=place == likeliest) if probability > 0.01 else trough(palette))
+        painter.setBrush(accent(palette, strong=place in face.shown_ages) if probability > 0.01 else trough(palette))
         bar = QRectF(area.left() + place * step, area.bottom() - height, width, height)
         painter.drawRoundedRect(bar, 1.5, 1.5)

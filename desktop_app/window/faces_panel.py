@@ -12,13 +12,13 @@ from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeySequence, QPalette, QShortcut, QShowEvent
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QLabel, QListView, QStackedLayout, QVBoxLayout, QWidget
 
+from desktop_app.vision.label import Answer, Label
 from desktop_app.vision.overlay import readable_age
 from desktop_app.vision.privacy import PrivacyMode
-from desktop_app.vision.smoothing import Label
 from desktop_app.vision.tracker import Track
 from desktop_app.window.face_card import FaceCard
 from desktop_app.window.face_list import FACE_ROLE, Face, FaceDelegate, FaceListModel
-from desktop_app.window.translation import label_word, tr
+from desktop_app.window.translation import answer_share, answer_word, label_word, tr
 from models.catalogue import Labels
 
 if TYPE_CHECKING:
@@ -166,38 +166,42 @@ class FacesPanel(QWidget):
 
     def _face(self, track: Track, label: Label | None) -> Face:
         seen = format_duration(track.last_seen_at - track.first_seen_at)
-        age = readable_age(label.age) if label is not None else ""
-        gender = label_word(label.gender) if label is not None and label.gender else ""
-        age_share = f"{label.age_confidence:.0%}" if label is not None else ""
-        gender_share = f"{label.gender_confidence:.0%}" if label is not None and label.gender else ""
         if label is None:
-            summary = self.tr("Face {id}, not yet classified").format(id=track.id)
-        elif not label.gender:
-            pattern = self.tr("Face {id}: {age} ({age_confidence}), seen for {time}")
-            summary = pattern.format(id=track.id, age=age, age_confidence=age_share, time=seen)
-        else:
-            pattern = self.tr("Face {id}: {age} ({age_confidence}), {gender} ({gender_confidence}), seen for {time}")
-            summary = pattern.format(
+            return Face(
                 id=track.id,
-                age=age,
-                age_confidence=age_share,
-                gender=gender,
-                gender_confidence=gender_share,
-                time=seen,
+                crop=self._crops.get(track.id),
+                seen=seen,
+                visible=track.missed == 0,
+                summary=self.tr("Face {id}, not yet classified").format(id=track.id),
             )
+        age, gender = label.age_answer, label.gender_answer
+        said = [self._describe_age(age), *([self._describe_gender(gender)] if gender is not None else [])]
+        pattern = self.tr("Face {id}: {answers}, seen for {time}")
         return Face(
             id=track.id,
             crop=self._crops.get(track.id),
-            age=age,
-            age_text=age_share,
-            gender=gender,
-            gender_text=gender_share,
-            ages=label.prediction.age if label is not None else np.zeros(0, np.float32),
-            gender_share=label.gender_confidence if label is not None else 0.0,
+            age=answer_word(age),
+            age_text=answer_share(age),
+            gender="" if gender is None else said[-1] if gender.unsure else answer_word(gender),
+            gender_text="" if gender is None else answer_share(gender),
+            ages=label.prediction.age,
+            shown_ages=age.members,
+            gender_share=(gender.share or 0.0) if gender is not None else 0.0,
             seen=seen,
             visible=track.missed == 0,
-            summary=summary,
+            summary=pattern.format(id=track.id, answers=self.tr(", ").join(said), time=seen),
         )
+
+    def _describe_age(self, age: Answer) -> str:
+        if age.share is None:
+            return self.tr("age unsure")
+        pattern = self.tr("age unsure, {name} ({share})") if age.unsure else self.tr("{name} ({share})")
+        return pattern.format(name=answer_word(age), share=answer_share(age))
+
+    def _describe_gender(self, gender: Answer) -> str:
+        if gender.unsure:
+            return self.tr("gender unsure")
+        return self.tr("{name} ({share})").format(name=answer_word(gender), share=answer_share(gender))
 
     def _show_card(self) -> None:
         shown = self._selected if self._model.index_of(self._selected).isValid() else self._followed

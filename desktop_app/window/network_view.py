@@ -12,15 +12,15 @@ from PySide6.QtGui import QCloseEvent, QHideEvent, QShowEvent
 from PySide6.QtWidgets import QWidget
 
 from desktop_app.vision.explain import Head, Occlusion
+from desktop_app.vision.label import Label, answer_age, answer_gender
 from desktop_app.vision.layers import Layer
 from desktop_app.vision.overlay import readable_age
 from desktop_app.vision.privacy import PrivacyMode
-from desktop_app.vision.smoothing import Label
 from desktop_app.window.bars import align_labels
 from desktop_app.window.face_card import probability_bars
 from desktop_app.window.network_page import NetworkPage
 from desktop_app.window.network_worker import Insight, NetworkWorker, Request
-from desktop_app.window.translation import label_word, translate_message
+from desktop_app.window.translation import answer_share, answer_word, label_word, translate_message
 from desktop_app.window.widgets import capitalised
 from models.catalogue import ModelPackage
 
@@ -216,8 +216,9 @@ class NetworkView(QWidget):
         ages = [readable_age(age.name) for age in labels.ages]
         genders = [label_word(name) for name in labels.genders]
         age, gender = look.prediction.age, look.prediction.gender
-        page.ages.set_bars(probability_bars(ages, age, ages[int(age.argmax())]))
-        page.genders.set_bars(probability_bars(genders, gender, genders[int(gender.argmax())]) if len(gender) else ())
+        page.ages.set_bars(probability_bars(ages, age, answer_age(age, labels.ages).members))
+        seen = answer_gender(gender, labels.genders).members if len(gender) else ()
+        page.genders.set_bars(probability_bars(genders, gender, seen) if len(gender) else ())
         align_labels(page.ages, page.genders)
         self._show_occlusion(insight, ages if request.head == "age" else genders)
 
@@ -225,10 +226,8 @@ class NetworkView(QWidget):
         label = self._label
         if label is None:
             return f"#{track_id}"
-        age = f"#{track_id}  ·  {readable_age(label.age)} {label.age_confidence:.0%}"
-        if not label.gender:
-            return age
-        return f"{age}  ·  {label_word(label.gender)} {label.gender_confidence:.0%}"
+        answers = filter(None, (label.age_answer, label.gender_answer))
+        return "  ·  ".join((f"#{track_id}", *(f"{answer_word(one)} {answer_share(one)}".strip() for one in answers)))
 
     def _show_layers(self, insight: Insight) -> None:
         if insight.layers != self._layers:
@@ -254,7 +253,7 @@ class NetworkView(QWidget):
             if occlusion is not self._shown_occlusion:
                 self._page.heat.set_picture(insight.heat)
             name = names[occlusion.index]
-            sentences = self._explain(occlusion, name), self._contrast(name)
+            sentences = self._explain(occlusion, name), self._contrast(name, occlusion.index)
             self._page.explanation.setText(" ".join(filter(None, sentences)))
         self._shown_occlusion = occlusion
 
@@ -266,13 +265,13 @@ class NetworkView(QWidget):
         before, after = f"{occlusion.probability:.0%}", f"{occlusion.probability - largest:.0%}"
         return text.format(name=name, before=before, after=after)
 
-    def _contrast(self, name: str) -> str:
+    def _contrast(self, name: str, index: int) -> str:
         """What to say where one crop's answer is not the label, so that neither looks like a mistake."""
         if self._label is None:
             return ""
-        label = readable_age(self._label.age) if self._head == "age" else label_word(self._label.gender)
-        if label == name:
+        answer = self._label.age_answer if self._head == "age" else self._label.gender_answer
+        if answer is None or index in answer.members:
             return ""
         return self.tr("The label {label} is the average of many crops; this one alone says {name}.").format(
-            label=label, name=name
+            label=answer_word(answer), name=name
         )

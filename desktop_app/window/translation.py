@@ -11,6 +11,8 @@ from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
 from PySide6.QtWidgets import QApplication
 
 from desktop_app.settings import LanguageChoice
+from desktop_app.vision.label import Answer
+from desktop_app.vision.overlay import readable_age
 
 TRANSLATIONS_FOLDER: Final = Path(__file__).resolve().parents[2] / "resources" / "translations"
 LANGUAGES: Final[dict[str, str]] = {"en": "English", "zh_CN": "简体中文"}
@@ -93,6 +95,16 @@ LABEL_WORDS: Final = (mark_text("Male"), mark_text("Female"))
 def label_word(name: str) -> str:
     """A label of a model in the window's language, or the label itself."""
     return tr(name) if name in LABEL_WORDS else name
+
+
+def answer_word(answer: Answer) -> str:
+    """What is shown of an answer, in the window's language."""
+    return label_word(readable_age(answer.shown))
+
+
+def answer_share(answer: Answer) -> str:
+    """The probability of what is shown, as in "62%"; empty for one that claims nothing."""
+    return "" if answer.share is None else f"{answer.share:.0%}"
 
 
 def drawn_words() -> tuple[tuple[str, str], ...]:

@@ -83,6 +83,24 @@ def test_faces_take_turns_when_there_are_many() -> None:
     assert set(chooser.crops) == {1, 2, 3, 4, 5}
 
 
+def test_in_a_picture_that_stands_still_all_faces_are_asked_about_from_both_sides() -> None:
+    chooser, frame = CropChooser(max_batch=2), make_frame(0.0)
+    tracks = [make_track(one) for one in range(1, 6)]
+    moving = chooser.choose(frame, tracks, SPEC)
+    standing = chooser.choose(frame, tracks, SPEC, standing=True)
+    assert moving is not None
+    assert standing is not None
+    assert moving.track_ids == (1, 2)
+    assert standing.track_ids == (3, 4, 5) * 2
+    assert standing.mirrored == (False,) * 3 + (True,) * 3
+    np.testing.assert_array_equal(standing.crops[:3], standing.crops[3:, :, ::-1])
+    assert chooser.choose(frame, tracks, SPEC, standing=True) is None
+    # No answer came to what an earlier frame was asked about.
+    later = chooser.choose(make_frame(0.03), tracks, SPEC, labelled={1, 3, 5}, standing=True)
+    assert later is not None
+    assert set(later.track_ids) == {2, 4}
+
+
 def test_a_face_that_is_not_seen_is_not_classified_and_one_that_left_is_forgotten() -> None:
     chooser = CropChooser()
     assert chooser.choose(make_frame(0.0), [make_track(1, missed=2)], SPEC) is None

@@ -22,12 +22,13 @@ from desktop_app.media.sources import SourceInfo
 from desktop_app.vision.classifier import Prediction
 from desktop_app.vision.detector import Detection, FaceDetector
 from desktop_app.vision.geometry import Box, Landmarks, Point
-from desktop_app.vision.smoothing import Label
+from desktop_app.vision.label import Label, make_label
 from desktop_app.vision.tracker import Track
+from models.catalogue import AgeLabel, Labels
 
 PICTURE = np.zeros((4, 4, 3), np.uint8)
 PREDICTION = Prediction(np.ones(1, np.float32), np.ones(1, np.float32))
-LABEL = Label("20-29", 1.0, "Female", 1.0, PREDICTION, 0.0, 1)
+LABEL = make_label(PREDICTION, Labels((AgeLabel("20-29", 20, 29),), ("Female",)))
 
 
 def make_track(track_id: int, *, missed: int = 0) -> Track:

@@ -13,8 +13,14 @@ import numpy as np
 import pytest
 from skimage import data as pictures
 
+from desktop_app.engine.benchmark_clip import CrowdScene, write_crowd_clip
+from desktop_app.engine.offline import OfflineAnalysis
 from desktop_app.engine.session import Composed, Session, SessionSettings
+from desktop_app.media.sources import open_source
+from desktop_app.vision.classifier import Classifier
+from desktop_app.vision.finder import FaceFinder
 from desktop_app.vision.overlay import OverlayStyle
+from models.catalogue import Catalogue
 
 PATIENCE_S = 60.0
 
@@ -65,6 +71,33 @@ def latest_of(session: Session) -> Composed:
     latest = session.latest()
     assert latest is not None
     return latest
+
+
+def test_all_faces_of_a_still_are_labelled_as_offline(tmp_path: Path) -> None:
+    still = tmp_path / "twelve.png"
+    cv2.imwrite(str(still), CrowdScene(12).render(0))
+    with running(SessionSettings(source=str(still))) as (session, bell):
+        bell.wait_until(lambda: labelled(session) and len(latest_of(session).labels) == 12)
+        live = latest_of(session)
+    with open_source(str(still)) as source, FaceFinder() as finder:
+        (offline,) = OfflineAnalysis(Classifier(Catalogue().find("")), finder).run(source)
+    assert len(live.tracks) == len(offline.labels) == 12
+    for track_id, label in offline.labels.items():
+        same = live.labels[track_id]
+        assert (same.age, same.gender, same.unsure) == (label.age, label.gender, label.unsure)
+        assert same.prediction.age == pytest.approx(label.prediction.age, abs=1e-4)
+        assert same.samples == label.samples == 2
+
+
+def test_all_faces_of_a_paused_film_are_labelled(tmp_path: Path) -> None:
+    clip = write_crowd_clip(tmp_path / "twelve.mkv", faces=12, frames=3)
+    with running(SessionSettings(source=str(clip), loop=False)) as (session, bell):
+        session.pause()
+        bell.wait_until(lambda: session.status().model != "")
+        session.seek(1)
+        bell.wait_until(lambda: labelled(session) and len(latest_of(session).labels) == 12)
+        assert latest_of(session).frame.index == 1
+        assert len(latest_of(session).tracks) == 12
 
 
 def test_the_demo_runs_and_every_part_is_alive() -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from desktop_app.vision.classifier import Prediction
 from desktop_app.vision.detector import Detection
 from desktop_app.vision.geometry import Box, Landmarks, Point
+from desktop_app.vision.label import Label, make_label
 from desktop_app.vision.overlay import (
     PALETTE,
     OverlayStyle,
@@ -23,8 +24,8 @@ from desktop_app.vision.overlay import (
 )
 from desktop_app.vision.plates import PLATE_COLOUR
 from desktop_app.vision.privacy import PrivacyMode
-from desktop_app.vision.smoothing import Label
 from desktop_app.vision.tracker import Track
+from models.catalogue import AgeLabel, Labels
 
 GREY = 120
 BARE = OverlayStyle(boxes=False, names=False, ages=False, genders=False)
@@ -45,7 +46,7 @@ def track(
 
 def label(age: str = "25-32", gender: str = "Female") -> Label:
     probabilities = Prediction(np.array([0.6, 0.4], np.float32), np.array([0.1, 0.9], np.float32))
-    return Label(age, 0.6, gender, 0.9, probabilities, 1.0, 4)
+    return make_label(probabilities, Labels((AgeLabel(age, 25, 32), AgeLabel("60+", 60, None)), ("", gender)))
 
 
 def changed(image: NDArray[np.uint8], before: NDArray[np.uint8]) -> tuple[int, int, int, int]:

@@ -15,13 +15,15 @@ from hypothesis import strategies as st
 from desktop_app.vision.classifier import Prediction
 from desktop_app.vision.detector import Detection
 from desktop_app.vision.geometry import Box, Landmarks, Point
+from desktop_app.vision.label import make_label
 from desktop_app.vision.predictions import FIELDS, FaceRow, PredictionFileError, PredictionWriter, face_rows
-from desktop_app.vision.smoothing import Label
 from desktop_app.vision.tracker import Track
+from models.catalogue import AgeLabel, Labels
 
 ROOT = Path(__file__).resolve().parents[2]
-HEADER = "frame,time_s,file,track,x,y,width,height,score,age,age_confidence,gender,gender_confidence"
-KNOWN = FaceRow(12, 0.4, "a.mp4", 3, 10.25, -0.01, 100.0, 120.0, 0.987654, "20-29", 0.75, "Female", 1.0)
+HEADER = "frame,time_s,file,track,x,y,width,height,score,age,age_confidence,gender,gender_confidence,unsure"
+KNOWN = FaceRow(12, 0.4, "a.mp4", 3, 10.25, -0.01, 100.0, 120.0, 0.987654, "20-29", 0.75, "Female", 1.0, "age gender")
+SHARES = Prediction(age=np.array([0.2, 0.8], np.float32), gender=np.array([0.5, 0.5], np.float32))
 NEW = FaceRow(13, 13 / 30, "a.mp4", 4, 0.0, 0.0, 50.0, 60.0, 0.5)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 SHARE = st.floats(0, 1)
@@ -47,6 +49,7 @@ def rows(draw: st.DrawFn) -> FaceRow:
         age_confidence=draw(SHARE) if labelled else None,
         gender=draw(name) if labelled else None,
         gender_confidence=draw(SHARE) if labelled else None,
+        unsure=draw(st.sampled_from(["", "age", "gender", "age gender"])) if labelled else None,
     )
 
 
@@ -66,8 +69,8 @@ def track(number: int, *, missed: int = 0) -> Track:
 def test_csv_bytes(tmp_path: Path) -> None:
     assert write(tmp_path / "faces.csv", [[KNOWN], [], [NEW]]).decode() == (
         f"{HEADER}\n"
-        "12,0.400000,a.mp4,3,10.2,0.0,100.0,120.0,0.9877,20-29,0.7500,Female,1.0000\n"
-        "13,0.433333,a.mp4,4,0.0,0.0,50.0,60.0,0.5000,,,,\n"
+        "12,0.400000,a.mp4,3,10.2,0.0,100.0,120.0,0.9877,20-29,0.7500,Female,1.0000,age gender\n"
+        "13,0.433333,a.mp4,4,0.0,0.0,50.0,60.0,0.5000,,,,,\n"
     )
 
 
@@ -77,9 +80,9 @@ def test_json_lines_bytes(tmp_path: Path) -> None:
     assert known == (
         '{"frame": 12, "time_s": 0.4, "file": "a.mp4", "track": 3, "x": 10.2, "y": 0.0, "width": 100.0, '
         '"height": 120.0, "score": 0.9877, "age": "20-29", "age_confidence": 0.75, "gender": "Female", '
-        '"gender_confidence": 1.0}'
+        '"gender_confidence": 1.0, "unsure": "age gender"}'
     )
-    assert [json.loads(new)[name] for name in FIELDS[-4:]] == [None] * 4
+    assert [json.loads(new)[name] for name in FIELDS[-5:]] == [None] * 5
 
 
 def test_file_without_faces_has_its_header(tmp_path: Path) -> None:
@@ -137,13 +140,12 @@ def test_file_names_that_are_not_text_stay_valid_utf_8(tmp_path: Path) -> None:
 
 
 def test_rows_of_a_frame_are_its_visible_faces() -> None:
-    prediction = Prediction(age=np.array([0.2, 0.8], np.float32), gender=np.array([0.1, 0.9], np.float32))
-    label = Label("20-29", 0.8, "Female", 0.9, prediction, 1.0, 2)
+    label = make_label(SHARES, Labels((AgeLabel("0-19", 0, 19), AgeLabel("20-29", 20, 29)), ("Female", "Male")))
 
     found = face_rows(5, 0.25, "a.mp4", [track(2), track(1, missed=2), track(7)], {2: label, 1: label})
 
     assert found == [
-        FaceRow(5, 0.25, "a.mp4", 2, 1, 2, 30, 40, 0.8, "20-29", 0.8, "Female", 0.9),
+        FaceRow(5, 0.25, "a.mp4", 2, 1, 2, 30, 40, 0.8, "20-29", float(SHARES.age[1]), "Female", 0.5, "gender"),
         FaceRow(5, 0.25, "a.mp4", 7, 1, 2, 30, 40, 0.8, None, None, None, None),
     ]
 

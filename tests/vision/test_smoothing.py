@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from desktop_app.vision.classifier import Prediction
 from desktop_app.vision.detector import Detection
 from desktop_app.vision.geometry import Box, Landmarks, Point
-from desktop_app.vision.smoothing import Label, Smoother, crop_weight
+from desktop_app.vision.label import Label, make_label
+from desktop_app.vision.smoothing import Smoother, crop_weight
 from models.catalogue import AgeLabel, Labels
 
 LABELS = Labels(
@@ -29,8 +30,22 @@ def prediction(young: float, middle: float, female: float) -> Prediction:
     )
 
 
+def take(
+    smoother: Smoother, face: int, seen: Prediction, at: float, weight: float = 1.0, *, mirrored: bool = False
+) -> Label:
+    """The label after one more prediction."""
+    smoother.add(face, seen, at, weight, mirrored=mirrored)
+    return smoother.label(face)
+
+
+def gender_of(label: Label) -> str:
+    """What is shown of the gender."""
+    assert label.gender_answer is not None
+    return label.gender_answer.shown
+
+
 def test_the_first_prediction_is_shown_at_once_as_it_is() -> None:
-    label = Smoother(LABELS).update(1, prediction(0.2, 0.5, 0.55), 3.0)
+    label = take(Smoother(LABELS), 1, prediction(0.2, 0.5, 0.55), 3.0)
     assert (label.age, label.gender, label.samples, label.updated_at) == ("20-39", "Female", 1, 3.0)
     assert label.age_confidence == pytest.approx(0.5)
     assert label.gender_confidence == pytest.approx(0.55)
@@ -39,8 +54,8 @@ def test_the_first_prediction_is_shown_at_once_as_it_is() -> None:
 
 def test_the_confidence_is_the_smoothed_probability_of_what_is_shown() -> None:
     smoother = Smoother(LABELS)
-    smoother.update(1, prediction(0.1, 0.8, 0.9), 0.0)
-    label = smoother.update(1, prediction(0.1, 0.4, 0.5), 0.0)
+    take(smoother, 1, prediction(0.1, 0.8, 0.9), 0.0)
+    label = take(smoother, 1, prediction(0.1, 0.4, 0.5), 0.0)
     assert label.age_confidence == pytest.approx(0.6)
     assert label.gender_confidence == pytest.approx(0.7)
     assert label.prediction.age[1] == pytest.approx(label.age_confidence)
@@ -49,7 +64,7 @@ def test_the_confidence_is_the_smoothed_probability_of_what_is_shown() -> None:
 def test_crops_that_disagree_lower_the_confidence() -> None:
     smoother = Smoother(LABELS)
     for index in range(20):
-        label = smoother.update(1, prediction(0.1, 0.8, 0.98 if index % 2 else 0.02), index / 10)
+        label = take(smoother, 1, prediction(0.1, 0.8, 0.98 if index % 2 else 0.02), index / 10)
     assert 0.4 < label.gender_confidence < 0.6
 
 
@@ -61,9 +76,9 @@ def test_labels_do_not_flicker_between_near_equals() -> None:
     for index in range(300):
         female, young = 0.5 + chance.gauss(0, 0.15), 0.4 + chance.gauss(0, 0.1)
         raw.append(female > 0.5)
-        shown.append(smoother.update(1, prediction(young, 0.8 - young, female), index / 10))
-    assert changes([one.gender for one in shown]) <= 6 < changes(raw)
-    assert changes([one.age for one in shown]) <= 6
+        shown.append(take(smoother, 1, prediction(young, 0.8 - young, female), index / 10))
+    assert changes([gender_of(one) for one in shown]) <= 6 < changes(raw)
+    assert changes([one.age_answer.shown for one in shown]) <= 6
 
 
 def changes(values: list[str] | list[bool]) -> int:
@@ -73,7 +88,8 @@ def changes(values: list[str] | list[bool]) -> int:
 def test_a_face_whose_two_sides_are_answered_differently_does_not_waver() -> None:
     smoother = Smoother(LABELS)
     shown = [
-        smoother.update(
+        take(
+            smoother,
             1,
             prediction(0.6, 0.2, 0.9) if index % 2 else prediction(0.2, 0.7, 0.3),
             0.6 * index,
@@ -91,89 +107,108 @@ def test_a_face_whose_two_sides_are_answered_differently_does_not_waver() -> Non
 
 def test_a_side_that_was_seen_long_ago_or_badly_has_no_say() -> None:
     smoother = Smoother(LABELS, time_constant_s=1.0)
-    smoother.update(1, prediction(0.1, 0.8, 0.0), 0.0, mirrored=True)
-    assert smoother.update(1, prediction(0.1, 0.8, 0.8), 1.0).gender_confidence == pytest.approx(0.6)
-    assert smoother.update(1, prediction(0.1, 0.8, 0.8), 4.0).gender_confidence == pytest.approx(0.8)
-    label = smoother.update(1, prediction(0.1, 0.8, 0.0), 4.0, weight=0.02, mirrored=True)
+    take(smoother, 1, prediction(0.1, 0.8, 0.0), 0.0, mirrored=True)
+    assert take(smoother, 1, prediction(0.1, 0.8, 0.8), 1.0).gender_confidence == pytest.approx(0.6)
+    assert take(smoother, 1, prediction(0.1, 0.8, 0.8), 4.0).gender_confidence == pytest.approx(0.8)
+    label = take(smoother, 1, prediction(0.1, 0.8, 0.0), 4.0, weight=0.02, mirrored=True)
     assert label.gender_confidence == pytest.approx(0.8)
 
 
 def test_a_clear_change_is_followed_within_the_time_constant() -> None:
     smoother = Smoother(LABELS, time_constant_s=1.0)
     for index in range(20):
-        smoother.update(1, prediction(0.9, 0.05, 0.05), index / 10)
-    label = smoother.update(1, prediction(0.05, 0.9, 0.95), 2.0)
+        take(smoother, 1, prediction(0.9, 0.05, 0.05), index / 10)
+    label = take(smoother, 1, prediction(0.05, 0.9, 0.95), 2.0)
     assert (label.age, label.gender) == ("0-19", "Male")
     for index in range(21, 31):
-        label = smoother.update(1, prediction(0.05, 0.9, 0.95), index / 10)
+        label = take(smoother, 1, prediction(0.05, 0.9, 0.95), index / 10)
     assert (label.age, label.gender) == ("20-39", "Female")
 
 
 def test_a_small_lead_takes_over_when_it_lasts() -> None:
     smoother = Smoother(LABELS, time_constant_s=0.5, patience_s=3.0)
     for index in range(10):
-        smoother.update(1, prediction(0.42, 0.38, 0.47), index / 10)
-    shown = [smoother.update(1, prediction(0.38, 0.41, 0.53), 1 + index / 10) for index in range(60)]
-    assert (shown[5].age, shown[5].gender) == ("0-19", "Male")
-    assert (shown[-1].age, shown[-1].gender) == ("20-39", "Female")
+        take(smoother, 1, prediction(0.42, 0.38, 0.63), index / 10)
+    shown = [take(smoother, 1, prediction(0.38, 0.41, 0.59), 1 + index / 10) for index in range(60)]
+    assert (shown[9].age_answer.shown, gender_of(shown[9])) == ("0-19", "Female")
+    assert (shown[-1].age_answer.shown, gender_of(shown[-1])) == ("20-39", "?")
+
+
+def test_what_is_held_back_stands_with_the_probabilities_of_the_moment_when_it_last_led() -> None:
+    smoother = Smoother(LABELS, time_constant_s=1e-9, patience_s=3.0)
+    steps = [(0.44, 0.0), (0.42, 1.0), (0.40, 2.0), (0.39, 4.9), (0.43, 5.0), (0.39, 6.0), (0.36, 7.0), (0.40, 7.5)]
+    shown = [take(smoother, 1, prediction(young, 0.82 - young, 0.9), at) for young, at in steps]
+    assert [one.age for one in shown] == ["0-19"] * 6 + ["20-39"] * 2
+    assert [round(one.age_confidence, 2) for one in shown] == [0.44, 0.42, 0.42, 0.42, 0.43, 0.43, 0.46, 0.42]
+    late = take(smoother, 1, prediction(0.43, 0.39, 0.9), 8.0), take(smoother, 1, prediction(0.43, 0.39, 0.9), 11.0)
+    assert [(one.age, round(one.age_confidence, 2)) for one in late] == [("20-39", 0.42), ("0-19", 0.43)]
+
+
+def test_all_looks_at_a_moment_are_averaged_before_one_is_shown() -> None:
+    smoother = Smoother(LABELS)
+    smoother.add(1, prediction(0.45, 0.40, 0.9), 0.0)
+    smoother.add(1, prediction(0.36, 0.44, 0.9), 0.0, mirrored=True)
+    label = smoother.label(1)
+    assert (label.age, label.samples) == ("20-39", 2)
+    assert label.age_confidence == pytest.approx(0.42)
 
 
 def test_heavier_crops_count_more() -> None:
     smoother = Smoother(LABELS)
-    smoother.update(1, prediction(0.1, 0.8, 0.1), 0.0, weight=0.1)
-    label = smoother.update(1, prediction(0.1, 0.8, 0.9), 0.0, weight=0.9)
+    take(smoother, 1, prediction(0.1, 0.8, 0.1), 0.0, weight=0.1)
+    label = take(smoother, 1, prediction(0.1, 0.8, 0.9), 0.0, weight=0.9)
     assert label.gender == "Female"
     assert label.gender_confidence == pytest.approx(0.82)
 
 
 def test_a_weight_of_nothing_still_gives_an_answer() -> None:
-    label = Smoother(LABELS).update(1, prediction(0.1, 0.8, 0.9), 0.0, weight=0.0)
+    label = take(Smoother(LABELS), 1, prediction(0.1, 0.8, 0.9), 0.0, weight=0.0)
     assert (label.age, label.gender) == ("20-39", "Female")
 
 
 def test_old_predictions_fade() -> None:
     smoother = Smoother(LABELS, time_constant_s=1.0)
-    smoother.update(1, prediction(0.1, 0.8, 0.0), 0.0)
-    label = smoother.update(1, prediction(0.1, 0.8, 1.0), 1.0)
+    take(smoother, 1, prediction(0.1, 0.8, 0.0), 0.0)
+    label = take(smoother, 1, prediction(0.1, 0.8, 1.0), 1.0)
     assert label.gender_confidence == pytest.approx(1 / (1 + np.exp(-1)), abs=1e-6)
 
 
 def test_a_face_that_comes_back_after_an_hour_is_finite() -> None:
     smoother = Smoother(LABELS)
-    smoother.update(1, prediction(0.1, 0.8, 0.2), 0.0)
-    label = smoother.update(1, prediction(0.1, 0.8, 0.9), 3600.0)
+    take(smoother, 1, prediction(0.1, 0.8, 0.2), 0.0)
+    label = take(smoother, 1, prediction(0.1, 0.8, 0.9), 3600.0)
     assert label.gender_confidence == pytest.approx(0.9)
 
 
 def test_a_prediction_that_comes_late_does_not_turn_time_back() -> None:
     smoother = Smoother(LABELS)
-    smoother.update(1, prediction(0.1, 0.8, 0.2), 5.0)
-    label = smoother.update(1, prediction(0.1, 0.8, 0.4), 4.0)
+    take(smoother, 1, prediction(0.1, 0.8, 0.2), 5.0)
+    label = take(smoother, 1, prediction(0.1, 0.8, 0.4), 4.0)
     assert label.updated_at == 5.0
     assert label.gender_confidence == pytest.approx(0.7)
 
 
 def test_faces_do_not_mix() -> None:
     smoother = Smoother(LABELS)
-    smoother.update(1, prediction(0.9, 0.05, 0.05), 0.0)
-    label = smoother.update(2, prediction(0.05, 0.9, 0.95), 0.0)
+    take(smoother, 1, prediction(0.9, 0.05, 0.05), 0.0)
+    label = take(smoother, 2, prediction(0.05, 0.9, 0.95), 0.0)
     assert (label.age, label.gender, label.samples) == ("20-39", "Female", 1)
 
 
 def test_forget_drops_all_but_the_kept() -> None:
     smoother = Smoother(LABELS)
     for track in (1, 2):
-        smoother.update(track, prediction(0.9, 0.05, 0.05), 0.0)
+        take(smoother, track, prediction(0.9, 0.05, 0.05), 0.0)
     smoother.forget({2})
-    assert smoother.update(1, prediction(0.1, 0.8, 0.9), 0.1).samples == 1
-    assert smoother.update(2, prediction(0.1, 0.8, 0.9), 0.1).samples == 2
+    assert take(smoother, 1, prediction(0.1, 0.8, 0.9), 0.1).samples == 1
+    assert take(smoother, 2, prediction(0.1, 0.8, 0.9), 0.1).samples == 2
 
 
 def test_reset_drops_all() -> None:
     smoother = Smoother(LABELS)
-    smoother.update(1, prediction(0.9, 0.05, 0.05), 0.0)
+    take(smoother, 1, prediction(0.9, 0.05, 0.05), 0.0)
     smoother.reset()
-    assert smoother.update(1, prediction(0.1, 0.8, 0.9), 0.1).samples == 1
+    assert take(smoother, 1, prediction(0.1, 0.8, 0.9), 0.1).samples == 1
 
 
 @settings(deadline=None)
@@ -182,11 +217,13 @@ def test_probabilities_stay_probabilities(steps: list[tuple[float, float, float,
     smoother, at = Smoother(LABELS), 0.0
     for female, young, pause, weight in steps:
         at += pause
-        label = smoother.update(1, prediction(young, 0.5, female), at, weight)
+        label = take(smoother, 1, prediction(young, 0.5, female), at, weight)
         for probabilities in (label.prediction.age, label.prediction.gender):
             assert probabilities.sum() == pytest.approx(1, abs=1e-5)
             assert probabilities.min() >= 0
-        assert label.gender_confidence >= 0.5 - 0.05 - 1e-6
+        assert label == make_label(label.prediction, LABELS, updated_at=label.updated_at, samples=label.samples)
+        assert label.age_confidence == label.prediction.age.max()
+        assert label.gender_confidence == label.prediction.gender.max()
 
 
 def detection(*, size: float = 200, score: float = 1.0, nose: float = 0.0) -> Detection:

@@ -17,7 +17,8 @@ from desktop_app.media.frame import Frame
 from desktop_app.vision.classifier import Prediction
 from desktop_app.vision.detector import Detection
 from desktop_app.vision.geometry import Box, Landmarks, Point
-from desktop_app.vision.smoothing import Label, without_gender
+from desktop_app.vision.label import Label, without_gender
+from desktop_app.vision.label import make_label as make_label_of
 from desktop_app.vision.tracker import Track
 from desktop_app.window.bars import BarChart
 from desktop_app.window.crop_image import conceal, rounded_pixmap
@@ -37,16 +38,7 @@ def make_track(track_id: int, *, seen_s: float = 5.0, size: float = 100.0, misse
 
 def make_label(age: Sequence[float] = (0.1, 0.7, 0.2), gender: Sequence[float] = (0.2, 0.8)) -> Label:
     prediction = Prediction(np.array(age, np.float32), np.array(gender, np.float32))
-    best_age, best_gender = int(np.argmax(age)), int(np.argmax(gender))
-    return Label(
-        LABELS.ages[best_age].name,
-        age[best_age],
-        LABELS.genders[best_gender],
-        gender[best_gender],
-        prediction,
-        updated_at=0.0,
-        samples=3,
-    )
+    return make_label_of(prediction, LABELS, samples=3)
 
 
 def make_crop(track_id: int) -> NDArray[np.uint8]:
@@ -106,6 +98,21 @@ def test_each_face_has_a_row_that_a_screen_reader_can_read(qtbot: QtBot, panel: 
     model = list_of(panel).model()
     texts = [model.index(row, 0).data(Qt.ItemDataRole.AccessibleTextRole) for row in (0, 1)]
     assert texts == ["Face 1: 20–59 (70%), Female (80%), seen for 1:05", "Face 3, not yet classified"]
+
+
+def test_an_unsure_face_is_shown_as_the_picture_shows_it(qtbot: QtBot, panel: FacesPanel) -> None:
+    spread = (0.04, 0.34, 0.31, 0.31)
+    ages = (AgeLabel("0-19", 0, 19), AgeLabel("20-39", 20, 39), AgeLabel("40-59", 40, 59), AgeLabel("60+", 60, None))
+    prediction = Prediction(np.array(spread, np.float32), np.array((0.45, 0.55), np.float32))
+    panel.set_labels(Labels(ages, LABELS.genders))
+    panel.show_composed(composed(make_track(1), labels={1: make_label_of(prediction, Labels(ages, LABELS.genders))}))
+    wait_for_ids(qtbot, panel, 1)
+    (face,) = shown_faces(panel)
+    assert (face.age, face.age_text, face.gender, face.gender_text) == ("20–59", "65%", "gender unsure", "")
+    assert face.summary == "Face 1: age unsure, 20–59 (65%), gender unsure, seen for 5 s"
+    assert "20–59" in card_text(panel)
+    charts = [[bar.strong for bar in chart.bars] for chart in panel.findChildren(BarChart)]
+    assert charts == [[False, True, True, False], [False, False]]
 
 
 def test_a_face_that_is_not_seen_just_now_is_listed_but_not_counted(qtbot: QtBot, panel: FacesPanel) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +12,14 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QScrollArea
 from pytestqt.qtbot import QtBot
 
 from desktop_app.vision.classifier import Classifier, Prediction
-from desktop_app.vision.smoothing import Label, without_gender
+from desktop_app.vision.label import Label, without_gender
+from desktop_app.vision.label import make_label as make_label_of
 from desktop_app.window.bars import BarChart
 from desktop_app.window.network_view import NetworkView
 from desktop_app.window.tiles import SquareView, TileGrid, heat_picture, map_pictures
 from desktop_app.window.translation import JsonTranslator
 from models.catalogue import ModelPackage, load_package
-from tests.conv_model import SIZE, write_conv_model, write_corner_model
+from tests.conv_model import LABELS, SIZE, write_conv_model, write_corner_model
 
 THREAD = "network-view"
 
@@ -39,9 +40,9 @@ def make_crop(seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
 
 
-def make_label() -> Label:
-    prediction = Prediction(np.array([0.1, 0.2, 0.7], np.float32), np.array([0.25, 0.75], np.float32))
-    return Label("60+", 0.7, "Female", 0.75, prediction, 0.0, 3)
+def make_label(age: Sequence[float] = (0.1, 0.2, 0.7), gender: Sequence[float] = (0.25, 0.75)) -> Label:
+    prediction = Prediction(np.array(age, np.float32), np.array(gender, np.float32))
+    return make_label_of(prediction, LABELS, samples=3)
 
 
 def is_running() -> bool:
@@ -137,7 +138,7 @@ def test_an_answer_that_is_not_the_label_is_explained(qtbot: QtBot, view: Networ
     white = np.full((SIZE, SIZE, 3), 255, np.uint8)
     view.show_crop(1, white, make_label())
     qtbot.waitUntil(lambda: "The label 60+ is the average of many crops; this one alone says 0–19." in texts(view))
-    agreeing = replace(make_label(), age="0-19", gender="Male")
+    agreeing = make_label((0.7, 0.2, 0.1), (0.75, 0.25))
     view.show_crop(1, white.copy(), agreeing)
     qtbot.waitUntil(lambda: "0–19 falls from 96%" in texts(view) and "average of many" not in texts(view))
 

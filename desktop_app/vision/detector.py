@@ -89,7 +89,7 @@ class FaceDetector(Closing):
         if factor > 1:
             image = _shrunk(image, factor, cv2.INTER_LINEAR)
         rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-        # MediaPipe 1.x borrows the pixels without keeping the array alive: `rgb` must outlive `detect`.
+        # MediaPipe borrows the pixels without keeping the array alive: `rgb` must outlive `detect`.
         found = self._detector.detect(mp.Image(image_format=mp.ImageFormat.SRGB, data=rgb)).detections
         detections = [_to_detection(one, width, height, factor) for one in found]
         return sorted(detections, key=lambda detection: -detection.score)

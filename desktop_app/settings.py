@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import re
+import stat
+import sys
+import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal
 
 import platformdirs
-from PySide6.QtCore import QByteArray, QSettings
+from pydantic import Base64Bytes, Field, TypeAdapter, ValidationError
 
 from desktop_app.errors import AgelensError
 from desktop_app.media.sources import CameraOptions
@@ -26,6 +32,10 @@ PredictionFormat = Literal["none", "csv", "jsonl"]
 MAX_RECENT: Final = 8
 MAX_SIDE: Final = 16_384
 """No camera has more pixels in a row or column."""
+MAX_RATE: Final = 1000.0
+MAX_FILE_BYTES: Final = 1 << 20
+"""What is kept takes a hundredth of that."""
+BURST_COUNTS: Final = (2, 30)
 
 
 def _videos_folder() -> Path:
@@ -73,7 +83,7 @@ class Settings:
     oversample: bool = False
     gender: bool = True
     detector: DetectorMode = "auto"
-    min_score: float = 0.5
+    min_score: Annotated[float, Field(gt=0, lt=1)] = 0.5
     mirror: bool = False
     loop: bool = True
     camera: CameraOptions = field(default_factory=CameraOptions)
@@ -87,8 +97,8 @@ class Settings:
     snapshot_json: bool = False
     burst_count: int = 5
     welcomed: bool = False
-    geometry: bytes = b""
-    layout: bytes = b""
+    geometry: Base64Bytes = b""
+    layout: Base64Bytes = b""
 
     def with_recent(self, spec: str) -> Settings:
         """The same settings with a source put first among the recent ones."""
@@ -100,80 +110,103 @@ class SettingsError(AgelensError):
     """The settings cannot be kept."""
 
 
+_SETTINGS: Final = TypeAdapter(Settings)
+_NOT_KEPT: Final = {"style": {"selected", "words", "status"}}
+"""What belongs to the picture that is shown, not to the user's choice."""
+
+
 class SettingsStore:
-    """Keeps `Settings` in the user's own INI file; a value that makes no sense there gives way to the default.
+    """Keeps `Settings` in a JSON file of the user's own; whatever stands in its place, the program starts.
 
     Args:
-        backend: where the values lie; by default the user's INI file for Agelens.
+        path: the file; by default `settings.json` in the user's folder for Agelens.
+        ini: the file of versions that kept an INI file, read where the other is missing; by default where those had it.
     """
 
-    def __init__(self, backend: QSettings | None = None) -> None:
-        self._backend = backend or QSettings(
-            QSettings.Format.IniFormat, QSettings.Scope.UserScope, "Agelens", "Agelens"
-        )
+    def __init__(self, path: Path | None = None, *, ini: Path | None = None) -> None:
+        self._path = path or platformdirs.user_config_path("Agelens", appauthor=False) / "settings.json"
+        self._ini = ini or (_old_path() if path is None else None)
         self._lock = threading.Lock()
+        self._problem = ""
+
+    @property
+    def problem(self) -> str:
+        """One sentence where `load` could not read everything, else empty."""
+        return self._problem
 
     def load(self) -> Settings:
-        """Read what was kept."""
-        settings: Settings = self._load(Settings(), "")
-        camera, default = settings.camera, CameraOptions()
-        sides_fit = 0 < camera.width <= MAX_SIDE and 0 < camera.height <= MAX_SIDE
-        if not sides_fit or camera.rate <= 0 or len(camera.fourcc) != len(default.fourcc):
-            settings = dataclasses.replace(settings, camera=default)
-        if not 0 < settings.min_score < 1:
-            settings = dataclasses.replace(settings, min_score=0.5)
-        return dataclasses.replace(settings, burst_count=min(max(settings.burst_count, 2), 30))
+        """Read what was kept; a value that is invalid, or all of them, give way to the defaults."""
+        self._problem = ""
+        values = self._read(self._path, json.loads)
+        if values is None and self._ini is not None:
+            values = self._read(self._ini, _parse_ini)
+        settings, invalid = _validate(values if isinstance(values, dict) else {})
+        if invalid and not self._problem:
+            self._problem = f"Some settings are invalid and were replaced by the defaults: {', '.join(invalid)}."
+        return settings
 
     def save(self, settings: Settings) -> None:
-        """Keep the settings, from any thread; what was selected in the picture is not among them.
+        """Keep the settings, from any thread or process; the file is replaced whole.
 
         Raises:
             SettingsError: they cannot be written.
         """
-        cleaned = dataclasses.replace(settings, style=dataclasses.replace(settings.style, selected=None))
-        with self._lock:
-            self._save(cleaned, "")
-            self._backend.sync()
-            with suppress(OSError):
-                # The addresses of streams may hold passwords: other users of the machine must not read them.
-                Path(self._backend.fileName()).chmod(0o600)
-            if self._backend.status() != QSettings.Status.NoError:
-                raise SettingsError(
-                    f"the settings cannot be kept in {self._backend.fileName()}; make it possible to write there"
-                )
-
-    def _load(self, defaults: Any, group: str) -> Any:
-        kept = {}
-        hints = get_type_hints(type(defaults))
-        for one in dataclasses.fields(defaults):
-            default = getattr(defaults, one.name)
-            key = f"{group}{one.name}"
-            if dataclasses.is_dataclass(default):
-                kept[one.name] = self._load(default, f"{key}/")
-            elif self._backend.contains(key) and default is not None:
-                kept[one.name] = self._read(key, hints[one.name], default)
-        return dataclasses.replace(defaults, **kept)
-
-    def _read(self, key: str, kind: Any, default: Any) -> Any:
-        if kind is bytes:
-            return _to_bytes(self._backend.value(key, QByteArray(), type=QByteArray))
-        # Asked for as text: INI files hold nothing else, and a number that is none must not become 0.
-        text = str(self._backend.value(key, "", type=str))
+        data = _SETTINGS.dump_json(_as_text(settings), indent=2, exclude=_NOT_KEPT)
         try:
-            return _parse(text, kind)
-        except (ValueError, TypeError):
-            return default
+            with self._lock:
+                self._write(data)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise SettingsError(
+                f"the settings cannot be kept in {self._path}; make it possible to write there"
+            ) from error
 
-    def _save(self, values: Any, group: str) -> None:
-        for one in dataclasses.fields(values):
-            value = getattr(values, one.name)
-            key = f"{group}{one.name}"
-            if dataclasses.is_dataclass(value):
-                self._save(value, f"{key}/")
-            elif isinstance(value, bytes):
-                self._backend.setValue(key, QByteArray(value))
-            elif value is not None:
-                self._backend.setValue(key, json.dumps(value) if isinstance(value, tuple) else str(value))
+    def _read(self, path: Path, parse: Callable[[str], Any]) -> Any:
+        """What a file holds; None where there is none."""
+        try:
+            if not stat.S_ISREG(path.stat().st_mode):
+                # A pipe could make the start wait for ever.
+                raise SettingsError("it is not a file")
+            with path.open("rb") as stream:
+                data = stream.read(MAX_FILE_BYTES + 1)
+            if len(data) > MAX_FILE_BYTES:
+                raise SettingsError("it is too large")
+            values = parse(data.decode("utf-8"))
+            if not isinstance(values, dict):
+                raise SettingsError("it holds no settings")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return self._start_anew(path, error.strerror or "it cannot be read")
+        except RecursionError:
+            return self._start_anew(path, "it is nested too deeply")
+        except ValueError:
+            return self._start_anew(path, "it is damaged")
+        except SettingsError as error:
+            return self._start_anew(path, str(error))
+        return values
+
+    def _start_anew(self, path: Path, reason: str) -> dict[str, Any]:
+        self._problem = f"Cannot read the settings in “{path}”: {reason}. Agelens starts with the defaults."
+        return {}
+
+    def _write(self, data: bytes) -> None:
+        if not self._path.is_absolute():
+            raise ValueError("this user has no home folder")
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # A link keeps pointing where it did: the file behind it is replaced.
+        target = self._path.resolve()
+        if target.exists() and not target.is_file():
+            raise ValueError("it is not a file")
+        # Made for its owner alone: the addresses of streams may hold passwords.
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".settings-")
+        try:
+            with open(descriptor, "wb") as stream:  # noqa: PTH123 - a descriptor
+                stream.write(data)
+            Path(name).replace(target)
+        except OSError:
+            with suppress(OSError):
+                Path(name).unlink()
+            raise
 
 
 def load_settings() -> Settings:
@@ -181,34 +214,112 @@ def load_settings() -> Settings:
     return SettingsStore().load()
 
 
-def _parse(text: str, kind: Any) -> Any:
-    """A value of one of the settings' types from its text.
-
-    Raises:
-        ValueError: the text is no such value.
-    """
-    if get_origin(kind) is Literal:
-        if text not in get_args(kind):
-            raise ValueError(text)
-        return text
-    if get_origin(kind) is tuple:
-        values = json.loads(text)
-        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-            raise ValueError(text)
-        return tuple(values)
-    if kind is bool:
-        return {"true": True, "false": False}[text.lower()] if text.lower() in {"true", "false"} else _reject(text)
-    if kind is Path and not text:
-        raise ValueError(text)
-    if kind is float:
-        value = float(text)
-        return value if value == value and abs(value) < 1e9 else _reject(text)
-    return kind(text)
+def _validate(values: dict[str, Any]) -> tuple[Settings, list[str]]:
+    """The settings that values stand for, and the names of those that are invalid, whose defaults are used."""
+    invalid: list[str] = []
+    while True:
+        try:
+            settings = _SETTINGS.validate_python(values)
+        except ValidationError as error:
+            for one in error.errors(include_url=False, include_context=False, include_input=False):
+                name = _remove(values, one["loc"])
+                invalid += [name] if name not in invalid else []
+            continue
+        return _within_bounds(settings, invalid), invalid
 
 
-def _to_bytes(value: object) -> bytes:
-    return bytes(value.data()) if isinstance(value, QByteArray) else b""
+def _remove(values: dict[str, Any], location: tuple[int | str, ...]) -> str:
+    """Take out the innermost named value at a location in nested tables."""
+    names = [str(key) for key in location]
+    for depth, key in enumerate(names):
+        inner = values.get(key)
+        if depth == len(names) - 1 or not isinstance(inner, dict):
+            values.pop(key, None)
+            return ".".join(names[: depth + 1])
+        values = inner
+    values.clear()
+    return ""
 
 
-def _reject(text: str) -> Any:
-    raise ValueError(text)
+def _within_bounds(settings: Settings, invalid: list[str]) -> Settings:
+    """What no type can say."""
+    camera, defaults = settings.camera, Settings()
+    sides_fit = 0 < camera.width <= MAX_SIDE and 0 < camera.height <= MAX_SIDE
+    if not sides_fit or not 0 < camera.rate <= MAX_RATE or len(camera.fourcc) != len(defaults.camera.fourcc):
+        settings = dataclasses.replace(settings, camera=defaults.camera)
+        invalid.append("camera")
+    for name in ("recordings_folder", "screenshots_folder"):
+        folder = getattr(settings, name)
+        if folder == Path() or "\0" in str(folder):
+            settings = dataclasses.replace(settings, **{name: getattr(defaults, name)})
+            invalid.append(name)
+    low, high = BURST_COUNTS
+    return dataclasses.replace(
+        settings, burst_count=min(max(settings.burst_count, low), high), recent=settings.recent[:MAX_RECENT]
+    )
+
+
+def _as_text(settings: Settings) -> Settings:
+    """The settings without the names of files that are no Unicode text, which JSON cannot hold."""
+    defaults = Settings()
+    lacking = [one.name for one in dataclasses.fields(settings) if not _is_text(str(getattr(settings, one.name)))]
+    recent = tuple(one for one in settings.recent if _is_text(one))
+    return dataclasses.replace(settings, recent=recent, **{name: getattr(defaults, name) for name in lacking})
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _old_path() -> Path:
+    """Where Qt kept the settings of earlier versions."""
+    folder = os.environ.get("APPDATA") if sys.platform == "win32" else os.environ.get("XDG_CONFIG_HOME")
+    return Path(folder or os.path.expanduser("~/.config")) / "Agelens" / "Agelens.ini"  # noqa: PTH111 - never raises
+
+
+_ESCAPE: Final = re.compile(r"\\(x[0-9A-Fa-f]{1,4}|.)")
+_ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "0": "\0"}
+
+
+_LEFT_OUT: Final = ("@ByteArray", '"@ByteArray', "@Invalid")
+"""The window's place is not worth a reader of Qt's binary values."""
+
+
+def _parse_ini(text: str) -> dict[str, Any]:
+    """The plain values of Qt's INI format; its binary ones (`@ByteArray`, `@Variant`) can lie and are left out."""
+    values: dict[str, Any] = {}
+    group = values
+    for line in map(str.strip, text.splitlines()):
+        key, equals, value = line.partition("=")
+        if line.startswith("[") and line.endswith("]"):
+            name = line[1:-1]
+            group = values if name == "General" else values.setdefault(name, {})
+            # Asked again below what it is: a key may have the same name.
+            group = group if isinstance(group, dict) else {}
+        elif equals and not key.startswith(";") and not value.startswith(_LEFT_OUT):
+            group[key] = _parse_value(key, _unescape(value))
+    return values
+
+
+def _parse_value(key: str, text: str) -> Any:
+    if key == "recent":
+        with suppress(ValueError, RecursionError):
+            return json.loads(text)
+    if text.startswith("@"):
+        # Binary, unless it is a text that begins so.
+        return text[1:] if text.startswith("@@") else None
+    return text
+
+
+def _unescape(value: str) -> str:
+    if len(value) > 1 and value.startswith('"') and value.endswith('"'):
+        value = value[1:-1]
+    text = _ESCAPE.sub(
+        lambda match: chr(int(match[1][1:], 16)) if len(match[1]) > 1 else _ESCAPES.get(match[1], match[1]), value
+    )
+    # Qt counts in UTF-16.
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -85,6 +85,8 @@ class MainWindow(QMainWindow):
         Args:
             explicit: the user named the source just now, on the command line.
         """
+        if self._store.problem:
+            self.note(capitalised(translate_message(self._store.problem)))
         if not self.settings.welcomed and not explicit:
             self.stage.welcome.show()
             self.stage.welcome.start_button.setFocus()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QSettings, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
@@ -21,7 +21,7 @@ class Desk:
 
     def __init__(self, qtbot: QtBot, folder: Path) -> None:
         self.qtbot, self.folder = qtbot, folder
-        self.store = SettingsStore(QSettings(str(folder / "agelens.ini"), QSettings.Format.IniFormat))
+        self.store = SettingsStore(folder / "agelens.json")
         self.window = MainWindow(
             Settings(
                 provider="cpu",

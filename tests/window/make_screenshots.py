@@ -24,7 +24,6 @@ import numpy as np
 for _name in ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):
     os.environ.pop(_name, None)
 
-from PySide6.QtCore import QSettings  # noqa: E402
 from PySide6.QtWidgets import QApplication, QWidget  # noqa: E402
 
 from desktop_app.media.demo import DemoSource  # noqa: E402
@@ -111,7 +110,7 @@ class Photographer:
         )
         apply_theme(app, theme)
         install_language(app, language)
-        store = SettingsStore(QSettings(str(self._work / "settings.ini"), QSettings.Format.IniFormat))
+        store = SettingsStore(self._work / "settings.json")
         self.window = MainWindow(settings, store)
         self.window.resize(*size)
         self.window.show()

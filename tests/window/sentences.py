@@ -11,13 +11,13 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 FOLDERS: Final = ("desktop_app/media", "desktop_app/vision", "desktop_app/engine", "desktop_app/window")
-FILES: Final = ("models/manifest.py", "models/catalogue.py")
+FILES: Final = ("models/manifest.py", "models/catalogue.py", "desktop_app/settings.py")
 COMMAND_LINE_ONLY: Final = ("engine/annotation.py", "engine/benchmark", "window/application.py")
 """Beginnings of the paths of modules whose errors are written to a terminal before or without a window."""
 
 SPOKEN_BY: Final = {"_take_state": 1, "_on_state": 1, "_publish": 1, "failed": 0}
 """Calls that hand a sentence on, and which of their arguments it is."""
-SPOKEN_NAMES: Final = frozenset({"message", "notice", "_notice"})
+SPOKEN_NAMES: Final = frozenset({"message", "notice", "_notice", "_problem"})
 """What variables and properties are called that hold a sentence."""
 MAX_DEPTH: Final = 8
 

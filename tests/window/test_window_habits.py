@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QSettings, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QTabBar, QWidget
@@ -143,7 +143,7 @@ def test_about_shows_model_and_licences(desk: Desk) -> None:
 
 
 def test_first_start_shows_privacy_before_any_camera(qtbot: QtBot, tmp_path: Path) -> None:
-    store = SettingsStore(QSettings(str(tmp_path / "a.ini"), QSettings.Format.IniFormat))
+    store = SettingsStore(tmp_path / "a.json")
     window = MainWindow(Settings(provider="cpu", language="en"), store)
     qtbot.addWidget(window)
     window.show()

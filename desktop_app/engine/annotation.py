@@ -203,22 +203,21 @@ def _open_sink(output: Path, info: SourceInfo, composed: Composed, *, overwrite:
         height, width = composed.picture.shape[:2]
         still = info.kind in {"image", "folder"}
         rate = FOLDER_RATE if still else info.rate or DEFAULT_RATE
-        return VideoSink(Recorder(output, width=width, height=height, rate=rate, overwrite=overwrite), still=still)
+        return VideoSink(Recorder(output, width=width, height=height, rate=rate, overwrite=overwrite))
     if info.kind == "image":
         return PictureFileSink(output, overwrite=overwrite)
     return PictureFolderSink(output, overwrite=overwrite)
 
 
 class VideoSink:
-    """Pictures become a video with their media times; pictures that stand alone are shown a second each."""
+    """Pictures become a video with their media times."""
 
-    def __init__(self, recorder: Recorder, *, still: bool) -> None:
-        self._recorder, self._still = recorder, still
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
 
     def write(self, composed: Composed) -> None:
         """Take the next picture."""
-        frame = composed.frame
-        self._recorder.write(composed.picture, float(frame.index) if self._still else frame.captured_at)
+        self._recorder.write(composed.picture, composed.frame.captured_at)
 
     def close(self) -> None:
         """Finish the video."""

@@ -197,7 +197,7 @@ class Playback:
             self._jump(source, 0)
             frame = source.read()
             if frame is not None and due is not None:
-                self._anchor = (due, _media_time(frame, source.info))
+                self._anchor = (due, frame.captured_at)
         self.read_s = time.perf_counter() - started
         return frame
 
@@ -222,7 +222,7 @@ class Playback:
 
     def _is_due(self, frame: Frame, info: SourceInfo) -> bool:
         """Wait for the frame's moment; False where something else came first, or where it is past."""
-        media_time = _media_time(frame, info)
+        media_time = frame.captured_at
         with self._changed:
             now = time.monotonic()
             if self._anchor is None:
@@ -265,7 +265,7 @@ class Playback:
         frame = self._read(source)
         with self._changed:
             self._pending = frame
-            now, media_time = time.monotonic(), 0.0 if frame is None else _media_time(frame, source.info)
+            now, media_time = time.monotonic(), 0.0 if frame is None else frame.captured_at
             if frame is None:
                 self._anchor = None
             elif now - self._due(media_time) > LATE_FRAMES * self._period_s:
@@ -278,18 +278,11 @@ class Playback:
             self._redraw = False
             if at_once:
                 # Time goes on from the frame that was jumped to, which is shown as long as any other.
-                self._anchor = (time.monotonic(), _media_time(frame, info))
+                self._anchor = (time.monotonic(), frame.captured_at)
             self._last = PlaybackPosition(
                 index=frame.index,
-                time_s=0.0 if info.live else _media_time(frame, info),
+                time_s=0.0 if info.live else frame.captured_at,
                 frame_count=info.frame_count,
                 duration_s=info.duration_s,
                 seekable=not info.live,
             )
-
-
-def _media_time(frame: Frame, info: SourceInfo) -> float:
-    """When the frame is due, in seconds from the source's beginning; pictures of a folder take a second each."""
-    if info.kind in {"folder", "image"}:
-        return frame.index / (info.rate or STILL_RATE)
-    return frame.captured_at

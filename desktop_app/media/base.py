@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Final, Literal, Protocol, Self
 
 from desktop_app.closing import Closing
 from desktop_app.errors import AgelensError
 from desktop_app.media.frame import Frame
+
+MAX_PIXELS: Final = 120_000_000
+"""Pixels of the largest picture that any source may give; phones take pictures of 108 million."""
 
 SourceKind = Literal["camera", "file", "image", "folder", "stream", "demo"]
 
@@ -34,6 +37,7 @@ class SourceInfo:
         rate: nominal frames per second; 0.0 where unknown.
         frame_count: None where it is endless or unknown.
         live: True for cameras and streams: the newest frame counts, not every frame.
+        length_s: how long it lasts, in seconds, where frames are not evenly spaced; None where they are.
     """
 
     kind: SourceKind
@@ -44,10 +48,13 @@ class SourceInfo:
     rate: float
     frame_count: int | None
     live: bool
+    length_s: float | None = None
 
     @property
     def duration_s(self) -> float | None:
         """Length in seconds; None where it is endless or unknown."""
+        if self.length_s is not None:
+            return self.length_s
         if self.frame_count is None or self.rate <= 0:
             return None
         return self.frame_count / self.rate

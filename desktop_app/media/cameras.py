@@ -34,6 +34,9 @@ _WARM_UP_FRAMES: Final = 20
 _RETRY_S: Final = 0.02
 _MAX_FAILURES: Final = 50
 
+# What OpenCV would write to stderr is reported by our own errors.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
 
 @dataclass(frozen=True, slots=True)
 class CameraOptions:
@@ -189,8 +192,6 @@ class CameraCapture:
     ) -> None:
         self._device = device
         self._stop = stop
-        # What OpenCV would say on stderr is said by our own errors.
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
         self._capture = capture_factory(device.index, _BACKENDS.get(device.backend, cv2.CAP_ANY))
         if not self._capture.isOpened():
             self._capture.release()

@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.media.base import SourceBase, SourceError, SourceInfo
 from desktop_app.media.frame import Frame
+from desktop_app.media.picture_decoding import Animation, HeicError, Picture, open_picture, read_picture
+
+__all__ = ["FOLDER_RATE", "FolderSource", "HeicError", "IMAGE_SUFFIXES", "ImageSource", "list_images", "load_image"]
 
 IMAGE_SUFFIXES: Final = frozenset(
-    {".avif", ".bmp", ".dib", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png"}
-    | {".ppm", ".tif", ".tiff", ".webp"}
+    {".apng", ".avif", ".avifs", ".bmp", ".dib", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"}
+    | {".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
 """HEIC pictures cannot be read, but phones make them: to say so is better than to leave them out in silence."""
 FOLDER_RATE: Final = 1.0
 """Pictures per second when a folder is shown: time enough to look at each."""
 
-_HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis"})
-
-# What OpenCV would say on stderr of a picture that it cannot read is said by our own errors.
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-
-
-class HeicError(SourceError):
-    """A picture is of the kind that iPhones take, which nothing here can read as a whole."""
+_CLOSE_TIMEOUT_S: Final = 0.1
+_FOLDER_SUFFIXES: Final = IMAGE_SUFFIXES | {".gif"}
 
 
 def load_image(path: Path) -> NDArray[np.uint8]:
-    """Read a picture, upright as its EXIF data says; grey, 16-bit and transparent ones are converted.
+    """Read a picture as `read_picture` does, without its notice.
 
     Returns:
         H×W×3 uint8, BGR, C-contiguous.
@@ -41,20 +39,7 @@ def load_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         SourceError: the file cannot be read or is no picture; `HeicError` for that kind.
     """
-    try:
-        # Not cv2.imread: it cannot open paths with some characters on Windows.
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise SourceError(f"{path.name} cannot be opened: {error.strerror or error}") from error
-    try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR_BGR) if data.size else None
-    except cv2.error:
-        image = None
-    if image is None and _is_heic(data):
-        raise HeicError(f"{path.name} is a HEIC picture, which cannot be read; save it as JPEG first")
-    if image is None:
-        raise SourceError(f"{path.name} is not a picture that can be read; it is damaged or of another kind")
-    return np.ascontiguousarray(image, np.uint8)
+    return read_picture(path).image
 
 
 def list_images(folder: Path) -> list[Path]:
@@ -68,7 +53,7 @@ def list_images(folder: Path) -> list[Path]:
         paths = [
             path
             for path in folder.iterdir()
-            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+            if path.suffix.lower() in _FOLDER_SUFFIXES and not path.name.startswith(".") and path.is_file()
         ]
     except OSError as error:
         raise SourceError(f"the folder {folder} cannot be read: {error.strerror or error}") from error
@@ -87,9 +72,14 @@ class ImageSource(SourceBase):
     """
 
     def __init__(self, path: Path, *, spec: str | None = None) -> None:
-        image = load_image(path)
-        height, width = image.shape[:2]
-        self._frame = Frame(image, 0, 0.0, path.name)
+        picture = read_picture(path)
+        height, width = picture.image.shape[:2]
+        self._frame = Frame(picture.image, 0, 0.0, path.name)
+        self._notice = ""
+        if picture.damaged:
+            self._notice = f"{path.name} is damaged and shown only in part"
+        elif picture.has_more_pages:
+            self._notice = f"{path.name} has more than one page, of which the first is shown"
         self._info = SourceInfo("image", path.name, spec or str(path), width, height, 0.0, 1, live=False)
         self._left = 1
 
@@ -97,6 +87,11 @@ class ImageSource(SourceBase):
     def info(self) -> SourceInfo:
         """The picture's name and size."""
         return self._info
+
+    @property
+    def notice(self) -> str:
+        """One sentence if the picture is damaged or has more pages, else empty."""
+        return self._notice
 
     def read(self) -> Frame | None:
         """The picture, once; see `Source.read`."""
@@ -118,10 +113,25 @@ class ImageSource(SourceBase):
         self._left = 0
 
 
-class FolderSource(SourceBase):
-    """The pictures of a folder in natural order, one a second of media time; their sizes may differ.
+@dataclass(slots=True)
+class _Item:
+    """A file of a folder: one picture, until it was opened and found to be animated."""
 
-    Pictures that cannot be read are passed over: they leave the count as soon as they are met.
+    path: Path
+    frame_count: int = 1
+    period_s: float = 1 / FOLDER_RATE
+
+    @property
+    def length_s(self) -> float:
+        """How long it is shown: an animation once, but no shorter than any other picture."""
+        return max(self.frame_count * self.period_s, 1 / FOLDER_RATE)
+
+
+class FolderSource(SourceBase):
+    """The pictures of a folder in natural order; their sizes may differ.
+
+    A picture takes one second of media time, an animation as long as it lasts. Pictures that cannot be read are
+    skipped: they leave the count as soon as they are met, as the frames of an animation enter it.
 
     Args:
         folder: the folder; those within it are not searched.
@@ -134,12 +144,17 @@ class FolderSource(SourceBase):
     def __init__(self, folder: Path, *, spec: str | None = None) -> None:
         self._folder = folder
         self._spec = spec or str(folder)
-        self._paths = list_images(folder)
-        self._unreadable: list[Path] = []
-        self._reason = ""
-        self._next_index = 0
+        self._lock = threading.Lock()
         self._closed = False
-        found = len(self._paths)
+        self._unreadable: list[Path] = []
+        # Ordered sets: a folder that loops meets its pictures again.
+        self._damaged: dict[Path, None] = {}
+        self._with_pages: dict[Path, None] = {}
+        self._reason = ""
+        self._animation: Animation | None = None
+        self._items = [_Item(path) for path in list_images(folder)]
+        self._place = self._offset = 0
+        found = len(self._items)
         if not found:
             raise SourceError(f"the folder {folder} holds no pictures; give one with JPEG, PNG or similar files")
         first = self._load_next()
@@ -151,69 +166,129 @@ class FolderSource(SourceBase):
 
     @property
     def info(self) -> SourceInfo:
-        """The folder's name and the number of pictures that are not known to be unreadable."""
+        """The folder's name and the number of frames in the pictures that are not known to be unreadable."""
         name = self._folder.name or str(self._folder)
-        count = len(self._paths)
-        return SourceInfo("folder", name, self._spec, self._width, self._height, FOLDER_RATE, count, live=False)
+        count, length_s = sum(item.frame_count for item in self._items), sum(item.length_s for item in self._items)
+        return SourceInfo(
+            "folder", name, self._spec, self._width, self._height, FOLDER_RATE, count, live=False, length_s=length_s
+        )
 
     @property
     def unreadable(self) -> tuple[Path, ...]:
-        """The pictures that were passed over so far."""
+        """The pictures that were skipped so far."""
         return tuple(self._unreadable)
 
     @property
     def notice(self) -> str:
-        """One sentence if pictures were passed over, else empty."""
-        if not self._unreadable:
-            return ""
-        names = ", ".join(path.name for path in self._unreadable[:3])
-        more = ", …" if len(self._unreadable) > 3 else ""
-        plural = "picture" if len(self._unreadable) == 1 else "pictures"
-        return f"{len(self._unreadable)} {plural} could not be read and were left out: {names}{more}"
+        """One line each for pictures that were left out, damaged ones, and those with more pages; else empty."""
+        return "\n".join(filter(None, (self._left_out_notice(), self._damaged_notice(), self._pages_notice())))
 
     def read(self) -> Frame | None:
-        """The next picture; see `Source.read`."""
-        if self._closed:
-            return None
-        first, self._first = self._first, None
-        image = first if first is not None and self._next_index == 0 else self._load_next()
-        if image is None:
-            return None
-        index, self._next_index = self._next_index, self._next_index + 1
-        return Frame(image, index, index / FOLDER_RATE, self._paths[index].name)
+        """The next picture or frame; see `Source.read`."""
+        with self._lock:
+            first, self._first = self._first, None
+            if first is None or self._place or self._offset:
+                first = None if self._closed else self._load_next()
+            if first is None or self._closed:
+                self._close_animation()
+                return None
+            item = self._items[self._place]
+            time_s = sum(other.length_s for other in self._items[: self._place]) + self._offset * item.period_s
+            frame = Frame(first, self._next_index(), time_s, item.path.name)
+            self._advance(1)
+            return frame
 
     def skip(self, count: int) -> int:
         """Pass over up to `count` pictures without opening them."""
-        if self._closed:
-            return 0
-        passed = min(max(count, 0), len(self._paths) - self._next_index)
-        self._next_index += passed
-        return passed
+        with self._lock:
+            left = sum(item.frame_count for item in self._items) - self._next_index()
+            passed = 0 if self._closed else min(max(count, 0), left)
+            self._advance(passed)
+            return passed
 
     def seek(self, index: int) -> None:
-        """Make picture `index` the next one, kept within the folder."""
-        self._next_index = min(max(index, 0), len(self._paths) - 1)
+        """Make frame `index` the next one, kept within the folder."""
+        with self._lock:
+            last = sum(item.frame_count for item in self._items) - 1
+            self._place = self._offset = 0
+            self._close_animation()
+            self._advance(min(max(index, 0), last))
 
     def close(self) -> None:
         """End the source; see `Source.close`."""
         self._closed = True
+        # A read that hangs on a lost disk keeps the lock; it then closes the file itself.
+        if self._lock.acquire(timeout=_CLOSE_TIMEOUT_S):
+            try:
+                self._close_animation()
+            finally:
+                self._lock.release()
+
+    def _left_out_notice(self) -> str:
+        if not self._unreadable:
+            return ""
+        plural = "picture" if len(self._unreadable) == 1 else "pictures"
+        return f"{len(self._unreadable)} {plural} could not be read and were left out: {_listed(self._unreadable)}"
+
+    def _damaged_notice(self) -> str:
+        return f"pictures that are damaged and shown only in part: {_listed(self._damaged)}" if self._damaged else ""
+
+    def _pages_notice(self) -> str:
+        if not self._with_pages:
+            return ""
+        return f"pictures with more than one page, of which the first is shown: {_listed(self._with_pages)}"
+
+    def _next_index(self) -> int:
+        return sum(item.frame_count for item in self._items[: self._place]) + self._offset
+
+    def _advance(self, count: int) -> None:
+        self._offset += count
+        while self._place < len(self._items) and self._offset >= self._items[self._place].frame_count:
+            self._offset -= self._items[self._place].frame_count
+            self._place += 1
+            self._close_animation()
+
+    def _close_animation(self) -> None:
+        if self._animation is not None:
+            self._animation.close()
+            self._animation = None
 
     def _load_next(self) -> NDArray[np.uint8] | None:
-        while self._next_index < len(self._paths):
+        """Decode the frame that is next, skipping what cannot be read."""
+        while self._place < len(self._items):
+            item = self._items[self._place]
             try:
-                return load_image(self._paths[self._next_index])
+                return self._load(item)
             except SourceError as error:
+                self._close_animation()
+                if self._offset:
+                    # An animation that ends before its time.
+                    item.frame_count = self._offset
+                    self._advance(0)
+                    continue
                 self._reason = self._reason or str(error)
-                self._unreadable.append(self._paths.pop(self._next_index))
+                self._unreadable.append(self._items.pop(self._place).path)
         return None
 
+    def _load(self, item: _Item) -> NDArray[np.uint8]:
+        opened: Picture | Animation = self._animation or open_picture(item.path)
+        if isinstance(opened, Picture):
+            item.frame_count, item.period_s, self._offset = 1, 1 / FOLDER_RATE, 0
+            if opened.damaged:
+                self._damaged[item.path] = None
+            if opened.has_more_pages:
+                self._with_pages[item.path] = None
+            return opened.image
+        self._animation = opened
+        image, period_s = opened.read(self._offset)
+        if item.frame_count == 1:
+            item.frame_count, item.period_s = opened.frame_count, period_s
+        return image
 
-def _is_heic(data: NDArray[np.uint8]) -> bool:
-    """Whether a file's first box names one of the brands of HEIC."""
-    head = data[:64].tobytes()
-    size = int.from_bytes(head[:4], "big")
-    brands = {head[place : place + 4] for place in range(8, min(size, len(head)), 4)}
-    return head[4:8] == b"ftyp" and not brands.isdisjoint(_HEIC_BRANDS)
+
+def _listed(paths: Iterable[Path]) -> str:
+    names = [path.name for path in paths]
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def _natural_key(name: str) -> list[tuple[int, int, str]]:

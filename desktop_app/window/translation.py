@@ -71,10 +71,10 @@ class JsonTranslator(QTranslator):
 
 
 def translate_message(message: str) -> str:
-    """A sentence of the engine (an error, a notice) in the window's language."""
+    """A sentence of the engine (an error, a notice), or several lines of one, in the window's language."""
     for translator in _installed:
         if isinstance(translator, JsonTranslator):
-            return translator.translate_sentence(message)
+            return "\n".join(map(translator.translate_sentence, message.split("\n")))
     return message
 
 

@@ -136,8 +136,8 @@ def _run(
     # The other end of a network tells a regular end and a crash of its own apart as little as this one can.
     ended = f"{source.info.name} gives no more pictures; if that was too early, check the connection"
     notice = ended if source.info.live else source.notice
-    if notice:
-        yield AnnotationProgress(frames, source.info.frame_count, 0, source.dropped_count, notice)
+    for line in filter(None, notice.split("\n")):
+        yield AnnotationProgress(frames, source.info.frame_count, 0, source.dropped_count, line)
 
 
 def _finishing(table: PredictionWriter) -> Callable[[type[BaseException] | None, object, object], None]:

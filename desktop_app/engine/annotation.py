@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Generator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -27,6 +29,8 @@ from desktop_app.vision.predictions import PREDICTION_SUFFIXES, PredictionWriter
 from models.catalogue import Catalogue
 
 PICTURE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp")
+# A file that is being written has ".part" in its name.
+_ROOM_FOR_PART: Final = len(".part")
 
 
 class AnnotationError(AgelensError):
@@ -69,6 +73,11 @@ class AnnotationProgress:
 
 class PictureSink(Protocol):
     """Takes finished pictures in order."""
+
+    @property
+    def notice(self) -> str:
+        """One sentence on what was written otherwise than expected, else empty."""
+        ...
 
     def write(self, composed: Composed) -> None:
         """Take the next picture."""
@@ -136,7 +145,8 @@ def _run(
     # The other end of a network tells a regular end and a crash of its own apart as little as this one can.
     ended = f"{source.info.name} gives no more pictures; if that was too early, check the connection"
     notice = ended if source.info.live else source.notice
-    for line in filter(None, notice.split("\n")):
+    lines = [*notice.split("\n"), sink.notice if sink is not None else ""]
+    for line in filter(None, lines):
         yield AnnotationProgress(frames, source.info.frame_count, 0, source.dropped_count, line)
 
 
@@ -212,6 +222,8 @@ def _open_sink(output: Path, info: SourceInfo, composed: Composed, *, overwrite:
 class VideoSink:
     """Pictures become a video with their media times."""
 
+    notice = ""
+
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
@@ -227,6 +239,8 @@ class VideoSink:
 class PictureFileSink:
     """One picture becomes one file."""
 
+    notice = ""
+
     def __init__(self, path: Path, *, overwrite: bool) -> None:
         self._path, self._overwrite = path, overwrite
 
@@ -239,24 +253,61 @@ class PictureFileSink:
 
 
 class PictureFolderSink:
-    """Each picture becomes a PNG named like the original, so that no two can collide."""
+    """Each picture becomes a PNG named like the original, so that no two can collide.
+
+    The frames of an animation are numbered from the second on. A name that would be too long is cut, and ends in a
+    checksum of the whole name.
+    """
 
     def __init__(self, folder: Path, *, overwrite: bool) -> None:
         self._folder, self._overwrite = folder, overwrite
+        self._written: Counter[str] = Counter()
+        self._shortened: list[str] = []
         try:
             folder.mkdir(exist_ok=True)
         except FileExistsError:
             raise AnnotationError(f"{folder} is a file; name a folder for the pictures") from None
         except OSError as error:
             raise AnnotationError(f"the folder {folder} cannot be made: {explain(error)}") from error
+        self._longest_name = _longest_name(folder) - _ROOM_FOR_PART
+
+    @property
+    def notice(self) -> str:
+        """One sentence if names were shortened, else empty."""
+        if not self._shortened:
+            return ""
+        names = ", ".join(self._shortened[:3]) + (", …" if len(self._shortened) > 3 else "")
+        return f"some names are too long for the folder and were shortened: {names}"
 
     def write(self, composed: Composed) -> None:
         """Write the next picture."""
         name = Path(composed.frame.origin).name or f"{composed.frame.index:06d}"
-        write_picture(self._folder / f"{name}.png", composed.picture, overwrite=self._overwrite)
+        self._written[name] += 1
+        number = f".{self._written[name]}" if self._written[name] > 1 else ""
+        short = _shortened(name, self._longest_name - len(number) - len(".png"))
+        if short != name and not number:
+            self._shortened.append(f"{short}.png")
+        write_picture(self._folder / f"{short}{number}.png", composed.picture, overwrite=self._overwrite)
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _longest_name(folder: Path) -> int:
+    """How many bytes a name in a folder may have."""
+    with suppress(AttributeError, OSError, ValueError):
+        return os.pathconf(folder, "PC_NAME_MAX")
+    return 255
+
+
+def _shortened(name: str, most: int) -> str:
+    """A name of at most `most` bytes: itself, or its beginning and a checksum."""
+    encoded = os.fsencode(name)
+    if len(encoded) <= most:
+        return name
+    checksum = hashlib.sha256(encoded).hexdigest()[:8]
+    beginning = encoded[: most - len(checksum) - 1]
+    return f"{beginning.decode(errors='ignore')}~{checksum}"
 
 
 def write_picture(path: Path, picture: NDArray[np.uint8], *, overwrite: bool) -> None:

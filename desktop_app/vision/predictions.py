@@ -50,6 +50,8 @@ _DECIMALS: Final = {
     "gender_confidence": 4,
 }
 
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+
 Value = int | float | str | None
 
 
@@ -118,7 +120,8 @@ class PredictionWriter(Closing):
     """Writes rows to a CSV (`.csv`) or JSON lines (`.jsonl`) file, UTF-8, the same bytes on every system.
 
     CSV starts with the names of `FIELDS`; lines end with a line feed; a face without a prediction yet has
-    empty fields in CSV and nulls in JSON. Every `write` reaches the file at once, so that what was written
+    empty fields in CSV and nulls in JSON. In CSV, a file's name that a spreadsheet would run as a formula has an
+    apostrophe before it. Every `write` reaches the file at once, so that what was written
     survives the program; an error cuts the file to its last whole lines. With `overwrite`, an existing file
     stays until `close`, and meanwhile the new one is called `faces.part.csv`.
 
@@ -220,10 +223,19 @@ def _rounded(value: Value, decimals: int | None) -> Value:
 
 def _csv_line(values: Mapping[str, Value]) -> str:
     fields = [f"{value:.{_DECIMALS[name]}f}" if isinstance(value, float) else value for name, value in values.items()]
+    fields = [defused(str(value)) if name == "file" else value for name, value in zip(values, fields, strict=True)]
     buffer = io.StringIO()
     # Python 3.11 quotes a carriage return only where it is part of the line's end, hence not just "\n".
     csv.writer(buffer, lineterminator="\r\n").writerow(fields)
     return buffer.getvalue().removesuffix("\r\n") + "\n"
+
+
+def defused(text: str) -> str:
+    """A cell of CSV that spreadsheets take for text rather than for a formula: with an apostrophe before it, if needed.
+
+    Names of files may begin as formulas do, and formulas can send data away (see OWASP, “CSV Injection”).
+    """
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def _json_line(values: Mapping[str, Value]) -> str:

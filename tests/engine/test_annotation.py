@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import socket
 import sys
@@ -16,6 +17,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from skimage import data
 
 from desktop_app.engine.annotation import AnnotationRequest, annotate
@@ -149,6 +151,50 @@ def test_a_folder_whose_name_looks_like_a_suffix_will_do(tmp_path: Path) -> None
     (tmp_path / "trip.2024").mkdir()
     run(tmp_path / "in", output=tmp_path / "trip.2024", overwrite=True)
     assert [path.name for path in (tmp_path / "trip.2024").iterdir()] == ["a.png.png"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="these names are for Linux and macOS")
+def test_names_of_any_length_are_written(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    names = [f"{'ü' * ((length - 5) // 2)}{'x' * (1 + (length - 5) % 2)}.png" for length in range(245, 256)]
+    # Two that differ in what is cut off.
+    names += [f"{'y' * 250}.jpg", f"{'y' * 250}.png"]
+    for name in names:
+        (tmp_path / "in" / name).write_bytes(cv2.imencode(name[-4:], np.zeros((8, 8, 3), np.uint8))[1].tobytes())
+    for overwrite in (False, True):
+        request = AnnotationRequest(source=str(tmp_path / "in"), output=tmp_path / "out", overwrite=overwrite)
+        *_, last = annotate(request)
+        written = {path.name for path in (tmp_path / "out").iterdir()}
+        assert len(written) == len(names)
+        # What fits stays as it is.
+        assert f"{names[0]}.png" in written
+        assert last.notice.startswith("some names are too long for the folder and were shortened: ")
+        assert not [name for name in written if ".part" in name]
+
+
+def test_the_frames_of_an_animation_are_numbered(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    frames = [Image.new("RGB", (16, 16), (level, level, level)) for level in (10, 100, 200)]
+    frames[0].save(tmp_path / "in" / "a.gif", save_all=True, append_images=frames[1:], duration=500)
+    run(tmp_path / "in", output=tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.gif.2.png", "a.gif.3.png", "a.gif.png"]
+    run(tmp_path / "in", output=tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert [frame.time for frame in container.decode(video=0)] == pytest.approx([0, 0.5, 1], abs=0.01)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows allows no such names")
+def test_odd_names_survive_in_tables(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    names = ["=1+1.png", 'a "quoted", b.png', "two\nlines.png", "caf\udce9.png"]
+    for name in names:
+        write_portrait(tmp_path / "in" / name)
+    run(tmp_path / "in", predictions=tmp_path / "out.csv")
+    run(tmp_path / "in", predictions=tmp_path / "out.jsonl")
+    with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as file:
+        assert {row["file"] for row in csv.DictReader(file)} == {"'=1+1.png", *names[1:3], "caf\\udce9.png"}
+    lines = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
+    assert {json.loads(line)["file"] for line in lines} == set(names)
 
 
 def test_a_name_that_is_too_long_is_told(tmp_path: Path) -> None:

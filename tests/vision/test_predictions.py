@@ -16,7 +16,7 @@ from desktop_app.vision.classifier import Prediction
 from desktop_app.vision.detector import Detection
 from desktop_app.vision.geometry import Box, Landmarks, Point
 from desktop_app.vision.label import make_label
-from desktop_app.vision.predictions import FIELDS, FaceRow, PredictionFileError, PredictionWriter, face_rows
+from desktop_app.vision.predictions import FIELDS, FaceRow, PredictionFileError, PredictionWriter, defused, face_rows
 from desktop_app.vision.tracker import Track
 from models.catalogue import AgeLabel, Labels
 
@@ -60,6 +60,9 @@ def write(path: Path, batches: Sequence[Sequence[FaceRow]]) -> bytes:
     return path.read_bytes()
 
 
+FORMULA_STARTS = ["=", "+", "-", "@", "\t", "\r", "\n"]
+
+
 def track(number: int, *, missed: int = 0) -> Track:
     point = Point(0, 0)
     detection = Detection(Box(1, 2, 30, 40), 0.8, Landmarks(point, point, point, point, point, point))
@@ -90,6 +93,17 @@ def test_file_without_faces_has_its_header(tmp_path: Path) -> None:
     assert write(tmp_path / "faces.jsonl", []) == b""
 
 
+@pytest.mark.parametrize("start", FORMULA_STARTS)
+def test_a_file_whose_name_begins_as_a_formula_is_text_in_a_spreadsheet(tmp_path: Path, start: str) -> None:
+    name = f"{start}HYPERLINK(1).jpg"
+    row = FaceRow(0, 0.0, name, 1, -4.0, 0.0, 1.0, 1.0, 1.0, age="+60", unsure="")
+    write(tmp_path / "faces.csv", [[row]])
+    with (tmp_path / "faces.csv").open(encoding="utf-8", newline="") as file:
+        (read,) = csv.DictReader(file)
+    assert (read["file"], read["x"], read["age"]) == (f"'{name}", "-4.0", "+60")
+    assert json.loads(write(tmp_path / "faces.jsonl", [[row]]))["file"] == name
+
+
 @settings(max_examples=60, deadline=None)
 @given(written=st.lists(rows(), max_size=5))
 def test_csv_round_trip(tmp_path_factory: pytest.TempPathFactory, written: list[FaceRow]) -> None:
@@ -105,6 +119,9 @@ def test_csv_round_trip(tmp_path_factory: pytest.TempPathFactory, written: list[
         for name, value in row.values().items():
             if value is None:
                 assert fields[name] == ""
+            elif name == "file":
+                assert fields[name] == defused(row.file)
+                assert fields[name][:1] not in FORMULA_STARTS or not row.file
             elif isinstance(value, str):
                 assert fields[name] == value
             else:

@@ -16,6 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from models.tool import require_modules
+
+if __name__ == "__main__":
+    require_modules("torch")
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -23,7 +28,7 @@ from torch.optim.swa_utils import update_bn
 
 from models.batches import Normaliser, center_batches
 from models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
-from models.prepare import Prepared, add_data_options, prepare_chosen
+from models.prepare import Prepared, add_cache_option, add_data_options, prepare_chosen
 from models.tool import ToolError, positive_real, refuse_existing, run_tool
 
 SAMPLE: Final = 2048
@@ -72,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--weights", type=positive_real, nargs="+", help="how much each counts (default: all alike)")
     parser.add_argument("--output", type=Path, required=True, help="the checkpoint to write")
     parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
-    parser.add_argument("--cache", type=Path, required=True, help="folder for prepared pictures; not in the repository")
+    add_cache_option(parser)
     add_data_options(parser)
     options = parser.parse_args(arguments)
     weights = options.weights or [1.0] * len(options.checkpoints)
@@ -80,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise ToolError("--checkpoints and --weights must be as many")
     refuse_existing(options.output, overwrite=options.overwrite)
     averaged = average([load_checkpoint(path) for path in options.checkpoints], weights)
-    prepared = prepare_chosen(options, margin=averaged.input.margin)
+    prepared = prepare_chosen(options, margin=averaged.input.margin, notes=averaged.notes)
     shares = " + ".join(
         f"{weight / sum(weights):.2f} {path.name}" for path, weight in zip(options.checkpoints, weights, strict=True)
     )

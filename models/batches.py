@@ -147,5 +147,5 @@ def mean_picture(pictures: NDArray[np.uint8], rows: NDArray[np.int64], *, per_ch
     total = np.zeros(pictures.shape[1:], np.float64)
     for start in progress(range(0, len(rows), MEAN_CHUNK), "mean image"):
         total += pictures[rows[start : start + MEAN_CHUNK]].sum(axis=0, dtype=np.float64)
-    mean = total / len(rows)
+    mean = total / max(len(rows), 1)
     return np.asarray(mean.mean(axis=(0, 1), keepdims=True) if per_channel else mean, np.float32)

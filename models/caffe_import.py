@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.caffe_format import read_weights
 from models.caffe_network import CaffeNetwork, read_network
 from models.catalogue import load_package, refuse_shipped_name
+from models.datasets import ADIENCE_MARGIN
 from models.manifest import (
     Colour,
     InputSpec,
@@ -31,12 +32,8 @@ from models.together import written_together
 if TYPE_CHECKING:
     from models.caffe_graph import OnnxNetwork
 
-DEFAULT_MARGIN: Final = 1.5
-"""Side of the crop over the side of the detector's box, for pictures like Adience's aligned faces.
-
-Read off the released mean image: its eyes are 57 and eyes and mouth 72 of 256 pixels apart, where the detector's box is
-about 2.4 and 2.2 times these distances.
-"""
+DEFAULT_MARGIN: Final = ADIENCE_MARGIN
+"""Side of the crop over the side of the detector's box, for networks that learnt from Adience's aligned faces."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

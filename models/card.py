@@ -82,11 +82,15 @@ def _head(package: ModelPackage) -> str:
 
 def _numbers(evaluation: Mapping[str, Any]) -> str:
     not_read = f" {evaluation['not_read']} pictures could not be read." if evaluation.get("not_read") else ""
+    way = (
+        "as whole pictures, without the app's detector and crop."
+        if evaluation.get("framing") == "whole"
+        else f"through the app's own detector and crop; no face was found in {evaluation['not_found']} more pictures."
+    )
     lines = [
         "## Measured",
         "",
-        f"On {evaluation['data']}: {evaluation['images']} faces, {evaluation['views']} each, through the app's own "
-        f"detector and crop; no face was found in {evaluation['not_found']} more pictures.{not_read}",
+        f"On {evaluation['data']}: {evaluation['images']} faces, {evaluation['views']} each, {way}{not_read}",
         "",
         "| | |",
         "|---|---|",

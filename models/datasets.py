@@ -15,6 +15,15 @@ from models.labels import GENDERS
 from models.pictures import DataError, Picture, PictureFinder
 
 DataName = Literal["fairface", "adience", "utkface", "csv"]
+Framing = Literal["detector", "whole"]
+"""How faces are cut out: by the app's detector, or not at all, as the pictures are of aligned faces."""
+
+ADIENCE_MARGIN: Final = 1.5
+"""What Adience's aligned pictures show: side of the middle 227 of 256 pixels over the side of the detector's box.
+
+Read off the mean image that Levi and Hassner released: its eyes are 57 and eyes and mouth 72 of 256 pixels apart, where
+the detector's box is about 2.4 and 2.2 times these distances.
+"""
 
 PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 
@@ -95,30 +104,49 @@ def read_fairface(folder: Path, split: str) -> list[Sample]:
 def read_adience(folder: Path) -> list[Sample]:
     """Adience (Eidinger et al. 2014): `fold_0_data.txt` to `fold_4_data.txt` and the aligned faces.
 
-    As in the authors' preparation, an age that is none of the eight groups (such as `35` or `(38, 48)`) is unknown, and
-    `(25 23)` is a slip for `(25, 32)`. Pictures lie in `aligned/<user>/landmark_aligned_face.<face>.<file>` or in
+    As in the authors' preparation (`create_train_val_txt_files.py` in GilLevi/AgeGenderDeepLearning on GitHub), an age
+    that is none of the eight groups, such as `None`, `35`, `(38, 42)`, `(8, 23)` or `(27, 32)`, is unknown; the picture
+    still teaches gender. `(25, 23)`, which stands in 72 rows, is a slip for `(25, 32)`: the authors' script says so,
+    but looks for it without the comma, so that their own lists lack these rows. A gender other than `m` and `f` is
+    unknown.
+
+    Pictures lie in `aligned/<user>/landmark_aligned_face.<face>.<file>` or in
     `faces/<user>/coarse_tilt_aligned_face.<face>.<file>`.
+
+    Raises:
+        DataError: a table is missing or is none, or a row does not name a picture.
     """
     samples: list[Sample] = []
     for fold in range(5):
         table = folder / f"fold_{fold}_data.txt"
         if not table.is_file():
             raise DataError(f"{table} is missing; give the folder with Adience's five fold files")
-        for row in _rows(table, ("user_id", "original_image", "face_id", "age", "gender")):
-            place = f"{row['user_id']}/{{}}.{row['face_id']}.{row['original_image']}"
-            path = folder / "aligned" / place.format("landmark_aligned_face")
-            if not path.is_file():
-                path = folder / "faces" / place.format("coarse_tilt_aligned_face")
+        for number, row in enumerate(_rows(table, ("user_id", "original_image", "face_id", "age", "gender")), start=2):
+            parts = {column: row[column] for column in ("user_id", "face_id", "original_image")}
+            for column, part in parts.items():
+                if not _is_plain_name(part):
+                    raise DataError(
+                        f"{table}, row {number}: {part!r} cannot be the {column} of a picture; correct the table"
+                    )
+            user, face, image = parts.values()
+            name = f"aligned/{user}/landmark_aligned_face.{face}.{image}"
+            if not (folder / name).is_file():
+                name = f"faces/{user}/coarse_tilt_aligned_face.{face}.{image}"
             samples.append(
                 Sample(
-                    picture=Picture(path),
-                    name=path.relative_to(folder).as_posix(),
+                    picture=Picture(folder / name),
+                    name=name,
                     age=_ADIENCE_AGES.get(row["age"]),
-                    gender=parse_gender(row["gender"]),
+                    gender=_ADIENCE_GENDERS.get(row["gender"], -1),
                     fold=fold,
                 )
             )
     return [one for one in samples if one.age is not None or one.gender >= 0]
+
+
+def _is_plain_name(part: str) -> bool:
+    """Whether a cell can be a part of a file's name, and leads to no other folder."""
+    return part not in ("", ".", "..") and part.isprintable() and not set(part) & set("/\\")
 
 
 def read_utkface(folder: Path) -> list[Sample]:
@@ -217,11 +245,13 @@ _ADIENCE_AGES: Final[Mapping[str, Years]] = {
     "(8, 12)": Years(8, 12),
     "(15, 20)": Years(15, 20),
     "(25, 32)": Years(25, 32),
+    "(25, 23)": Years(25, 32),
     "(25 23)": Years(25, 32),
     "(38, 43)": Years(38, 43),
     "(48, 53)": Years(48, 53),
     "(60, 100)": Years(60, math.inf),
 }
+_ADIENCE_GENDERS: Final[Mapping[str, int]] = {"m": 0, "f": 1}
 
 
 def _rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:

@@ -2,11 +2,15 @@
 
 `python -m models.evaluate --model agelens --data fairface --path ../shared/data/fairface --split val` prints the scores
 and a table per group of people; `--json`, `--plots` and `--write-scores` keep them.
+
+Adience's aligned pictures are judged whole, as Levi and Hassner did, unless the model learnt from the detector's crops;
+`--oversample` then averages the paper's ten views, and `--framing detector` looks as the app would.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import sys
@@ -19,16 +23,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.vision.classifier import Classifier, Prediction, classify_both_sides
-from desktop_app.vision.crops import crop_face
+from desktop_app.vision.crops import CROP_SIZE, OVERSAMPLE_SIZE, crop_face
 from desktop_app.vision.detector import FaceDetector, largest
 from models.catalogue import Catalogue
-from models.datasets import Sample
+from models.datasets import Framing, Sample
 from models.labels import GENDERS, gender_targets
 from models.manifest import Labels, read_manifest
 from models.manifest_writer import write_manifest
 from models.metrics import Answers, GroupScore, Report, measure
 from models.pictures import read_ahead
-from models.prepare import add_data_options, age_targets, read_chosen
+from models.pixels import center
+from models.prepare import add_data_options, age_targets, framing_of, read_chosen, whole_picture
 from models.tool import ToolError, progress, run_tool
 
 BATCH: Final = 32
@@ -47,6 +52,7 @@ class Evaluation:
         not_read: pictures that cannot be read; they count in no score.
         ages_left_out: faces whose labelled age lies in none, or in several, of the model's groups.
         views: what was averaged for each face, in words.
+        framing: whether the detector cut the faces out, or the pictures were taken whole.
         report: the numbers.
     """
 
@@ -57,6 +63,7 @@ class Evaluation:
     not_read: int
     ages_left_out: int
     views: str
+    framing: Framing = "detector"
     report: Report
 
 
@@ -66,6 +73,7 @@ def evaluate(
     *,
     data: str,
     both_sides: bool = False,
+    framing: Framing = "detector",
 ) -> Evaluation:
     """Judge a model on labelled pictures.
 
@@ -75,6 +83,7 @@ def evaluate(
         data: what the pictures are, for the record.
         both_sides: average the answers to each crop and to its mirror image, as the app does over time; the ten views
             of a classifier that over-samples have both already.
+        framing: how the faces are cut out: by the detector, or the pictures, of aligned faces, are taken whole.
 
     Raises:
         DataError: none of the first pictures can be read.
@@ -86,7 +95,7 @@ def evaluate(
     kept: list[Sample] = []
     unread: list[Sample] = []
     predictions: list[Prediction] = []
-    for found, crops in _batches(samples, classifier, unread):
+    for found, crops in _batches(samples, classifier, unread, framing):
         kept += found
         predictions += classify_both_sides(classifier, crops) if both_sides else classifier.classify(crops)
     if not predictions:
@@ -102,6 +111,7 @@ def evaluate(
             1 for one, target in zip(kept, answers.age_target, strict=True) if one.age is not None and target < 0
         ),
         views=_views(classifier, both_sides=both_sides),
+        framing=framing,
         report=measure(answers, labels),
     )
 
@@ -113,27 +123,40 @@ def _views(classifier: Classifier, *, both_sides: bool) -> str:
 
 
 def _batches(
-    samples: Sequence[Sample], classifier: Classifier, unread: list[Sample]
+    samples: Sequence[Sample], classifier: Classifier, unread: list[Sample], framing: Framing
 ) -> Iterator[tuple[list[Sample], NDArray[np.uint8]]]:
     """The samples in which a face is found, and their crops, a batch at a time; those not read go to `unread`."""
     kept: list[Sample] = []
     crops: list[NDArray[np.uint8]] = []
     images = read_ahead([one.picture for one in samples])
-    with FaceDetector("short") as detector:
+    with FaceDetector("short") if framing == "detector" else contextlib.nullcontext() as detector:
         for sample, image in zip(progress(samples, "evaluating"), images, strict=True):
             if image is None:
                 unread.append(sample)
                 continue
-            face = largest(detector.detect_still(image))
-            if face is None:
+            crop = _whole_crop(image, classifier) if detector is None else _detected_crop(image, classifier, detector)
+            if crop is None:
                 continue
             kept.append(sample)
-            crops.append(crop_face(image, face, size=classifier.crop_size, margin=classifier.margin))
+            crops.append(crop)
             if len(crops) == BATCH:
                 yield kept, np.stack(crops)
                 kept, crops = [], []
     if crops:
         yield kept, np.stack(crops)
+
+
+def _detected_crop(
+    image: NDArray[np.uint8], classifier: Classifier, detector: FaceDetector
+) -> NDArray[np.uint8] | None:
+    face = largest(detector.detect_still(image))
+    return crop_face(image, face, size=classifier.crop_size, margin=classifier.margin) if face is not None else None
+
+
+def _whole_crop(image: NDArray[np.uint8], classifier: Classifier) -> NDArray[np.uint8]:
+    """The picture as the paper has it, 256×256 for an input of 227×227; its middle where there is but one view."""
+    side = round(classifier.package.input.size * OVERSAMPLE_SIZE / CROP_SIZE)
+    return np.asarray(center(whole_picture(image, side)[None], classifier.crop_size)[0])
 
 
 def _answers(
@@ -163,6 +186,7 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "not_read": evaluation.not_read,
         "ages_left_out": evaluation.ages_left_out,
         "views": evaluation.views,
+        "framing": evaluation.framing,
         "scores": _rounded(report.scores),
         "groups": {
             kind: [{k: v if isinstance(v, str) else _number(v) for k, v in asdict(one).items()} for one in rows]
@@ -180,7 +204,10 @@ def as_text(evaluation: Evaluation) -> str:
     """The tables that the tool prints."""
     report = evaluation.report
     lines = [f"{evaluation.model} on {evaluation.data}: {evaluation.images} faces, {evaluation.views} each"]
-    lines += [f"  no face found in {evaluation.not_found} pictures (not counted)"]
+    if evaluation.framing == "whole":
+        lines += ["  whole pictures, without the app's detector and crop"]
+    else:
+        lines += [f"  no face found in {evaluation.not_found} pictures (not counted)"]
     if evaluation.not_read:
         lines += [f"  {evaluation.not_read} pictures cannot be read (not counted)"]
     if evaluation.ages_left_out:
@@ -214,7 +241,8 @@ def write_scores(evaluation: Evaluation, manifest_path: Path) -> None:
     """Put the scores into the model's manifest."""
     scores = {**_rounded(evaluation.report.scores), "images": evaluation.images}
     manifest = read_manifest(manifest_path)
-    about = {**manifest.about, "scores_on": f"{evaluation.data}, {evaluation.views} of each face"}
+    cut = ", whole pictures" if evaluation.framing == "whole" else ""
+    about = {**manifest.about, "scores_on": f"{evaluation.data}, {evaluation.views} of each face{cut}"}
     write_manifest(replace(manifest, scores=scores, about=about), manifest_path)
 
 
@@ -277,7 +305,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     data = " ".join([options.data, *([options.split] if options.data == "fairface" else [])])
     if options.data == "csv":
         data = f"{options.path.resolve().name}"
-    evaluation = evaluate(samples, classifier, data=data, both_sides=options.both_sides)
+    framing = framing_of(options, package.manifest.about)
+    evaluation = evaluate(samples, classifier, data=data, both_sides=options.both_sides, framing=framing)
     print(as_text(evaluation))
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from models.tool import require_modules
+
+if __name__ == "__main__":
+    require_modules("torch", "onnx", "onnxscript", "tomli_w")
+
 import numpy as np
 import onnx
 import onnxruntime

@@ -17,6 +17,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from models.tool import require_modules
+
+if __name__ == "__main__":
+    require_modules("torch", "onnx", "onnxscript", "tomli_w")
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,7 +33,7 @@ from models.evaluate import as_text, evaluate, write_scores
 from models.export import ExportSettings, check_export, export_model
 from models.labels import gender_targets, parse_age_buckets
 from models.manifest import AgeLabel, Labels, check_model_name
-from models.prepare import Prepared, add_data_options, cache_folder, prepare, read_chosen
+from models.prepare import Prepared, add_cache_option, add_data_options, prepare_chosen, read_chosen
 from models.recipes import CompactRecipe
 from models.restore import checkpoints_from_package, with_ages
 from models.tool import ToolError, not_negative, positive, positive_real, refuse_existing, run_tool
@@ -125,6 +130,7 @@ def fine_tune(
         # Who made the old one, and what was measured on it, is not true of the new one.
         notes = {key: value for key, value in start.notes.items() if key in INHERITED}
         earlier = f"{notes['data']}; " if "data" in notes else ""
+        notes["framing"] = prepared.framing
         notes["data"] = f"{earlier}fine-tuned on {learnt} of the user's own pictures"
         tuned.append(replace(start, labels=labels, notes=notes))
     return export_model(tuned, export).manifest_path
@@ -179,7 +185,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoint", type=Path, nargs="+", help="start from these checkpoints instead")
     add_data_options(parser, default="csv")
     parser.add_argument("--age-buckets", default="", help="new age groups, such as 0-12,13-19,20-64,65+")
-    parser.add_argument("--cache", type=Path, required=True, help="folder for prepared pictures; not in the repository")
+    add_cache_option(parser)
     parser.add_argument("--name", required=True, help="the new model's name: a-z, 0-9 and '-'")
     parser.add_argument("--title", default="", help="the name people see")
     parser.add_argument("--folder", type=Path, help="where the new model goes (default: the user's model folder)")
@@ -217,12 +223,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         checkpoints = checkpoints_from_package(Catalogue().find(options.model))
     samples = read_chosen(options)
     # All are prepared, so that another seed does not need another cache.
-    margin = checkpoints[0].input.margin
-    prepared = prepare(samples, cache_folder(options, margin), margin=margin)
+    start = checkpoints[0]
+    prepared = prepare_chosen(options, margin=start.input.margin, notes=start.notes, samples=samples)
     learnt, held_out = split_rows(len(samples), settings.seed)
     manifest_path = fine_tune(checkpoints, prepared, settings, rows=learnt, title=options.title)
     evaluation = evaluate(
-        [samples[row] for row in held_out], Classifier(load_package(manifest_path)), data="held out pictures"
+        [samples[row] for row in held_out],
+        Classifier(load_package(manifest_path)),
+        data="held out pictures",
+        framing=prepared.framing,
     )
     write_scores(evaluation, manifest_path)
     print(as_text(evaluation))

@@ -1,8 +1,11 @@
 """Cuts the faces out of a data set once, as the app would, into one array on disk.
 
-`python -m models.prepare --data fairface --path ../shared/data/fairface --split train --cache CACHE` writes
-`pictures.npy` (N×256×256×3 uint8, BGR: a margin around the 227×227 that networks see) and `labels.npz` into a folder of
-CACHE that belongs to these pictures. A prepared set that is complete is not made again.
+`python -m models.prepare --data fairface --path ../shared/data/fairface --split train` writes `pictures.npy`
+(N×256×256×3 uint8, BGR: a margin around the 227×227 that networks see) and `labels.npz` into a folder that belongs to
+these pictures, below --cache. A prepared set that is complete is not made again.
+
+Adience's pictures are aligned faces already: they are taken whole and shrunk to 256×256, as Levi and Hassner did;
+`--framing detector` cuts them as the app would.
 """
 
 from __future__ import annotations
@@ -12,22 +15,23 @@ import hashlib
 import math
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, cast, get_args
 
 import cv2
 import numpy as np
+import platformdirs
 from numpy.typing import NDArray
 
 from desktop_app.vision.crops import CROP_SIZE, DEFAULT_MARGIN, OVERSAMPLE_SIZE, crop_face
 from desktop_app.vision.detector import Detection, FaceDetector, largest, shifted
-from models.datasets import DataName, Sample, read_data
+from models.datasets import ADIENCE_MARGIN, DataName, Framing, Sample, read_data
 from models.labels import age_class
 from models.manifest import AgeLabel
 from models.pictures import DataError, read_ahead
-from models.tool import positive, progress, run_tool, warn
+from models.tool import ARRAY_ERRORS, positive, progress, run_tool, warn
 
 PICTURES, LABELS = "pictures.npy", "labels.npz"
 MIN_SCORE: Final = 0.3
@@ -47,9 +51,10 @@ class Prepared:
         gender: N int64, index in `labels.GENDERS`; -1 where it is unknown.
         race: N texts, empty where it is unknown.
         fold: N int64, -1 where there is none.
-        found: N bool: whether the detector found the face; where not, the whole picture stands in.
+        found: N bool: whether the detector found the face, or none was needed; where not, the whole picture stands in.
         readable: N bool: whether the picture could be read; where not, it is black and has no labels.
-        margin: side of the centre 227×227 over the side of the detector's box.
+        margin: side of the centre 227×227 over the side of the detector's box; about that where pictures are whole.
+        framing: how the faces were cut out.
     """
 
     pictures: NDArray[np.uint8]
@@ -62,6 +67,7 @@ class Prepared:
     found: NDArray[np.bool_]
     readable: NDArray[np.bool_]
     margin: float
+    framing: Framing = "detector"
 
     def ages(self, labels: Sequence[AgeLabel]) -> NDArray[np.int64]:
         """The index of each picture's age group; -1 where its age is unknown or not within one group."""
@@ -85,26 +91,30 @@ def age_targets(low: NDArray[np.float32], high: NDArray[np.float32], labels: Seq
     return targets
 
 
-def prepare(samples: Sequence[Sample], folder: Path, *, margin: float = DEFAULT_MARGIN) -> Prepared:
+def prepare(
+    samples: Sequence[Sample], folder: Path, *, margin: float = DEFAULT_MARGIN, framing: Framing = "detector"
+) -> Prepared:
     """Cut the faces out and write them, unless that was done before; pictures that cannot be read are told of.
 
     Args:
         samples: the data set.
         folder: where the two files go; outside of the repository, they are large.
-        margin: side of the centre 227×227 over the side of the detector's box.
+        margin: side of the centre 227×227 over the side of the detector's box; of whole pictures, about that.
+        framing: whether the detector cuts the faces out, or the pictures are taken whole.
 
     Raises:
         DataError: none of the first pictures can be read, the folder holds another data set, or the disk is too full.
     """
     if (folder / LABELS).is_file():
         prepared = load_prepared(folder)
-        if list(prepared.names) != [one.name for one in samples] or prepared.margin != margin:
+        same_cut = prepared.framing == framing and (framing == "whole" or prepared.margin == margin)
+        if list(prepared.names) != [one.name for one in samples] or not same_cut:
             raise DataError(f"{folder} holds other pictures; choose another --cache or delete it")
         lost = int((~prepared.readable).sum())
         if lost:
             warn(f"{lost} pictures could not be read when {folder} was made; if they are mended by now, delete it")
         # The labels may have been corrected meanwhile.
-        _write_labels(samples, prepared.found, prepared.readable, margin, folder / LABELS)
+        _write_labels(samples, prepared.found, prepared.readable, folder / LABELS, margin=margin, framing=framing)
         return load_prepared(folder)
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{PICTURES}.partial"
@@ -112,7 +122,7 @@ def prepare(samples: Sequence[Sample], folder: Path, *, margin: float = DEFAULT_
     _refuse_full_disk(folder, math.prod(shape))
     pictures = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
     found, readable = np.zeros(len(samples), bool), np.ones(len(samples), bool)
-    faces = _cut_faces(samples, margin)
+    faces = _cut_faces(samples, margin) if framing == "detector" else _take_whole(samples)
     for index, face in enumerate(progress(faces, "preparing", total=len(samples))):
         if face is None:
             readable[index] = False
@@ -122,7 +132,7 @@ def prepare(samples: Sequence[Sample], folder: Path, *, margin: float = DEFAULT_
     del pictures
     partial.replace(folder / PICTURES)
     # The labels come last: a folder that has them is complete.
-    _write_labels(samples, found, readable, margin, folder / LABELS)
+    _write_labels(samples, found, readable, folder / LABELS, margin=margin, framing=framing)
     return load_prepared(folder)
 
 
@@ -148,8 +158,9 @@ def load_prepared(folder: Path) -> Prepared:
             columns = {name: labels[name] for name in _COLUMNS}
             # Sets from before pictures could be left out are whole.
             readable = labels["readable"] if "readable" in labels else np.ones(len(columns["names"]), bool)
-            prepared = Prepared(pictures, **columns, readable=readable, margin=float(labels["margin"]))
-    except (OSError, ValueError, KeyError) as error:
+            framing: Framing = "whole" if "framing" in labels and str(labels["framing"]) == "whole" else "detector"
+            prepared = Prepared(pictures, **columns, readable=readable, margin=float(labels["margin"]), framing=framing)
+    except ARRAY_ERRORS as error:
         raise DataError(f"{folder} holds no prepared data set; make it with python -m models.prepare") from error
     if len(pictures) != len(prepared) or pictures.shape[1:] != (OVERSAMPLE_SIZE, OVERSAMPLE_SIZE, 3):
         raise DataError(f"the prepared data set in {folder} is damaged; delete it and prepare again")
@@ -204,8 +215,24 @@ def _cut_faces(samples: Sequence[Sample], margin: float) -> Iterator[tuple[NDArr
                 yield crop_face(image, face, size=OVERSAMPLE_SIZE, margin=wide), True
 
 
+def _take_whole(samples: Sequence[Sample]) -> Iterator[tuple[NDArray[np.uint8], bool] | None]:
+    for image in read_ahead([one.picture for one in samples]):
+        yield None if image is None else (whole_picture(image, OVERSAMPLE_SIZE), True)
+
+
+def whole_picture(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """A picture of an aligned face at side×side pixels, resized as by Caffe's `convert_imageset`: without smoothing."""
+    return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
 def _write_labels(
-    samples: Sequence[Sample], found: NDArray[np.bool_], readable: NDArray[np.bool_], margin: float, path: Path
+    samples: Sequence[Sample],
+    found: NDArray[np.bool_],
+    readable: NDArray[np.bool_],
+    path: Path,
+    *,
+    margin: float,
+    framing: Framing,
 ) -> None:
     # What cannot be read has no labels, so that no network learns from the black picture in its place.
     ages = [one.age if is_readable else None for one, is_readable in zip(samples, readable, strict=True)]
@@ -221,6 +248,7 @@ def _write_labels(
         found=found,
         readable=readable,
         margin=np.float64(margin),
+        framing=np.str_(framing),
     )
     partial.replace(path)
 
@@ -241,6 +269,41 @@ def add_data_options(
         "--folds", type=int, nargs="+", choices=range(5), default=[], help="Adience: the folds to take (default: all)"
     )
     parser.add_argument("--limit", type=positive, help="only the first so many pictures")
+    parser.add_argument(
+        "--framing",
+        choices=get_args(Framing),
+        help="detector: cut faces out as the app does; whole: take pictures of aligned faces as they are, at 256×256 "
+        "(default: whole for Adience, detector for others)",
+    )
+
+
+def add_cache_option(parser: argparse.ArgumentParser) -> None:
+    """Where prepared pictures are kept."""
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=platformdirs.user_cache_path("Agelens", appauthor=False) / "prepared",
+        help="folder for prepared pictures; not in the repository (default: %(default)s)",
+    )
+
+
+def framing_of(options: argparse.Namespace, notes: Mapping[str, str] | None = None) -> Framing:
+    """How the chosen faces are cut out: as asked for, else as suits the data set and the network.
+
+    Args:
+        options: of `add_data_options`.
+        notes: what is said of the network that is to see them: one that learnt from the detector's crops gets those.
+    """
+    if options.framing:
+        return cast("Framing", options.framing)
+    return "whole" if options.data == "adience" and (notes or {}).get("framing") != "detector" else "detector"
+
+
+def margin_of(options: argparse.Namespace) -> float:
+    """`--margin`, or what the app must cut out to show as much around a face as the chosen pictures do."""
+    if options.margin:
+        return float(options.margin)
+    return ADIENCE_MARGIN if options.data == "adience" and framing_of(options) == "whole" else DEFAULT_MARGIN
 
 
 def read_chosen(options: argparse.Namespace) -> list[Sample]:
@@ -258,8 +321,8 @@ def add_margin_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--margin",
         type=_margin,
-        default=DEFAULT_MARGIN,
-        help="crop's side over the detector's box, 0.5 to 4 (default: %(default)s)",
+        help="side of the app's crop over that of the detector's box, 0.5 to 4 "
+        f"(default: {DEFAULT_MARGIN}; {ADIENCE_MARGIN} for whole pictures of Adience)",
     )
 
 
@@ -270,20 +333,39 @@ def _margin(text: str) -> float:
     return value
 
 
-def prepare_chosen(options: argparse.Namespace, *, margin: float) -> Prepared:
-    """`prepare` what `add_data_options` asked for, in its folder under `--cache`."""
-    return prepare(read_chosen(options), cache_folder(options, margin), margin=margin)
+def prepare_chosen(
+    options: argparse.Namespace,
+    *,
+    margin: float,
+    notes: Mapping[str, str] | None = None,
+    samples: Sequence[Sample] | None = None,
+) -> Prepared:
+    """`prepare` what `add_data_options` asked for, in its folder under `--cache`, and say where that is.
+
+    Args:
+        options: of `add_data_options` and `add_cache_option`.
+        margin: as for `prepare`.
+        notes: as for `framing_of`.
+        samples: the chosen data, where it was read already.
+    """
+    framing = framing_of(options, notes)
+    folder = cache_folder(options, margin, framing)
+    if not (folder / LABELS).is_file():
+        print(f"the prepared pictures are kept in {folder}; delete it when you need them no more", flush=True)
+    return prepare(read_chosen(options) if samples is None else samples, folder, margin=margin, framing=framing)
 
 
-def cache_folder(options: argparse.Namespace, margin: float) -> Path:
-    """The folder under `--cache` that belongs to the chosen data, cut out with this margin."""
+def cache_folder(options: argparse.Namespace, margin: float, framing: Framing = "detector") -> Path:
+    """The folder under `--cache` that belongs to the chosen data, cut out in this way."""
     parts = [options.data, *([options.split] if options.data == "fairface" else map(str, options.folds))]
     # Folders of different people may be called alike, and so may all pictures in them.
     place = options.path.resolve()
     parts += [place.stem, hashlib.sha256(str(place).encode()).hexdigest()[:8]]
     if options.limit:
         parts.append(f"first{options.limit}")
-    if margin != DEFAULT_MARGIN:
+    if framing == "whole":
+        parts.append("whole")
+    elif margin != DEFAULT_MARGIN:
         parts.append(f"margin{margin:g}")
     return Path(options.cache) / "-".join(parts)
 
@@ -292,14 +374,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the tool; raises AgelensError with one sentence where it cannot."""
     parser = argparse.ArgumentParser(prog="python -m models.prepare", description=__doc__)
     add_data_options(parser)
-    parser.add_argument("--cache", type=Path, required=True, help="folder for prepared pictures; not in the repository")
+    add_cache_option(parser)
     add_margin_option(parser)
     options = parser.parse_args(arguments)
-    prepared = prepare_chosen(options, margin=options.margin)
+    margin = margin_of(options)
+    prepared = prepare_chosen(options, margin=margin)
     lost = int((prepared.readable & ~prepared.found).sum())
     unread = int((~prepared.readable).sum())
     left_out = f"; {unread} cannot be read" if unread else ""
-    place = cache_folder(options, options.margin)
+    place = cache_folder(options, margin, prepared.framing)
     print(f"{len(prepared)} pictures in {place}; no face was found in {lost}{left_out}")
 
 

@@ -61,10 +61,15 @@ class Recipe(Protocol):
 class PaperRecipe:
     """Levi and Hassner 2015: SGD with momentum, steps in the rate, random crops and mirror images.
 
+    The numbers are those of the authors' solver files (`solver_test_fold_is_*.prototxt`, GilLevi/AgeGenderDeepLearning
+    on GitHub: base_lr 0.001, lr_policy step, gamma 0.1, stepsize 10000, max_iter 50000, momentum 0.9, weight_decay
+    0.0005). The paper's text tells of one step only; `step_once` follows it.
+
     Attributes:
         mean: what is taken away from the pixels: 256×256×3 (or 1×1×3) float32, BGR.
         base_rate: learning rate of weights; biases and the last layer have their published factors.
-        step_at: iteration after which the rate is a tenth.
+        step: number of iterations after which the rate falls to a tenth, again and again.
+        step_once: the rate falls at the first of these steps only.
         weight_decay: of weights.
         momentum: of SGD.
         batch_size: pictures a step.
@@ -72,7 +77,8 @@ class PaperRecipe:
 
     mean: NDArray[np.float32]
     base_rate: float = 1e-3
-    step_at: int = 10_000
+    step: int = 10_000
+    step_once: bool = False
     weight_decay: float = 5e-4
     momentum: float = 0.9
     batch_size: int = 50
@@ -89,8 +95,9 @@ class PaperRecipe:
         return torch.optim.SGD(groups, lr=self.base_rate, momentum=self.momentum)
 
     def rate(self, iteration: int, progress: float) -> float:  # noqa: ARG002 (the protocol's)
-        """1e-3, and 1e-4 from `step_at` on."""
-        return self.base_rate * (0.1 if iteration >= self.step_at else 1.0)
+        """1e-3, and a tenth of that from each step on."""
+        steps = iteration // self.step
+        return self.base_rate * 0.1 ** (min(steps, 1) if self.step_once else steps)
 
     def side(self, progress: float) -> int:  # noqa: ARG002 (the protocol's)
         """227 throughout."""

@@ -17,7 +17,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -28,8 +27,15 @@ from desktop_app.vision.crops import CROP_SIZE
 from models.catalogue import Catalogue
 from models.manifest import Labels
 from models.pixels import center
-from models.prepare import Prepared, add_data_options, add_margin_option, prepare_chosen
-from models.tool import ToolError, progress, refuse_existing, run_tool
+from models.prepare import (
+    Prepared,
+    add_cache_option,
+    add_data_options,
+    add_margin_option,
+    margin_of,
+    prepare_chosen,
+)
+from models.tool import ARRAY_ERRORS, ToolError, progress, refuse_existing, run_tool
 
 BATCH: Final = 64
 
@@ -110,7 +116,7 @@ def load_soft_labels(path: Path, prepared: Prepared, labels: Labels) -> SoftLabe
             names, classes = file["names"], {key: file[key] for key in _classes(labels)}
             answers = {head: np.asarray(file[head], np.float32) for head in ("age", "gender")}
             teachers = tuple(str(one) for one in file["teachers"])
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+    except ARRAY_ERRORS as error:
         raise ToolError(f"{path} holds no soft labels; make them with python -m models.soft_labels") from error
     if not np.array_equal(names, prepared.names):
         raise ToolError(f"{path} belongs to other pictures; make it again from the data set to train on")
@@ -134,7 +140,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--models", nargs="+", required=True, metavar="NAME", help="names or files of the teachers")
     add_data_options(parser)
     add_margin_option(parser)
-    parser.add_argument("--cache", type=Path, required=True, help="folder for prepared pictures; not in the repository")
+    add_cache_option(parser)
     parser.add_argument("--output", type=Path, required=True, help="the .npz to write")
     parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
     parser.add_argument("--provider", default="auto", help="execution provider, as in the app")
@@ -152,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, teacher in zip(options.models, teachers, strict=True):
         if teacher.labels != labels:
             raise ToolError(f"{name} has other age groups or genders than {options.models[0]}; leave one of them out")
-    prepared = prepare_chosen(options, margin=options.margin)
+    prepared = prepare_chosen(options, margin=margin_of(options))
     options.output.parent.mkdir(parents=True, exist_ok=True)
     save_soft_labels(ask(prepared, teachers), labels, prepared.names, options.output)
     print(f"{options.output}: answers of {', '.join(options.models)} to {len(prepared)} pictures")

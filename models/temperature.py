@@ -13,6 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from models.tool import require_modules
+
+if __name__ == "__main__":
+    require_modules("torch")
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -23,7 +28,7 @@ from models.batches import as_faces
 from models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from models.judging import answer
 from models.labels import gender_targets
-from models.prepare import add_data_options, prepare_chosen
+from models.prepare import add_cache_option, add_data_options, prepare_chosen
 from models.tool import ToolError, refuse_existing, run_tool
 
 
@@ -75,12 +80,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="the network")
     parser.add_argument("--output", type=Path, required=True, help="the checkpoint to write")
     parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
-    parser.add_argument("--cache", type=Path, required=True, help="folder for prepared pictures; not in the repository")
+    add_cache_option(parser)
     add_data_options(parser, split="val")
     options = parser.parse_args(arguments)
     refuse_existing(options.output, overwrite=options.overwrite)
     checkpoint = load_checkpoint(options.checkpoint)
-    prepared = prepare_chosen(options, margin=checkpoint.input.margin)
+    prepared = prepare_chosen(options, margin=checkpoint.input.margin, notes=checkpoint.notes)
     targets = {
         "age": prepared.ages(checkpoint.labels.ages),
         "gender": gender_targets(prepared.gender, checkpoint.labels.genders),

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import math
 import signal
 import sys
 import threading
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
+from zipfile import BadZipFile
 
 from tqdm import tqdm
 
 from desktop_app.errors import AgelensError
 
 Item = TypeVar("Item")
+
+ARRAY_ERRORS: Final = (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, BadZipFile, zlib.error)
+"""What NumPy raises where a `.npy` or `.npz` file is missing, damaged or something else."""
 
 
 class ToolError(AgelensError):
@@ -41,10 +47,30 @@ def run_tool(main: Callable[[Sequence[str] | None], None], arguments: Sequence[s
     except OSError as error:
         sys.stderr.write(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}\n")
         return 2
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"{missing_text(error.name or str(error))}\n")
+        return 2
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130
     return 0
+
+
+def require_modules(*names: str) -> None:
+    """End the process with one sentence where a module of the `train` extra is missing.
+
+    Called before a tool imports it, and only where the tool is the program that runs.
+    """
+    for name in names:
+        if importlib.util.find_spec(name) is None:
+            sys.stderr.write(f"{missing_text(name)}\n")
+            sys.exit(2)
+
+
+def missing_text(module: str) -> str:
+    """What to say where a module is not installed."""
+    what = "PyTorch" if module == "torch" else module
+    return f"Cannot run this tool: {what} is not installed. Install it with: uv sync --extra train"
 
 
 @contextlib.contextmanager

@@ -20,6 +20,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from models.tool import require_modules
+
+if __name__ == "__main__":
+    require_modules("torch", "onnx")
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -28,7 +33,7 @@ from torch import nn
 from models.batches import Faces, as_faces, mean_picture
 from models.catalogue import load_package
 from models.checkpoints import Checkpoint, load_checkpoint
-from models.judging import judge
+from models.judging import judge, judge_ten_views
 from models.labels import ADIENCE_AGES, FAIRFACE_AGES, GENDERS, parse_age_buckets
 from models.manifest import AgeLabel, InputSpec, Labels
 from models.networks import INPUT_SIZE, NetworkSpec, build_network
@@ -47,11 +52,20 @@ PAPER_ITERATIONS: Final = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What to learn from and what to judge on; `prepared` has the pictures to learn from."""
+    """What to learn from and what to judge on.
+
+    Attributes:
+        train: the labelled faces to learn from.
+        validation: the labelled faces to judge on.
+        prepared: has the pictures to learn from.
+        rows: all readable pictures of `prepared` that are not held out, whatever they are labelled with: the mean image
+            is over these, so that an age and a gender network of the same folds share it.
+    """
 
     train: Faces
     validation: Faces
     prepared: Prepared
+    rows: NDArray[np.int64]
 
 
 def age_groups(options: argparse.Namespace) -> tuple[AgeLabel, ...]:
@@ -86,13 +100,16 @@ def load_split(options: argparse.Namespace, ages: tuple[AgeLabel, ...], heads: S
             as_faces(prepared, targets, np.arange(len(prepared))),
             as_faces(held_out, _targets(held_out, ages, heads), np.arange(len(held_out))),
             prepared,
+            np.flatnonzero(prepared.readable),
         )
     train, validation = split_rows(prepared, test_fold=options.test_fold, seed=options.seed)
-    return Split(as_faces(prepared, targets, train), as_faces(prepared, targets, validation), prepared)
+    rows = train[prepared.readable[train]]
+    return Split(as_faces(prepared, targets, train), as_faces(prepared, targets, validation), prepared, rows)
 
 
-def make_start(options: argparse.Namespace, ages: tuple[AgeLabel, ...], train: Faces) -> tuple[Checkpoint, Recipe]:
+def make_start(options: argparse.Namespace, ages: tuple[AgeLabel, ...], split: Split) -> tuple[Checkpoint, Recipe]:
     """An untrained network and the recipe for it."""
+    train = split.train
     torch.manual_seed(options.seed)
     spec = NetworkSpec(
         architecture=options.architecture or ("levi-hassner" if options.recipe == "paper" else "compact"),
@@ -105,17 +122,22 @@ def make_start(options: argparse.Namespace, ages: tuple[AgeLabel, ...], train: F
     )
     if spec.architecture == "compact" and len(spec.heads) < 2:
         raise ToolError("the compact network answers both questions; use --task both")
-    notes = {"data": f"{options.data}: {len(train)} pictures"}
+    notes = {"data": f"{options.data}: {len(train)} pictures", "framing": split.prepared.framing}
     labels, state = Labels(ages, GENDERS), build_network(spec).state_dict()
     if options.recipe == "paper":
-        mean = mean_picture(train.pictures, train.rows, per_channel=options.mean == "channel")
+        mean = mean_picture(train.pictures, split.rows, per_channel=options.mean == "channel")
         values = mean.ravel().tolist()
         spec_in = InputSpec(
             mean=(values[0], values[1], values[2]) if len(values) == 3 else 0.0, scale=1.0, margin=options.margin
         )
         image = mean if len(values) > 3 else None
         start = Checkpoint(spec=spec, labels=labels, input=spec_in, state=state, mean_image=image, notes=notes)
-        return start, PaperRecipe(mean=mean, base_rate=options.rate or 1e-3, step_at=options.step_at)
+        return start, PaperRecipe(
+            mean=mean,
+            base_rate=options.rate or 1e-3,
+            step=options.step_at or options.step_every,
+            step_once=options.step_at is not None,
+        )
     start = Checkpoint(spec=spec, labels=labels, input=InputSpec(margin=options.margin), state=state, notes=notes)
     counts = (
         np.bincount(train.targets["age"][train.rows].clip(min=-1) + 1, minlength=len(ages) + 1)[1:]
@@ -137,17 +159,17 @@ def train(options: argparse.Namespace, output: Path) -> dict[str, float]:
     """Train one network as the options say; one fold of five that was finished before is only judged.
 
     Returns:
-        Its accuracies on the pictures that were held out.
+        Its accuracies on the pictures that were held out; of one fold of five also those over ten views.
     """
     budget, ages = _budget(options), age_groups(options)
     heads = ("age", "gender") if options.task == "both" else (options.task,)
     split = load_split(options, ages, heads)
-    start, recipe = make_start(options, ages, split.train)
+    start, recipe = make_start(options, ages, split)
     if options.cross_validate and output.is_file():
         earlier = load_checkpoint(output)
         same = (earlier.spec, earlier.labels, earlier.input) == (start.spec, start.labels, start.input)
         if same and earlier.training.get("finished"):
-            return judge(earlier.network(), earlier, split.validation)
+            return _judge_fold(earlier, split.validation)
     if options.init:
         start = replace(start, state=_initial_state(options.init, start.spec, split.train))
     teacher = load_checkpoint(options.teacher) if options.teacher else None
@@ -185,7 +207,14 @@ def train(options: argparse.Namespace, output: Path) -> dict[str, float]:
         print(line, *(f"{name} {value:.4f}" for name, value in scores.items()), flush=True)
 
     finished = trainer.run(report)
+    if options.cross_validate:
+        return _judge_fold(finished, split.validation)
     return judge(finished.network(), finished, split.validation)
+
+
+def _judge_fold(finished: Checkpoint, held_out: Faces) -> dict[str, float]:
+    network = finished.network()
+    return {**judge(network, finished, held_out), **judge_ten_views(network, finished, held_out)}
 
 
 def _initial_state(path: Path, spec: NetworkSpec, faces: Faces) -> Any:
@@ -225,9 +254,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         path = options.output.with_stem(f"{options.output.stem}-fold{fold}")
         rows.append(train(options, path))
         print(f"fold {fold}", *(f"{name} {value:.4f}" for name, value in rows[-1].items()))
-    for name in rows[0]:
-        values = [row[name] for row in rows]
-        print(f"{name} {np.mean(values):.4f} ± {np.std(values):.4f} over five folds")
+    for name in dict.fromkeys(name for row in rows for name in row):
+        # A fold without a label of a kind has no score of that kind.
+        values = [row[name] for row in rows if name in row]
+        spread = f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else ""
+        print(f"{name} {np.mean(values):.4f}{spread} over {'five' if len(values) == 5 else len(values)} folds")
 
 
 if __name__ == "__main__":

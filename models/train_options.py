@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from models.prepare import add_data_options, add_margin_option
+from models.prepare import add_cache_option, add_data_options, add_margin_option, margin_of
 from models.tool import ToolError, not_negative, positive, positive_real
 from models.trainer import DEFAULT_WORKERS
 
-PAPER_OPTIONS: Final = ("mean", "step_at")
+PAPER_OPTIONS: Final = ("mean", "step_every", "step_at")
 COMPACT_OPTIONS: Final = ("sides", "augment", "gender_weight", "mixup")
 """Options that only one recipe knows."""
 
@@ -46,6 +46,7 @@ def parse_options(arguments: Sequence[str] | None, description: str) -> argparse
             raise ToolError(f"--{name.replace('_', '-')} is not for --recipe {options.recipe}; leave it out")
     if options.data != "adience" and (options.cross_validate or options.test_fold is not None):
         raise ToolError("only Adience has folds; leave out --cross-validate and --test-fold")
+    options.margin = margin_of(options)
     return options
 
 
@@ -77,7 +78,7 @@ def _build_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--cross-validate", action="store_true", help="Adience: train five times, each fold held out once"
     )
-    parser.add_argument("--cache", type=Path, required=True, help="folder for prepared pictures; not in the repository")
+    add_cache_option(parser)
     parser.add_argument("--output", type=Path, required=True, help="the checkpoint to write, and to go on from")
     parser.add_argument("--iterations", type=positive, help="steps (paper: 50,000)")
     parser.add_argument("--minutes", type=positive_real, help="time to train for, instead of steps")
@@ -103,7 +104,20 @@ def _build_parser(description: str) -> argparse.ArgumentParser:
     paper = parser.add_argument_group("recipe paper")
     paper.add_argument("--norm", choices=("lrn", "batch"), default="lrn", help="normalisation after the first pools")
     paper.add_argument("--mean", choices=("image", "channel"), default="image", help="what is taken from the pixels")
-    paper.add_argument("--step-at", type=positive, default=10_000, help="step after which the rate is a tenth")
+    steps = paper.add_mutually_exclusive_group()
+    steps.add_argument(
+        "--step-every",
+        type=positive,
+        default=10_000,
+        metavar="N",
+        help="the rate falls to a tenth every N steps, as in the authors' solver files (default: %(default)s)",
+    )
+    steps.add_argument(
+        "--step-at",
+        type=positive,
+        metavar="N",
+        help="the rate falls to a tenth once, at step N, as the paper's text says",
+    )
     compact = parser.add_argument_group("recipe compact")
     compact.add_argument("--sides", type=_parse_sides, help="e.g. 0:128,0.35:160,0.8:227")
     compact.add_argument("--augment", type=_share, default=0.5, help="how often views are damaged, 0 to 1")

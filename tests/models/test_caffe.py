@@ -37,7 +37,7 @@ from tests.models.caffe_files import (
 
 REAL_MEAN = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "caffe" / "mean.binaryproto"
 SHAPE = (3, 35, 35)
-ADIENCE_AGES = ["0-2", "4-6", "8-13", "15-20", "25-32", "38-43", "48-53", "60+"]
+ADIENCE_AGES = ["0-2", "4-6", "8-12", "15-20", "25-32", "38-43", "48-53", "60-100"]
 T = TypeVar("T")
 fuzz = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -98,6 +98,43 @@ def test_adience_is_read_as_its_authors_do(tmp_path: Path) -> None:
     assert {one.fold for one in read_data("adience", tmp_path, folds=(1, 4))} == {1, 4}
 
 
+def adience_row(user: str = "u@1", image: str = "a.jpg", face: str = "7", age: str = "None", gender: str = "f") -> str:
+    return "\t".join([user, image, face, age, gender, *"0099001"])
+
+
+def write_rows(folder: Path, *rows: str) -> None:
+    write_adience(folder)
+    table = folder / "fold_2_data.txt"
+    table.write_text("\n".join([table.read_text().splitlines()[0], *rows]) + "\n")
+
+
+def test_odd_ages_and_genders_of_adience_are_what_its_authors_make_of_them(tmp_path: Path) -> None:
+    odd = ["None", "35", "(38, 42)", "(38, 48)", "(8, 23)", "(27, 32)", "55", "13", "", "old"]
+    slips = ["(25, 23)", "(25 23)"]
+    write_rows(tmp_path, *(adience_row(age=age) for age in [*odd, *slips]), adience_row(age="(4, 6)", gender="x"))
+    samples = read_data("adience", tmp_path, folds=[2])
+    assert [one.age for one in samples] == [None] * len(odd) + [Years(25, 32)] * 2 + [Years(4, 6)]
+    assert [one.gender for one in samples] == [1] * 12 + [-1]
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        (adience_row(user=""), "row 3: '' cannot be the user_id"),
+        (adience_row(user="../.."), "cannot be the user_id"),
+        (adience_row(user="/etc"), "cannot be the user_id"),
+        (adience_row(image=""), "'' cannot be the original_image"),
+        (adience_row(face="\0"), "cannot be the face_id"),
+        ("u@1\ta.jpg", "too few cells"),
+    ],
+)
+def test_a_row_of_adience_that_names_no_picture_is_refused(tmp_path: Path, row: str, says: str) -> None:
+    write_rows(tmp_path, adience_row(), row)
+    with pytest.raises(DataError, match=says) as caught:
+        read_data("adience", tmp_path)
+    assert "fold_2_data.txt" in str(caught.value)
+
+
 def test_utkface_labels_are_in_the_names(tmp_path: Path) -> None:
     for name in ("34_1_2_20170109.jpg", "8_0_0_20170109.jpg", "61_1_20170109.jpg", "notes.txt"):
         (tmp_path / name).write_bytes(png(GREY))

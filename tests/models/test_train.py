@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import json
 import math
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,15 @@ torch = pytest.importorskip("torch")
 
 from models.augment import random_crop, random_webcam_view  # noqa: E402
 from models.batches import Faces, Normaliser, Views, mean_picture  # noqa: E402
+from models.catalogue import load_package  # noqa: E402
 from models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
+from models.evaluate import main as evaluate_main  # noqa: E402
 from models.judging import judge  # noqa: E402
 from models.labels import FAIRFACE_AGES, GENDERS, parse_age_buckets  # noqa: E402
 from models.manifest import InputSpec, Labels  # noqa: E402
 from models.networks import LeviHassnerNet, NetworkSpec, build_network  # noqa: E402
 from models.prepare import load_prepared  # noqa: E402
+from models.prepare import main as prepare_main  # noqa: E402
 from models.recipes import (  # noqa: E402
     CompactRecipe,
     PaperRecipe,
@@ -182,10 +186,12 @@ def test_an_untold_answer_can_be_learnt_from_a_teacher(tmp_path: Path) -> None:
     assert drift(teacher=teacher, teacher_weights={"gender": 5.0}) < drift()
 
 
-def test_the_papers_rate_falls_once_and_keeps_the_factors() -> None:
+def test_the_papers_rate_falls_as_in_the_solver_files_and_keeps_the_factors() -> None:
     recipe = PaperRecipe(mean=np.zeros((1, 1, 3), np.float32))
-    assert [recipe.rate(step, 0.0) for step in (0, 9_999)] == [1e-3, 1e-3]
-    assert [recipe.rate(step, 0.0) for step in (10_000, 49_999)] == pytest.approx([1e-4, 1e-4])
+    steps = (0, 9_999, 10_000, 19_999, 20_000, 49_999)
+    assert [recipe.rate(step, 0.0) for step in steps] == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-7])
+    once = replace(recipe, step=7_000, step_once=True)
+    assert [once.rate(step, 0.0) for step in (6_999, 7_000, 49_999)] == pytest.approx([1e-3, 1e-4, 1e-4])
     optimiser = recipe.make_optimiser(LeviHassnerNet(8))
     assert isinstance(optimiser, torch.optim.SGD)
     assert {group["momentum"] for group in optimiser.param_groups} == {0.9}
@@ -380,15 +386,16 @@ def test_the_tool_trains_the_papers_network(tmp_path: Path) -> None:
     assert finished.mean_image.shape == (256, 256, 3)
 
 
-def write_adience(folder: Path) -> None:
-    """Two labelled pictures a fold."""
+def write_adience(folder: Path, labels: Sequence[tuple[str, str]] = (("(0, 2)", "m"), ("(60, 100)", "f"))) -> None:
+    """A grey picture for each label in each fold, no two alike."""
     header = "user_id\toriginal_image\tface_id\tage\tgender\tx\ty\tdx\tdy\ttilt_ang\tfiducial_yaw_angle\tfiducial_score"
     for fold in range(5):
         place = folder / "aligned" / f"{fold}@N00"
         place.mkdir(parents=True)
         rows = [header]
-        for face, (age, gender) in enumerate((("(0, 2)", "m"), ("(60, 100)", "f"))):
-            cv2.imwrite(str(place / f"landmark_aligned_face.{face}.a.jpg"), np.full((64, 64, 3), 40 * fold, np.uint8))
+        for face, (age, gender) in enumerate(labels):
+            grey: NDArray[np.uint8] = np.full((64, 64, 3), 40 * fold + 5 * face, np.uint8)
+            cv2.imwrite(str(place / f"landmark_aligned_face.{face}.a.jpg"), grey)
             rows.append("\t".join([place.name, "a.jpg", str(face), age, gender, *"0123456"]))
         (folder / f"fold_{fold}_data.txt").write_text("\n".join(rows) + "\n")
 
@@ -404,7 +411,12 @@ def test_five_folds_are_each_held_out_once_and_trained_once(tmp_path: Path, caps
     assert [line for line in printed if line.startswith("fold ")] == [
         line for fold in range(5) for line in printed if line.startswith(f"fold {fold} age_exact")
     ]
-    assert "over five folds" in printed[-1]
+    summary = [line.split() for line in printed if "over five folds" in line]
+    names = ["age_exact", "age_within_one", "gender"]
+    assert [line[0] for line in summary] == [*names, *(f"{name}_oversampled" for name in names)]
+    for name, mean, _, deviation, *_ in summary:
+        scores = [float(line.split(f" {name} ")[1].split()[0]) for line in printed if line.startswith("fold ")]
+        assert (float(mean), float(deviation)) == pytest.approx((np.mean(scores), np.std(scores, ddof=1)), abs=1e-3)
     made = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("out-fold*.pt")}
     assert sorted(made) == [f"out-fold{fold}.pt" for fold in range(5)]
     # Stopped in the fourth fold and started again, only what is missing is trained.
@@ -412,7 +424,55 @@ def test_five_folds_are_each_held_out_once_and_trained_once(tmp_path: Path, caps
     assert run_tool(main, arguments) == 0
     again = {path.name for path in tmp_path.glob("out-fold*.pt") if made[path.name] != path.stat().st_mtime_ns}
     assert again == {"out-fold3.pt"}
-    assert capsys.readouterr().out.splitlines()[-3:] == printed[-3:]
+    assert capsys.readouterr().out.splitlines()[-6:] == printed[-6:]
+
+
+def test_an_age_and_a_gender_network_of_adience_become_one_model(tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    from models.export import main as export
+
+    labels = [("(0, 2)", "m"), ("(60, 100)", "f"), ("35", "m"), ("(25, 23)", "u")]
+    write_adience(tmp_path / "data", labels)
+    (tmp_path / "data" / "aligned" / "3@N00" / "landmark_aligned_face.1.a.jpg").write_bytes(b"no picture")
+    for task in ("age", "gender"):
+        arguments = ["--recipe", "paper", "--task", task, "--data", "adience", "--path", str(tmp_path / "data")]
+        arguments += ["--cache", str(tmp_path / "cache"), "--output", str(tmp_path / f"{task}.pt"), "--workers", "0"]
+        assert run_tool(main, [*arguments, "--test-fold", "0", "--iterations", "1", "--device", "cpu"]) == 0
+    checkpoints = [str(tmp_path / f"{task}.pt") for task in ("age", "gender")]
+    assert run_tool(export, ["--checkpoint", *checkpoints, "--name", "pair", "--folder", str(tmp_path)]) == 0
+    package = load_package(tmp_path / "pair.toml")
+    assert [one.name for one in package.labels.ages][2::5] == ["8-12", "60-100"]
+    assert package.input.margin == 1.5
+    assert package.manifest.about["framing"] == "whole"
+    # Whatever a picture is labelled with, it counts in the mean: all of the folds 1 to 4 but the one that is none.
+    shades = [40 * fold + 5 * face for fold in range(1, 5) for face in range(4) if (fold, face) != (3, 1)]
+    np.testing.assert_allclose(package.mean(), np.mean(shades), atol=1)
+    evaluate = ["--data", "adience", "--path", str(tmp_path / "data"), "--model", str(package.path), "--folds", "3"]
+    assert run_tool(evaluate_main, [*evaluate, "--json", str(tmp_path / "scores.json")]) == 0
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    # Grey squares are no faces; they are judged whole, as they were learnt.
+    assert (scores["images"], scores["not_found"], scores["not_read"], scores["framing"]) == (3, 0, 1, "whole")
+
+
+def test_adience_is_learnt_from_whole_pictures_or_from_the_apps_crops(tmp_path: Path) -> None:
+    write_adience(tmp_path / "data")
+    noise = np.random.default_rng(0).integers(0, 256, (816, 816, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "data/aligned/0@N00/landmark_aligned_face.0.a.jpg"), noise)
+    arguments = ["--data", "adience", "--path", str(tmp_path / "data"), "--cache", str(tmp_path / "cache")]
+    assert run_tool(prepare_main, arguments) == 0
+    (folder,) = (tmp_path / "cache").iterdir()
+    whole = load_prepared(folder)
+    assert (whole.framing, whole.margin, bool(whole.found.all())) == ("whole", 1.5, True)
+    read = cv2.imread(str(tmp_path / "data/aligned/0@N00/landmark_aligned_face.0.a.jpg"))
+    assert read is not None
+    assert (whole.pictures[0] == cv2.resize(read, (256, 256))).all()
+    # About how much they show can be said anew; they are not cut again.
+    assert run_tool(prepare_main, [*arguments, "--margin", "1.4"]) == 0
+    assert load_prepared(folder).margin == 1.4
+    assert run_tool(prepare_main, [*arguments, "--framing", "detector"]) == 0
+    (other,) = set((tmp_path / "cache").iterdir()) - {folder}
+    cut = load_prepared(other)
+    assert (cut.framing, cut.margin, bool(cut.found.any())) == ("detector", 1.15, False)
 
 
 @pytest.mark.parametrize(
@@ -422,6 +482,7 @@ def test_five_folds_are_each_held_out_once_and_trained_once(tmp_path: Path, caps
         (["--cross-validate"], "only Adience has folds"),
         (["--device", "quick"], "no device"),
         (["--step-at", "7"], "--step-at is not for --recipe compact"),
+        (["--step-every", "7"], "--step-every is not for --recipe compact"),
         (["--recipe", "paper", "--mixup", "0.4"], "--mixup is not for --recipe paper"),
         (["--data", "fairface", "--split", "val"], "leave out --split"),
         (["--output", "."], "is a folder"),

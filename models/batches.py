@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from models.catalogue import fit_mean
 from models.checkpoints import Checkpoint
 from models.networks import INPUT_SIZE
-from models.pixels import center, fit_mean
+from models.pixels import center
 from models.prepare import Prepared
 from models.recipes import Recipe
 from models.tool import progress
@@ -108,7 +109,7 @@ class Normaliser(nn.Module):
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__()
         spec, image = checkpoint.input, checkpoint.mean_image
-        mean = fit_mean(image, INPUT_SIZE) if image is not None else np.asarray(spec.mean, np.float32)
+        mean = fit_mean(image, INPUT_SIZE, spec.mean_fit) if image is not None else np.asarray(spec.mean, np.float32)
         self._scale, self._swap = spec.scale, spec.colour == "RGB"
         self.register_buffer("mean", torch.from_numpy(np.array(mean, np.float32, ndmin=1)))
 

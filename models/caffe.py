@@ -88,6 +88,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--gender-prototxt", type=Path, help="the gender network's deploy.prototxt")
     add("--gender-weights", type=Path, help="the gender network's .caffemodel")
     add("--mean", required=True, help="mean .binaryproto, or B,G,R, or one number (0: none)")
+    add(
+        "--mean-fit",
+        choices=("crop", "resize"),
+        default="crop",
+        help="a mean image larger than the input: its middle, as Caffe itself trains and tests (default), or the whole "
+        "shrunk, as pycaffe's Classifier did in 2014 and as the demo is repaired today; the answers differ",
+    )
     add("--labels", default="adience-age", help="adience-age, or age groups such as 0-2,3-9,10-19,20+")
     add("--gender-labels", default="adience-gender", help="adience-gender, or such as Male,Female")
     add("--name", required=True, help="the model's name in the app: a-z, 0-9, '.' and '-'")
@@ -118,6 +125,7 @@ def _request(arguments: argparse.Namespace) -> ImportRequest:
         title=arguments.title,
         colour=arguments.colour,
         scale=arguments.scale,
+        mean_fit=arguments.mean_fit,
         margin=arguments.margin,
         licence=arguments.licence,
     )

@@ -21,6 +21,7 @@ from models.manifest import (
     Labels,
     Manifest,
     Mean,
+    MeanFit,
     ModelError,
     OutputSpec,
     check_model_name,
@@ -58,6 +59,7 @@ class ImportRequest:
         title: the name that people see.
         colour: the order of the channels that the networks were trained with.
         scale: the factor after the mean is taken away.
+        mean_fit: what becomes of a mean image that is larger than the input; see `InputSpec`.
         margin: side of the crop over the side of the detector's box.
         licence: under which terms the weights may be used.
     """
@@ -70,6 +72,7 @@ class ImportRequest:
     title: str = ""
     colour: Colour = "BGR"
     scale: float = 1.0
+    mean_fit: MeanFit = "crop"
     margin: float = DEFAULT_MARGIN
     licence: str = "not stated"
 
@@ -170,6 +173,7 @@ def _write_package(request: ImportRequest, networks: dict[str, OnnxNetwork], siz
             colour=request.colour,
             mean=_write_mean(request, folder),
             scale=request.scale,
+            mean_fit=request.mean_fit,
             margin=request.margin,
         ),
         age=outputs["age"],

@@ -20,6 +20,7 @@ from models.manifest import (
     InputSpec,
     Labels,
     Manifest,
+    MeanFit,
     ModelError,
     OutputSpec,
     read_manifest,
@@ -36,6 +37,7 @@ __all__ = [
     "ModelError",
     "ModelPackage",
     "OutputSpec",
+    "fit_mean",
     "load_package",
     "refuse_shipped_name",
     "user_models_folder",
@@ -97,8 +99,7 @@ class ModelPackage:
 
         Returns:
             float32 that broadcasts over size×size×3, channels in the order of `input.colour`: a scalar, three values,
-            or a whole image. An image of another size is cropped to its centre where it is larger (as Caffe's demo
-            does), and resized otherwise.
+            or a whole image, fitted to the input as `fit_mean` does.
 
         Raises:
             ModelError: the mean image cannot be read.
@@ -106,7 +107,7 @@ class ModelPackage:
         mean = self.input.mean
         if not isinstance(mean, str):
             return np.asarray(mean, np.float32)
-        return _fit_mean(_read_mean(self.path.parent / mean), self.input.size)
+        return fit_mean(_read_mean(self.path.parent / mean), self.input.size, self.input.mean_fit)
 
 
 def load_package(path: Path) -> ModelPackage:
@@ -264,9 +265,19 @@ def _read_mean(path: Path) -> NDArray[np.float32]:
     return values
 
 
-def _fit_mean(mean: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+def fit_mean(mean: NDArray[np.float32], size: int, how: MeanFit = "crop") -> NDArray[np.float32]:
+    """A mean image as large as the input.
+
+    Args:
+        mean: H×W×3 float32.
+        size: side of the input.
+        how: `crop`: its middle where it is larger, the whole resized where it is smaller; `resize`: always the whole.
+
+    Returns:
+        size×size×3 float32.
+    """
     height, width = mean.shape[:2]
-    if height >= size and width >= size:
+    if how == "crop" and height >= size and width >= size:
         top, left = (height - size) // 2, (width - size) // 2
         return np.ascontiguousarray(mean[top : top + size, left : left + size])
     resized = cv2.resize(mean, (size, size), interpolation=cv2.INTER_LINEAR)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from desktop_app.errors import AgelensError
 from models.labels import ages_from_rows, ages_to_rows
-from models.manifest import Colour, InputSpec, Labels
+from models.manifest import Colour, InputSpec, Labels, MeanFit
 from models.networks import NetworkError, NetworkSpec, State, build_network, load_state
 
 
@@ -70,6 +70,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
             "mean": list(mean) if isinstance(mean, tuple) else mean,
             "scale": checkpoint.input.scale,
             "margin": checkpoint.input.margin,
+            "mean_fit": checkpoint.input.mean_fit,
         },
         "mean_image": None if checkpoint.mean_image is None else torch.from_numpy(checkpoint.mean_image),
         "state": dict(checkpoint.state),
@@ -152,6 +153,8 @@ def _check(checkpoint: Checkpoint) -> None:
         raise ValueError("its mean, scale or margin is no number")
     if not checkpoint.input.scale or checkpoint.input.colour not in get_args(Colour):
         raise ValueError("its scale or colour makes no sense")
+    if checkpoint.input.mean_fit not in get_args(MeanFit):
+        raise ValueError("its mean is fitted in no known way")
     if mean is not None and (mean.ndim != 3 or mean.shape[2] != 3 or 0 in mean.strides or 0 in mean.shape):
         raise ValueError("its mean image is not a picture of three channels")
     with torch.device("meta"):

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, cast, get_args
 
 from desktop_app.errors import AgelensError
 
@@ -17,6 +17,7 @@ Colour = Literal["BGR", "RGB"]
 Architecture = Literal["two-head", "two-network"]
 Activation = Literal["softmax", "none"]
 Mean = float | tuple[float, float, float] | str
+MeanFit = Literal["crop", "resize"]
 
 MAX_INPUT_SIZE: Final = 1024
 MAX_LABELS: Final = 200
@@ -69,6 +70,9 @@ class InputSpec:
             manifest that holds an H×W×3 float32 image.
         scale: the factor after the mean is taken away.
         margin: side of the crop over the side of the detector's box.
+        mean_fit: what becomes of a mean image that is larger than the input. `crop` takes its middle, as Caffe's own
+            training and testing do; `resize` shrinks the whole, as pycaffe did in 2014 and as the authors' demo is
+            repaired since ("Mean shape incompatible with input shape"). The two give different answers.
     """
 
     size: int = 227
@@ -76,6 +80,7 @@ class InputSpec:
     mean: Mean = 127.5
     scale: float = 1 / 64
     margin: float = 1.15
+    mean_fit: MeanFit = "crop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +208,10 @@ class _Reader:
         if scale == 0 or not 0.5 <= margin <= 4:
             raise self._wrong("the input's scale must not be 0 and its margin must lie between 0.5 and 4")
         colour = cast("Colour", self._choice(table, "colour", ("BGR", "RGB")))
-        return InputSpec(size=size, colour=colour, mean=self._mean(table), scale=scale, margin=margin)
+        mean_fit = cast("MeanFit", self._choice({"mean_fit": "crop", **table}, "mean_fit", get_args(MeanFit)))
+        return InputSpec(
+            size=size, colour=colour, mean=self._mean(table), scale=scale, margin=margin, mean_fit=mean_fit
+        )
 
     def _mean(self, table: dict[str, Any]) -> Mean:
         mean = table.get("mean")

@@ -29,6 +29,7 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
             "mean": mean,
             "scale": manifest.input.scale,
             "margin": manifest.input.margin,
+            **({"mean_fit": manifest.input.mean_fit} if manifest.input.mean_fit != "crop" else {}),
         },
         "outputs": {
             "activation": manifest.activation,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.catalogue import fit_mean
 from models.manifest import InputSpec
 
 
@@ -17,7 +17,7 @@ def to_pixels(
     Args:
         pictures: N×S×S×3 uint8, BGR, S ≥ `spec.size`.
         spec: size, colour order, mean and scale.
-        mean_image: H×W×3 float32 in the network's colour order, instead of `spec.mean`; its centre is used.
+        mean_image: H×W×3 float32 in the network's colour order, instead of `spec.mean`; fitted as `spec.mean_fit` says.
 
     Returns:
         N×3×size×size float32.
@@ -25,7 +25,9 @@ def to_pixels(
     views = center(pictures, spec.size)
     if spec.colour == "RGB":
         views = views[..., ::-1]
-    mean = fit_mean(mean_image, spec.size) if mean_image is not None else np.asarray(spec.mean, np.float32)
+    mean = (
+        fit_mean(mean_image, spec.size, spec.mean_fit) if mean_image is not None else np.asarray(spec.mean, np.float32)
+    )
     return np.ascontiguousarray(((views - mean) * np.float32(spec.scale)).transpose(0, 3, 1, 2), np.float32)
 
 
@@ -33,12 +35,3 @@ def center(pictures: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """The middle size×size part of N×S×S×3 pictures."""
     start = (pictures.shape[1] - size) // 2
     return pictures[:, start : start + size, start : start + size]
-
-
-def fit_mean(mean: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """The middle of a mean image, or the whole resized where it is smaller than the input."""
-    height, width = mean.shape[:2]
-    if height < size or width < size:
-        return np.asarray(cv2.resize(mean, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
-    top, left = (height - size) // 2, (width - size) // 2
-    return mean[top : top + size, left : left + size]

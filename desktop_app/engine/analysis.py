@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from desktop_app.engine.flow import Composed, CropBatch
 from desktop_app.engine.statistics import Statistics
 from desktop_app.media.frame import Frame
-from desktop_app.vision.classifier import Prediction
+from desktop_app.vision.classifier import Classifier, Prediction
 from desktop_app.vision.crops import crop_face, roll
 from desktop_app.vision.detector import Detection
 from desktop_app.vision.geometry import Box, Landmarks, Point
@@ -39,10 +39,22 @@ MAX_BATCH: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class CropSpec:
-    """How the classifier in use wants its crops: side in pixels, and side over the side of the detector's box."""
+    """How the classifier in use wants its crops.
+
+    Attributes:
+        size: side in pixels.
+        margin: side over the side of the detector's box.
+        both_sides: the classifier itself averages each crop and its mirror image, as over-sampling does.
+    """
 
     size: int
     margin: float
+    both_sides: bool = False
+
+    @staticmethod
+    def of(classifier: Classifier) -> CropSpec:
+        """What a classifier wants."""
+        return CropSpec(classifier.crop_size, classifier.margin, both_sides=classifier.oversample)
 
 
 @dataclass(slots=True)
@@ -89,7 +101,8 @@ class CropChooser:
             labelled: ids of the faces that have an answer: the crops of the others may have been dropped.
             generation: passed on in the batch.
             standing: no frame follows soon, as in a still or a paused picture: all faces that have no answer and that
-                this frame was not asked about are due, however many, each from both sides.
+                this frame was not asked about are due, however many, each from both sides (once where the classifier
+                itself looks from both).
 
         Returns:
             The batch, most urgent face first, or None where nothing is due.
@@ -126,7 +139,7 @@ class CropChooser:
             captured_at=frame.captured_at,
             generation=generation,
         )
-        return _both_sides(batch) if standing else batch
+        return _both_sides(batch) if standing and not spec.both_sides else batch
 
     def reset(self) -> None:
         """Forget all faces, at a cut or for a new model."""

@@ -133,7 +133,7 @@ class InferenceWorker(Worker):
         self.model = ModelInUse(
             package,
             classifier.provider,
-            CropSpec(classifier.crop_size, classifier.margin),
+            CropSpec.of(classifier),
             notice or classifier.notice,
         )
         self._on_model()

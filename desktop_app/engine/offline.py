@@ -61,7 +61,7 @@ class OfflineAnalysis:
         self._classifier, self._finder = classifier, finder
         self._style, self._mirror = style or OverlayStyle(), mirror
         self._statistics = statistics or Statistics()
-        self._spec = CropSpec(classifier.crop_size, classifier.margin)
+        self._spec = CropSpec.of(classifier)
         self._locator = FaceLocator(self._statistics)
         self._chooser = CropChooser(max_batch=MANY)
         self._smoother = Smoother(classifier.labels)

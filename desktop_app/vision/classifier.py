@@ -185,7 +185,12 @@ class Classifier:
 
 
 def classify_both_sides(classifier: Classifier, crops: NDArray[np.uint8]) -> list[Prediction]:
-    """The means of the answers to crops and to their mirror images; crops as for `Classifier.classify`."""
+    """The means of the answers to crops and to their mirror images; crops as for `Classifier.classify`.
+
+    The ten views of a classifier that over-samples hold both sides already.
+    """
+    if classifier.oversample:
+        return classifier.classify(crops)
     half = np.float32(0.5)
     pairs = zip(classifier.classify(crops), classifier.classify(crops[:, :, ::-1]), strict=True)
     return [Prediction((one.age + other.age) * half, (one.gender + other.gender) * half) for one, other in pairs]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -95,6 +97,10 @@ def test_in_a_picture_that_stands_still_all_faces_are_asked_about_from_both_side
     assert standing.mirrored == (False,) * 3 + (True,) * 3
     np.testing.assert_array_equal(standing.crops[:3], standing.crops[3:, :, ::-1])
     assert chooser.choose(frame, tracks, SPEC, standing=True) is None
+    # Ten views hold the mirror images already.
+    once = chooser.choose(make_frame(0.02), tracks, replace(SPEC, both_sides=True), standing=True)
+    assert once is not None
+    assert sorted(once.track_ids) == [1, 2, 3, 4, 5]
     # No answer came to what an earlier frame was asked about.
     later = chooser.choose(make_frame(0.03), tracks, SPEC, labelled={1, 3, 5}, standing=True)
     assert later is not None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -418,6 +419,16 @@ def test_an_imported_model_runs_in_the_app(
         pixels = (crop.astype(np.float64) - mean).transpose(2, 0, 1)
         for found, layers in ((prediction.age, small_layers(8, 1)), (prediction.gender, small_layers(2, 2))):
             np.testing.assert_allclose(found, run_network(layers, pixels)["prob"], atol=1e-5)
+
+
+def test_a_mean_image_is_cropped_or_resized(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    arguments, manifest = command(tmp_path), tmp_path / "models" / "levi-hassner-2015.toml"
+    mean = read_mean(tmp_path / "mean.binaryproto")
+    assert run(arguments) == 0
+    np.testing.assert_array_equal(load_package(manifest).mean(), mean[3:38, 4:39])
+    assert run([*arguments, "--overwrite", "--mean-fit", "resize"]) == 0
+    np.testing.assert_array_equal(load_package(manifest).mean(), cv2.resize(mean, (35, 35)))
 
 
 def test_a_mean_of_each_channel_goes_into_the_manifest(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -46,6 +47,7 @@ def test_a_missing_network_is_named(make_model: MakeModel) -> None:
         ('name = "tiny"', "", "'name' is missing"),
         ('name = "tiny"', 'name = "../x"', "may hold only"),
         ("scale = 0.02", "scale = 0", "scale must not be 0"),
+        ("scale = 0.02", 'scale = 0.02\nmean_fit = "stretch"', "mean_fit is 'stretch' but must be one of crop, resize"),
         ("size = 32", "size = 9999999", "not between 16 and 1024"),
         ('colour = "BGR"', 'colour = "GBR"', "must be one of BGR, RGB"),
         ('file = "tiny.onnx"', 'file = "../../etc/passwd"', "not the name of a file beside"),
@@ -157,6 +159,11 @@ def test_a_mean_image_of_any_size_fits(make_model: MakeModel, tmp_path: Path, si
         np.testing.assert_array_equal(fitted, mean[112:144, 112:144])
     if side == (1, 1):
         np.testing.assert_allclose(fitted, np.broadcast_to(mean, (32, 32, 3)), rtol=1e-6)
+    resized = load_package(
+        make_model(input=InputSpec(size=32, mean="mean.npy", scale=1.0, mean_fit="resize"), files=files)
+    )
+    assert resized.input.mean_fit == "resize"
+    np.testing.assert_array_equal(resized.mean(), cv2.resize(mean, (32, 32)))
 
 
 def lying_mean() -> bytes:

@@ -3,28 +3,60 @@
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left
-from collections.abc import Iterator
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from desktop_app.media.base import SourceBase, SourceError, SourceInfo
-from desktop_app.media.decoding import choose_video_stream, decode_frames, nominal_rate, to_bgr
+from desktop_app.media.decoding import (
+    MOST_PIXELS,
+    DecodingRecord,
+    PictureConverter,
+    choose_video_stream,
+    decode_frames,
+    nominal_rate,
+)
 from desktop_app.media.frame import Frame
+from desktop_app.media.timeline import Timeline, read_packets
 
 _CLOSE_TIMEOUT_S: Final = 0.1
 # Durations are stated roughly: only more than that is worth a word.
-_MISSING_END_S: Final = 1.5
+_MISSING_END_S: Final = 0.5
 _MISSING_END_SHARE: Final = 0.05
 _COUNT_LIMIT_BYTES: Final = 1 << 30
+# Neither a file's name ("file:" before it, and no pattern in it) nor its content may lead anywhere else.
+_OPTIONS: Final = {
+    "protocol_whitelist": "file,crypto,data",
+    "pattern_type": "none",
+    "max_pixels": str(MOST_PIXELS),
+}
+# FFmpeg guesses from the times that it finds at both ends.
+_UNSTATED_LENGTH: Final = frozenset({"mpeg", "mpegts"})
 # FFmpeg plays text files as the screen of an old terminal.
 _TEXT_FORMATS: Final = frozenset({"tty", "bin", "xbin", "adf", "idf"})
+
+
+class KeyFrame(NamedTuple):
+    """A frame that decoding can start at.
+
+    Attributes:
+        time: when it is shown, in units of the stream's time base.
+        packets: how many of the stream come before it.
+        seek_time: what the container knows it by.
+    """
+
+    time: int
+    packets: int
+    seek_time: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +65,18 @@ class FrameTable:
 
     Attributes:
         times: of all frames, ascending.
-        keys: of the frames that decoding can start at, ascending; empty where the file states no times, and
-            `times` then only count.
+        keys: the frames that decoding can start at, ascending; empty where the file states no times, and `times` then
+            only count.
+        steady: the file's own times are these, so that it can be sought by them.
     """
 
     times: list[int]
-    keys: list[int]
+    keys: list[KeyFrame]
+    steady: bool
+
+    def keys_until(self, time: int) -> int:
+        """How many of the key frames are shown at `time` or before."""
+        return bisect_right(self.keys, time, key=lambda key: key.time)
 
 
 class VideoFileSource(SourceBase):
@@ -58,14 +96,18 @@ class VideoFileSource(SourceBase):
         self._path = path
         self._lock = threading.Lock()
         self._closed = False
-        self._notice = ""
+        self._missing_s = 0.0
+        self._break = ""
+        self._record = DecodingRecord()
         self._table: FrameTable | None = None
-        self._container, self._stream = _open_video(path)
-        self._frames = self._decode()
+        self._one_thread = False
+        self._container, self._stream = self._open()
+        self._frames = self._decode(self._packets())
         self._pending = next(self._frames, None)
         if self._pending is None:
             self._container.close()
             raise SourceError(f"{path.name} holds no picture that can be decoded; the file is damaged or empty")
+        self._converter = PictureConverter(self._stream.sample_aspect_ratio)
         self._next_index = 0
         self._start = self._pending.pts
         self._last_s = self._end_s = 0.0
@@ -73,13 +115,30 @@ class VideoFileSource(SourceBase):
 
     @property
     def info(self) -> SourceInfo:
-        """What the file says about itself; counted rather than believed where that is cheap."""
-        return self._info
+        """What the file says about itself; counted rather than believed where that is cheap.
+
+        Pictures that cannot be decoded leave the count when they are met.
+        """
+        lost, count = len(self._lost()), self._info.frame_count
+        return self._info if not lost or count is None else replace(self._info, frame_count=max(count - lost, 1))
 
     @property
     def notice(self) -> str:
         """One sentence if the file turned out to be damaged, else empty."""
-        return self._notice
+        if self._break:
+            return f"{self._path.name} is damaged: it plays up to the break ({self._break})"
+        # Those at an end that is missing are part of it.
+        lost = len(self._record.lost if self._missing_s else self._lost())
+        pictures = "1 picture" if lost == 1 else f"{lost} pictures"
+        if self._missing_s and lost:
+            return f"{self._path.name} is damaged: {pictures} and its last {self._missing_s:.0f} seconds are missing"
+        if self._missing_s:
+            return f"{self._path.name} is damaged: its last {self._missing_s:.0f} seconds are missing"
+        if lost == 1:
+            return f"{self._path.name} is damaged: 1 picture is missing"
+        if lost:
+            return f"{self._path.name} is damaged: {lost} pictures are missing"
+        return ""
 
     def read(self) -> Frame | None:
         """The next frame; see `Source.read`."""
@@ -90,7 +149,7 @@ class VideoFileSource(SourceBase):
                 self._release_if_closed()
                 return None
             index, self._next_index = self._next_index, self._next_index + 1
-            image = to_bgr(frame, self._stream.sample_aspect_ratio)
+            image = self._converter.to_bgr(frame)
             time_s = self._time_of(frame, index)
             # A last picture may stand for long.
             self._end_s = time_s + float((frame.duration or 0) * (frame.time_base or 0))
@@ -117,10 +176,14 @@ class VideoFileSource(SourceBase):
             if self._closed:
                 return
             table = self._frame_table()
-            index = min(max(index, 0), max(len(table.times) - 1, 0))
+            lost = self._lost()
+            times = [time for time in table.times if time not in lost]
+            index = min(max(index, 0), max(len(times) - 1, 0))
             self._last_s = 0.0
             try:
-                if not table.keys or not self._seek_time(table, table.times[index]):
+                if table.keys:
+                    self._seek_picture(table, times, index)
+                else:
                     self._replay(index)
             except av.FFmpegError as error:
                 raise SourceError(f"{self._path.name} cannot be read any more: {error.strerror}") from error
@@ -136,6 +199,9 @@ class VideoFileSource(SourceBase):
             finally:
                 self._lock.release()
 
+    def _lost(self) -> set[int]:
+        return self._record.lost | self._record.lost_at_end
+
     def _take(self) -> VideoFrame | None:
         if self._closed:
             return None
@@ -144,12 +210,10 @@ class VideoFileSource(SourceBase):
 
     def _note_missing_end(self) -> None:
         """A file that was cut off, as by a broken download, ends without any error."""
-        stated_s = _stated_duration(self._container, self._stream) if not self._closed else None
-        if stated_s is None or self._notice:
-            return
-        missing_s = stated_s - self._end_s
-        if missing_s > max(_MISSING_END_S, _MISSING_END_SHARE * stated_s):
-            self._notice = f"{self._path.name} is damaged: its last {missing_s:.0f} seconds are missing"
+        restarted = self._table is not None and not self._table.steady
+        stated_s = None if self._closed or restarted else _stated_duration(self._container, self._stream)
+        if stated_s is not None and stated_s - self._end_s > max(_MISSING_END_S, _MISSING_END_SHARE * stated_s):
+            self._missing_s = stated_s - self._end_s
 
     def _release_if_closed(self) -> None:
         if self._closed:
@@ -164,33 +228,74 @@ class VideoFileSource(SourceBase):
         self._last_s = max(time_s, self._last_s)
         return self._last_s
 
-    def _decode(self) -> Iterator[VideoFrame]:
+    def _open(self) -> tuple[InputContainer, VideoStream]:
+        container, stream = _open_video(self._path)
+        stream.thread_type = "SLICE" if self._one_thread else "AUTO"
+        return container, stream
+
+    def _packets(self) -> Iterator[Packet[VideoStream]]:
+        """The film's packets from its start on; the container must stand there."""
+        return read_packets(self._container, self._stream, Timeline(self._container, self._stream))
+
+    def _decode(self, packets: Iterable[Packet[VideoStream]]) -> Iterator[VideoFrame]:
+        last: int | None = None
         try:
-            yield from decode_frames(self._container, self._stream)
+            for frame in decode_frames(packets, self._stream, self._record):
+                yield frame
+                last = frame.pts
+            if self._record.tail and last is not None:
+                yield from self._decode_tail(last)
         except av.FFmpegError as error:
-            self._notice = f"{self._path.name} is damaged: it plays up to the break ({error.strerror})"
+            self._break = error.strerror or "?"
+
+    def _decode_tail(self, last: int) -> Iterator[VideoFrame]:
+        """The pictures after `last`, which FFmpeg's threads do not give any more once one of them was damaged."""
+        self._record.tail, self._one_thread = False, True
+        table = self._frame_table()
+        if table.keys:
+            for frame in decode_frames(self._packets_before(table, last), self._stream, self._record):
+                if frame.pts is not None and frame.pts > last:
+                    yield frame
+
+    def _seek_picture(self, table: FrameTable, times: list[int], index: int) -> None:
+        """Stand before picture `index`."""
+        # Deinterlacing looks at the picture before.
+        time = times[max(index - 1, 0) if self._record.deinterlaced else index]
+        if not table.steady or not self._seek_time(table, time):
+            self._frames = self._decode(self._packets_before(table, time))
+            self._pending = next(self._frames, None)
+        while self._pending is not None and self._pending.pts is not None and self._pending.pts < times[index]:
+            self._pending = next(self._frames, None)
+        # Pictures may share a time.
+        for _ in range(index - bisect_left(times, times[index])):
+            self._pending = next(self._frames, None)
 
     def _seek_time(self, table: FrameTable, time: int) -> bool:
-        """Stand before the frame that is shown at `time`; False where the container cannot."""
-        # Containers seek by decoding time: the first frame that comes out can be later than asked for.
-        for key in reversed(table.keys[: bisect_left(table.keys, time + 1)]):
-            self._container.seek(key, stream=self._stream)
-            self._frames = self._decode()
-            frame = next(self._frames, None)
-            if frame is None or frame.pts is None:
+        """Stand at or before the picture that is shown at `time`; False where the container cannot."""
+        # Some come out somewhere behind what they were asked for.
+        for key in reversed(table.keys[: table.keys_until(time)]):
+            self._container.seek(key.seek_time, stream=self._stream)
+            self._frames = self._decode(read_packets(self._container, self._stream))
+            self._pending = next(self._frames, None)
+            if self._pending is None or self._pending.pts is None:
                 return False
-            if frame.pts <= time:
-                while frame is not None and frame.pts is not None and frame.pts < time:
-                    frame = next(self._frames, None)
-                self._pending = frame
+            if self._pending.pts <= time:
                 return True
         return False
+
+    def _packets_before(self, table: FrameTable, time: int) -> Iterator[Packet[VideoStream]]:
+        """The film's packets from the last key frame up to `time` on, found by counting from its start."""
+        place = table.keys_until(time)
+        before = table.keys[place - 1].packets if place else 0
+        self._container.close()
+        self._container, self._stream = self._open()
+        return islice(self._packets(), before, None)
 
     def _replay(self, index: int) -> None:
         """Stand before frame `index` by decoding everything before it."""
         self._container.close()
-        self._container, self._stream = _open_video(self._path)
-        self._frames = self._decode()
+        self._container, self._stream = self._open()
+        self._frames = self._decode(self._packets())
         self._pending = None
         for _ in range(index):
             if next(self._frames, None) is None:
@@ -204,7 +309,7 @@ class VideoFileSource(SourceBase):
     def _describe(self, spec: str) -> SourceInfo:
         assert self._pending is not None
         try:
-            height, width = to_bgr(self._pending, self._stream.sample_aspect_ratio).shape[:2]
+            height, width = self._converter.to_bgr(self._pending).shape[:2]
         except (av.FFmpegError, ValueError) as error:
             raise SourceError(f"the pictures of {self._path.name} are of a kind that cannot be shown") from error
         rate = nominal_rate(self._stream)
@@ -221,10 +326,7 @@ class VideoFileSource(SourceBase):
 
 def _open_video(path: Path) -> tuple[InputContainer, VideoStream]:
     try:
-        # "file:" and the list of protocols: neither a file's name nor its content may lead anywhere else.
-        container = av.open(
-            f"file:{path}", options={"protocol_whitelist": "file,crypto,data"}, metadata_errors="replace"
-        )
+        container = av.open(f"file:{path}", options=_OPTIONS, metadata_errors="replace")
     except av.error.InvalidDataError:
         raise SourceError(f"{path.name} is not a video that can be read; it is damaged or of another kind") from None
     except (av.FFmpegError, OSError) as error:
@@ -235,12 +337,14 @@ def _open_video(path: Path) -> tuple[InputContainer, VideoStream]:
     if stream is None:
         container.close()
         raise SourceError(f"{path.name} holds no video; give a file with moving pictures")
-    stream.thread_type = "AUTO"
+    stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
     return container, stream
 
 
 def _stated_duration(container: InputContainer, stream: VideoStream) -> float | None:
     """How long the pictures last, in seconds, as far as the file says so; None where it does not."""
+    if container.format.name in _UNSTATED_LENGTH:
+        return None
     if stream.duration is not None and stream.time_base:
         return float(stream.duration * stream.time_base)
     # The whole may last longer than the pictures where there is more in it.
@@ -263,11 +367,12 @@ def _scan_frames(path: Path, start: int | None) -> FrameTable:
     """Read through a file without decoding; damaged files up to the break."""
     container, stream = _open_video(path)
     times: list[int] = []
-    keys: list[int] = []
+    keys: list[KeyFrame] = []
     complete = True
     with container:
+        timeline = Timeline(container, stream)
         try:
-            for packet in container.demux(stream):
+            for number, packet in enumerate(read_packets(container, stream, timeline)):
                 if packet.size == 0 or packet.is_discard:
                     continue
                 complete = complete and packet.pts is not None
@@ -276,10 +381,10 @@ def _scan_frames(path: Path, start: int | None) -> FrameTable:
                     continue
                 times.append(len(times) if time is None else time)
                 if packet.is_keyframe:
-                    keys.append(times[-1])
+                    keys.append(KeyFrame(times[-1], number, packet.dts if packet.dts is not None else times[-1]))
         except av.FFmpegError:
             pass
-    return FrameTable(sorted(times), sorted(keys) if complete else [])
+    return FrameTable(sorted(times), sorted(keys) if complete else [], steady=not timeline.restarts)
 
 
 def _checked_rate(times: list[int], unit_s: float, stated: float) -> float:

@@ -14,7 +14,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 
 from desktop_app.media.base import SourceError, SourceInfo, SourceStalledError
-from desktop_app.media.decoding import choose_video_stream, decode_frames, nominal_rate, to_bgr
+from desktop_app.media.decoding import PictureConverter, choose_video_stream, decode_frames, nominal_rate
 from desktop_app.media.live import STALL_TIMEOUT_S, Captured, LiveSource
 
 OPEN_TIMEOUT_S: Final = 10.0
@@ -98,8 +98,8 @@ class StreamCapture:
         if stream is None:
             self._container.close()
             raise SourceError(f"{self._name} sends no video; give the address of a video stream")
-        self._stream = stream
-        self._frames = decode_frames(self._container, stream)
+        self._converter = PictureConverter(stream.sample_aspect_ratio)
+        self._frames = decode_frames(self._container.demux(stream), stream)
         # Recordings and playlists come faster than they are to be seen.
         self._paced = bool(self._container.duration) or self._container.format.name in _SEGMENTED_FORMATS
         self._zero_at: float | None = None
@@ -133,7 +133,7 @@ class StreamCapture:
             return None
         if self._paced:
             self._wait_for_turn(frame)
-        return Captured(to_bgr(frame, self._stream.sample_aspect_ratio), time.monotonic())
+        return Captured(self._converter.to_bgr(frame), time.monotonic())
 
     def close(self) -> None:
         """End the connection."""

@@ -47,7 +47,7 @@ def write_video(
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.gop_size = 12
-        stream.codec_context.time_base = Fraction(1, 25) if path.suffix == ".avi" else MILLISECOND
+        stream.codec_context.time_base = Fraction(1, 25) if path.suffix in {".avi", ".mpg"} else MILLISECOND
         if rotation:
             stream.set_display_rotation(rotation)
         if pixel_aspect:

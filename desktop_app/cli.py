@@ -135,6 +135,16 @@ def _command_parser() -> argparse.ArgumentParser:
     annotate.add_argument("--overwrite", action="store_true", help="replace files that exist")
     _add_common(annotate)
     _add_gender(annotate)
+    annotate.add_argument(
+        "--privacy",
+        choices=("off", "faces", "picture"),
+        default="off",
+        help="in the output, hide each face that is found (one that is not found stays visible), or the whole picture "
+        "under boxes and labels (nobody can be recognised)",
+    )
+    annotate.add_argument(
+        "--privacy-style", choices=("blur", "pixelate"), default="blur", help="how it is hidden (blur)"
+    )
     annotate.set_defaults(run=_run_annotate)
 
     benchmark = commands.add_parser("benchmark", help="measure speed on this machine")
@@ -206,6 +216,7 @@ def _run_annotate(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from desktop_app.engine.annotation import AnnotationRequest, annotate
+    from desktop_app.vision.overlay import OverlayStyle
 
     request = AnnotationRequest(
         source=options.source,
@@ -216,6 +227,7 @@ def _run_annotate(options: argparse.Namespace) -> int:
         provider=options.provider or "auto",
         oversample=bool(options.oversample),
         gender=options.gender is not False,
+        style=OverlayStyle(privacy=options.privacy, privacy_style=options.privacy_style),
     )
     told, dropped = "", 0
     try:

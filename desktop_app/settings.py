@@ -22,6 +22,7 @@ from pydantic import Base64Bytes, Field, TypeAdapter, ValidationError
 from desktop_app.errors import AgelensError
 from desktop_app.media.sources import CameraOptions
 from desktop_app.vision.overlay import OverlayStyle
+from desktop_app.vision.privacy import carry_over
 
 ThemeChoice = Literal["system", "light", "dark"]
 LanguageChoice = Literal["system", "en", "zh_CN"]
@@ -140,7 +141,13 @@ class SettingsStore:
         values = self._read(self._path, json.loads)
         if values is None and self._ini is not None:
             values = self._read(self._ini, _parse_ini)
-        settings, invalid = _validate(values if isinstance(values, dict) else {})
+        values = values if isinstance(values, dict) else {}
+        known = _carry_over_privacy(values)
+        settings, invalid = _validate(values)
+        if not known:
+            self._problem = (
+                "Cannot use the kept privacy mode: it is unknown. The whole picture is hidden; choose a mode."
+            )
         if invalid and not self._problem:
             self._problem = f"Some settings are invalid and were replaced by the defaults: {', '.join(invalid)}."
         return settings
@@ -226,6 +233,24 @@ def _validate(values: dict[str, Any]) -> tuple[Settings, list[str]]:
                 invalid += [name] if name not in invalid else []
             continue
         return _within_bounds(settings, invalid), invalid
+
+
+def _carry_over_privacy(values: dict[str, Any]) -> bool:
+    """Read the privacy mode before all else: no value of it, however wrong or old, may end as "off".
+
+    Returns:
+        Whether it is known what was kept.
+    """
+    style = values.get("style", {})
+    if not isinstance(style, dict):
+        style = values["style"] = {"privacy": style}
+    if "privacy" not in style:
+        return True
+    kept = style["privacy"]
+    style["privacy"], kept_style = carry_over(kept)
+    if kept_style is not None:
+        style["privacy_style"] = kept_style
+    return kept == style["privacy"] or kept_style is not None
 
 
 def _remove(values: dict[str, Any], location: tuple[int | str, ...]) -> str:

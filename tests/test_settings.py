@@ -49,7 +49,7 @@ def test_every_kind_of_value_comes_back(file: Path) -> None:
         detector="full",
         min_score=0.35,
         camera=CameraOptions(width=1920, height=1080, rate=59.94, backend="v4l2", fourcc="YUYV"),
-        style=OverlayStyle(boxes=False, privacy="pixelate", landmarks=True),
+        style=OverlayStyle(boxes=False, privacy="picture", privacy_style="pixelate", landmarks=True),
         theme="light",
         language="zh_CN",
         recordings_folder=Path("/a folder/with spaces"),
@@ -95,7 +95,7 @@ def test_what_belongs_to_the_picture_is_not_kept(file: Path) -> None:
         ("camera", {"rate": float("inf")}),
         ("camera", {"rate": {}}),
         ("camera", {"fourcc": "MJPEG"}),
-        ("style", {"privacy": "invisible"}),
+        ("style", {"boxes": "invisible"}),
     ],
 )
 def test_an_invalid_value_gives_way_to_the_default_and_is_named(file: Path, key: str, value: object) -> None:
@@ -293,3 +293,26 @@ def test_tests_have_settings_of_their_own(isolated_user: Path) -> None:
     SettingsStore().save(replace(Settings(), source="demo"))
     assert load_settings().source == "demo"
     assert list(isolated_user.rglob("settings.json"))
+
+
+@pytest.mark.parametrize(
+    ("style", "kept"),
+    [
+        ({"privacy": "blur"}, ("faces", "blur")),
+        ({"privacy": "pixelate"}, ("faces", "pixelate")),
+        ({"privacy": "off"}, ("off", "blur")),
+        ({"privacy": "heads", "privacy_style": "pixelate"}, ("picture", "pixelate")),
+        ({"privacy": None}, ("picture", "blur")),
+        ({"privacy": ["off"], "privacy_style": 7, "boxes": "perhaps"}, ("picture", "blur")),
+        ("blur", ("faces", "blur")),
+        (5, ("picture", "blur")),
+        ({}, ("off", "blur")),
+    ],
+)
+def test_no_kept_privacy_mode_comes_back_as_a_weaker_one(file: Path, style: object, kept: tuple[str, str]) -> None:
+    file.parent.mkdir()
+    file.write_text(json.dumps({"style": style}))
+    store = SettingsStore(file)
+    loaded = store.load().style
+    assert (loaded.privacy, loaded.privacy_style) == kept
+    assert ("privacy mode" in store.problem) == (kept[0] == "picture")

@@ -20,6 +20,7 @@ from desktop_app.vision.detector import Detection
 from desktop_app.vision.geometry import Box, Landmarks, Point
 from desktop_app.vision.label import Label
 from desktop_app.vision.overlay import OverlayStyle, draw_overlay
+from desktop_app.vision.privacy import PrivacyStyle, hide_picture
 from desktop_app.vision.smoothing import Smoother, crop_weight
 from desktop_app.vision.tracker import Track
 
@@ -81,6 +82,8 @@ class CropChooser:
         self._asked: dict[int, _Asked] = {}
         self._max_batch = max_batch
         self.crops: dict[int, NDArray[np.uint8]] = {}
+        # The crop itself is kept beside what hides it: as long as it is the same object, so is the other.
+        self._hidden: dict[int, tuple[NDArray[np.uint8], PrivacyStyle, NDArray[np.uint8]]] = {}
 
     def choose(
         self,
@@ -141,10 +144,23 @@ class CropChooser:
         )
         return _both_sides(batch) if standing and not spec.both_sides else batch
 
+    def shown(self, style: OverlayStyle) -> Mapping[int, NDArray[np.uint8]]:
+        """The newest crop of each face as it may be shown: hidden where anything of the picture is."""
+        if style.privacy == "off":
+            return self.crops
+        for track_id, crop in self.crops.items():
+            known = self._hidden.get(track_id)
+            if known is None or known[0] is not crop or known[1] != style.privacy_style:
+                hidden = crop.copy()
+                hide_picture(hidden, style.privacy_style)
+                self._hidden[track_id] = crop, style.privacy_style, hidden
+        return {track_id: self._hidden[track_id][2] for track_id in self.crops}
+
     def reset(self) -> None:
         """Forget all faces, at a cut or for a new model."""
         self._asked.clear()
         self.crops.clear()
+        self._hidden.clear()
 
     def _is_asked(self, track: Track, frame: Frame) -> bool:
         known = self._asked.get(track.id)
@@ -165,6 +181,7 @@ class CropChooser:
         for gone in self._asked.keys() - keep:
             del self._asked[gone]
             self.crops.pop(gone, None)
+            self._hidden.pop(gone, None)
 
 
 def _both_sides(batch: CropBatch) -> CropBatch:
@@ -193,6 +210,7 @@ def compose(
     crops: Mapping[int, NDArray[np.uint8]],
     style: OverlayStyle,
     *,
+    covers: Sequence[Box] | None = None,
     mirror: bool = False,
     status: Sequence[str] = (),
     taken_at: float = 0.0,
@@ -204,8 +222,9 @@ def compose(
         frame: the frame; it is not written into.
         tracks: the faces in it.
         labels: what is said of them.
-        crops: newest crop of each face.
+        crops: newest crop of each face, as `CropChooser.shown` gives it for the same style.
         style: what is drawn.
+        covers: what hides the faces of this frame; None where nobody looked for them.
         mirror: flip the picture, not its texts.
         status: lines for a corner of the picture.
         taken_at: monotonic seconds when the frame left its source.
@@ -218,7 +237,8 @@ def compose(
     ids = {track.id for track in shown}
     said = {track_id: label for track_id, label in labels.items() if track_id in ids}
     drawn = np.asarray(picture, np.uint8)
-    draw_overlay(drawn, shown, said, style, status=status)
+    hidden = [_mirrored_box(box, width) for box in covers] if covers is not None and mirror else covers
+    draw_overlay(drawn, shown, said, style, covers=hidden, status=status)
     if statistics is not None:
         statistics.add_stage("draw", time.perf_counter() - started)
     return Composed(
@@ -229,6 +249,7 @@ def compose(
         crops={track_id: crop for track_id, crop in crops.items() if track_id in ids},
         taken_at=taken_at,
         composed_at=time.monotonic(),
+        privacy=style.privacy,
     )
 
 
@@ -236,9 +257,13 @@ def mirrored(track: Track, width: int) -> Track:
     """The track in the mirror image of a picture that is `width` pixels wide."""
     box, marks = track.detection.box, track.detection.landmarks
     flipped = Detection(
-        Box(width - box.right, box.y, box.width, box.height),
+        _mirrored_box(box, width),
         track.detection.score,
         # The person's right eye stays the person's right eye, and lies to the right in a mirror.
         Landmarks(*(Point(width - 1 - point.x, point.y) for point in marks.points)),
     )
     return replace(track, detection=flipped)
+
+
+def _mirrored_box(box: Box, width: int) -> Box:
+    return Box(width - box.right, box.y, box.width, box.height)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from desktop_app.engine.analysis import CropChooser, compose
+from desktop_app.engine.covering import Covering
 from desktop_app.engine.flow import Composed, SessionSettings, SourceState
 from desktop_app.engine.inference import InferenceWorker, ModelInUse
 from desktop_app.engine.locating import FaceLocator, stands_alone
@@ -18,6 +19,7 @@ from desktop_app.engine.worker import Worker
 from desktop_app.media.frame import Frame
 from desktop_app.media.sources import Source, SourceError, SourceInfo, SourceStalledError, open_source
 from desktop_app.vision.finder import DetectorMode, FaceFinder
+from desktop_app.vision.geometry import Box
 from desktop_app.vision.overlay import OverlayStyle
 from desktop_app.vision.tracker import Track
 
@@ -68,12 +70,14 @@ class CaptureWorker(Worker):
         self._detector: tuple[DetectorMode, float] | None = None
         self._finder: FaceFinder | None = None
         self._locator = FaceLocator(statistics)
+        self._covering = Covering()
         self._chooser = CropChooser()
         self._model: ModelInUse | None = None
         self._generation = 0
         self._opened = False
         self._dropped = 0
         self._last: tuple[Frame, tuple[Track, ...]] | None = None
+        self._covers: tuple[Box, ...] | None = None
 
     def set_detector(self, mode: DetectorMode, min_score: float) -> None:
         """Look for faces differently from the next frame on."""
@@ -112,6 +116,7 @@ class CaptureWorker(Worker):
         finally:
             if self._finder is not None:
                 self._finder.close()
+            self._covering.close()
 
     def _open(self) -> Source:
         source = open_source(self._settings.source, camera=self._settings.camera, cancel=self.stopping)
@@ -175,6 +180,7 @@ class CaptureWorker(Worker):
         tracks = self._locator.locate(frame, self._ready_finder(), alone=still)
         self._statistics.count("detection")
         self._offer_crops(frame, tracks, standing=still)
+        self._covers = self._covering.look(frame, tracks, self.style.privacy, alone=still)
         self._last = (frame, tracks)
         self._publish(taken_at)
 
@@ -206,6 +212,9 @@ class CaptureWorker(Worker):
             self._process(self._last[0], now)
         else:
             self._catch_up()
+            if self._last is not None and self._covers is None:
+                # Nobody looked for faces to hide when they were not to be hidden.
+                self._covers = self._covering.look(*self._last, self.style.privacy, thorough=True)
             self._publish(now)
 
     def _catch_up(self) -> None:
@@ -220,14 +229,17 @@ class CaptureWorker(Worker):
         if self._last is None:
             return
         frame, tracks = self._last
+        # Once: the front end may change it meanwhile.
+        style = self.style
         composed = compose(
             frame,
             tracks,
             self._inference.labels,
-            self._chooser.crops,
-            self.style,
+            self._chooser.shown(style),
+            style,
+            covers=self._covers,
             mirror=self.mirror,
-            status=self.status_lines if self.style.statistics else (),
+            status=self.status_lines if style.statistics else (),
             taken_at=taken_at,
             statistics=self._statistics,
         )
@@ -245,6 +257,7 @@ class CaptureWorker(Worker):
     def _forget(self) -> None:
         """At a cut nobody is who they were."""
         self._locator.reset()
+        self._covering.reset()
         self._chooser.reset()
         if self._finder is not None:
             self._finder.reset()

@@ -15,6 +15,7 @@ from desktop_app.media.sources import CameraOptions, SourceInfo
 from desktop_app.vision.finder import DetectorMode
 from desktop_app.vision.label import Label
 from desktop_app.vision.overlay import OverlayStyle
+from desktop_app.vision.privacy import PrivacyMode
 from desktop_app.vision.tracker import Track
 
 SourceState = Literal["idle", "connecting", "live", "paused", "reconnecting", "ended", "failed", "stopped"]
@@ -90,12 +91,13 @@ class Composed:
 
     Attributes:
         picture: H×W×3 uint8, BGR, overlay drawn, mirrored if asked; nobody writes into it any more.
-        frame: the frame that it was made from, never mirrored.
+        frame: the frame that it was made from, never mirrored; its pixels are not hidden and must not be shown or kept.
         tracks: the faces, in pixels of `picture`.
         labels: what is said of them by track id; a face without an answer yet is not in it.
-        crops: newest crop of each visible face as the classifier sees it, S×S×3 uint8 BGR; not blurred by privacy.
+        crops: newest crop of each visible face, S×S×3 uint8 BGR: as the classifier sees it, or hidden like the picture.
         taken_at: monotonic seconds when the frame left its source.
         composed_at: monotonic seconds when the picture was finished.
+        privacy: what is hidden in it, at the least.
     """
 
     picture: NDArray[np.uint8]
@@ -105,6 +107,7 @@ class Composed:
     crops: Mapping[int, NDArray[np.uint8]]
     taken_at: float
     composed_at: float
+    privacy: PrivacyMode = "off"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from desktop_app.engine.analysis import CropChooser, CropSpec, compose, smoothed
+from desktop_app.engine.covering import Covering
 from desktop_app.engine.flow import Composed
 from desktop_app.engine.locating import FaceLocator, stands_alone
 from desktop_app.engine.statistics import Statistics
@@ -18,6 +19,7 @@ from desktop_app.media.frame import Frame
 from desktop_app.media.sources import Source, SourceError
 from desktop_app.vision.classifier import Classifier
 from desktop_app.vision.finder import FaceFinder
+from desktop_app.vision.geometry import Box
 from desktop_app.vision.label import Label
 from desktop_app.vision.overlay import OverlayStyle
 from desktop_app.vision.smoothing import Smoother
@@ -34,6 +36,7 @@ class _Seen:
 
     frame: Frame
     tracks: tuple[Track, ...]
+    covers: tuple[Box, ...] | None
     taken_at: float
     alone: bool
 
@@ -98,9 +101,12 @@ class OfflineAnalysis:
     def _look(self, source: Source) -> Iterator[_Seen]:
         """Read, find and track, on the thread that made the finder."""
         alone = stands_alone(source.info)
-        for frame in self._read(source):
-            taken_at = time.monotonic()
-            yield _Seen(frame, self._locator.locate(frame, self._finder, alone=alone), taken_at, alone)
+        with Covering() as covering:
+            for frame in self._read(source):
+                taken_at = time.monotonic()
+                tracks = self._locator.locate(frame, self._finder, alone=alone)
+                covers = covering.look(frame, tracks, self._style.privacy, alone=alone, thorough=True)
+                yield _Seen(frame, tracks, covers, taken_at, alone)
 
     def _read(self, source: Source) -> Iterator[Frame]:
         """The frames of a source, read ahead on a thread of its own."""
@@ -126,8 +132,9 @@ class OfflineAnalysis:
             seen.frame,
             seen.tracks,
             self._classified(seen),
-            self._chooser.crops,
+            self._chooser.shown(self._style),
             self._style,
+            covers=seen.covers,
             mirror=self._mirror,
             taken_at=seen.taken_at,
             statistics=self._statistics,

@@ -114,7 +114,7 @@ class FaceDetector(Closing):
             image = _shrunk(image, factor, cv2.INTER_AREA)
         border = max(image.shape[:2]) // 2
         padded = cv2.copyMakeBorder(image, border, border, border, border, cv2.BORDER_CONSTANT, value=(0, 0, 0))
-        return [_scaled(shifted(one, -border, -border), factor) for one in self.detect(np.asarray(padded, np.uint8))]
+        return [scaled(shifted(one, -border, -border), factor) for one in self.detect(np.asarray(padded, np.uint8))]
 
     def close(self) -> None:
         """Free the model; the detector cannot be used afterwards."""
@@ -133,7 +133,7 @@ def _shrunk(image: NDArray[np.uint8], factor: float, interpolation: int) -> NDAr
     return np.asarray(cv2.resize(image, size, interpolation=interpolation), np.uint8)
 
 
-def _scaled(detection: Detection, factor: float) -> Detection:
+def scaled(detection: Detection, factor: float) -> Detection:
     """The same detection in a picture that was resized by `factor`."""
     return Detection(detection.box.scaled(factor), detection.score, detection.landmarks.scaled(factor))
 

@@ -14,12 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from desktop_app.vision.badge import render_badge
 from desktop_app.vision.geometry import Box, Point
 from desktop_app.vision.label import Answer, Label
 from desktop_app.vision.outlines import SUBPIXEL_BITS, draw_brackets, draw_outline
 from desktop_app.vision.placement import PlateLayout
 from desktop_app.vision.plates import BOLD, PLATE_COLOUR, Colour, Plate, Run, Sprite, render_plate
-from desktop_app.vision.privacy import PrivacyMode, hide_face
+from desktop_app.vision.privacy import PrivacyMode, PrivacyStyle, hide_face, hide_picture
 from desktop_app.vision.tracker import Track
 
 PALETTE: Final[tuple[Colour, ...]] = (
@@ -37,6 +38,9 @@ WHITE: Final[Colour] = (255, 255, 255)
 GREY: Final[Colour] = (205, 200, 196)
 SHADOW: Final[Colour] = PLATE_COLOUR
 FADED_OPACITY: Final = 0.45
+FACES_HIDDEN: Final = "Faces hidden"
+PICTURE_HIDDEN: Final = "Picture hidden"
+"""What the picture says of itself; `OverlayStyle.words` may hold other words for it."""
 SHOW_MISSED_S: Final = 0.3
 """A face that is not seen stays drawn, faded, for this long."""
 
@@ -53,9 +57,10 @@ class OverlayStyle:
         confidences: the probability beside age group and gender.
         landmarks: eyes, nose, mouth and ears.
         statistics: the status lines in the corner.
-        privacy: how faces are made unrecognisable.
+        privacy: what is made unrecognisable: nothing, faces, or the whole picture.
+        privacy_style: how.
         selected: id of the track that stands out, None for none.
-        words: pairs of a label's English word and what is drawn in its place, for another language.
+        words: pairs of an English word or text and what is drawn in its place, for another language.
         status: lines for the corner, drawn where `statistics` asks for them.
     """
 
@@ -67,6 +72,7 @@ class OverlayStyle:
     landmarks: bool = False
     statistics: bool = False
     privacy: PrivacyMode = "off"
+    privacy_style: PrivacyStyle = "blur"
     selected: int | None = None
     words: tuple[tuple[str, str], ...] = ()
     status: tuple[str, ...] = ()
@@ -81,6 +87,7 @@ class Scene:
         tracks: all faces, by rising id.
         shown: those of them that boxes, landmarks and labels are drawn for.
         labels: what is known of the faces, by track id.
+        covers: boxes that hide the faces; None where nobody looked for them.
         style: what to draw.
         status: lines for the corner.
         unit: pixels that are one pixel of a picture whose shorter side is 720.
@@ -90,6 +97,7 @@ class Scene:
     tracks: tuple[Track, ...]
     shown: tuple[Track, ...]
     labels: Mapping[int, Label]
+    covers: tuple[Box, ...] | None
     style: OverlayStyle
     status: tuple[str, ...]
     unit: float
@@ -122,25 +130,30 @@ def draw_overlay(
     labels: Mapping[int, Label],
     style: OverlayStyle,
     *,
+    covers: Sequence[Box] | None = None,
     status: Sequence[str] = (),
 ) -> None:
     """Draw what is known of the faces on a picture, in place.
 
-    Sizes follow the shorter side of the picture. Faces that were not seen for a moment fade, then go; in
-    privacy mode they stay hidden for as long as the tracker keeps them.
+    Sizes follow the shorter side of the picture. Faces that were not seen for a moment fade, then go.
+
+    What is to be hidden is hidden first: all of the picture where faces are to be hidden and nobody looked for them.
 
     Args:
         image: HxWx3 uint8, BGR, C-contiguous; the caller owns it.
         tracks: the faces, in pixels of `image`.
         labels: what to write for each track id; a face without one yet shows "…".
         style: what to draw.
+        covers: what hides the faces of this very picture, as `FaceCover` gives it; None where nobody looked.
         status: lines for the corner in place of the style's own.
     """
     height, width = image.shape[:2]
     ordered = tuple(sorted(tracks, key=lambda track: track.id))
     frame = Box(0, 0, width, height)
     shown = tuple(track for track in ordered if track.missed_s <= SHOW_MISSED_S and track.detection.box.iou(frame) > 0)
-    scene = Scene(image, ordered, shown, labels, style, tuple(status) or style.status, min(height, width) / 720)
+    hidden = None if covers is None else tuple(covers)
+    lines = tuple(status) or style.status
+    scene = Scene(image, ordered, shown, labels, hidden, style, lines, min(height, width) / 720)
     for layer in LAYERS:
         layer(scene)
 
@@ -151,9 +164,15 @@ def track_colour(track_id: int) -> Colour:
 
 
 def draw_privacy(scene: Scene) -> None:
-    """Hide every face, those that are not seen just now too: the less sure their place, the larger the area."""
-    for track in scene.tracks:
-        hide_face(scene.image, track.detection.box, mode=scene.style.privacy, grow=1 + min(track.missed_s, 1.0) / 2)
+    """Hide the faces, or the whole picture where that is asked for or nobody looked for faces."""
+    style = scene.style
+    if style.privacy == "off":
+        return
+    if style.privacy == "picture" or scene.covers is None:
+        hide_picture(scene.image, style.privacy_style)
+        return
+    for box in scene.covers:
+        hide_face(scene.image, box, style=style.privacy_style)
 
 
 def draw_boxes(scene: Scene) -> None:
@@ -174,8 +193,8 @@ def draw_boxes(scene: Scene) -> None:
 
 
 def draw_landmarks(scene: Scene) -> None:
-    """Draw the six points of each face that is seen."""
-    if not scene.style.landmarks:
+    """Draw the six points of each face that is seen; where the whole picture is hidden they would tell too much."""
+    if not scene.style.landmarks or scene.style.privacy == "picture":
         return
     one = 1 << SUBPIXEL_BITS
     for track in scene.shown:
@@ -201,8 +220,15 @@ def draw_plates(scene: Scene) -> None:
     height, width = scene.image.shape[:2]
     gap = max(round(5 * scene.unit), 2)
     layout = PlateLayout((width, height), [track.detection.box for track in scene.shown], gap=gap)
+    badge = _badge_of(scene, width - 4 * gap)
+    room = width - 2 * gap
+    if badge is not None:
+        left = width - 2 * gap - badge.width
+        badge.draw(scene.image, left, 2 * gap)
+        layout.take(left, 2 * gap, badge.width, badge.height)
+        room = left - 3 * gap
     if scene.style.statistics and scene.status:
-        panel = _status_sprite(scene.status, max(round(15 * scene.unit), 10), width - 2 * gap)
+        panel = _status_sprite(scene.status, max(round(15 * scene.unit), 10), room)
         panel.draw(scene.image, 2 * gap, 2 * gap)
         layout.take(2 * gap, 2 * gap, panel.width, panel.height)
     for number, track in enumerate(scene.shown):
@@ -221,6 +247,14 @@ def draw_plates(scene: Scene) -> None:
 
 LAYERS: Final[tuple[Layer, ...]] = (draw_privacy, draw_boxes, draw_landmarks, draw_plates)
 """What is drawn, from the bottom up."""
+
+
+def _badge_of(scene: Scene, room: int) -> Sprite | None:
+    """What says that something is hidden; None where nothing is, or in a picture of a few pixels."""
+    if scene.style.privacy == "off":
+        return None
+    text = PICTURE_HIDDEN if scene.style.privacy == "picture" or scene.covers is None else FACES_HIDDEN
+    return render_badge(_translated(text, scene.style), max(round(14 * scene.unit), 10), room)
 
 
 @lru_cache(maxsize=2)

@@ -1,9 +1,9 @@
-"""Faces made unrecognisable in a picture."""
+"""Faces, or all of a picture, made unrecognisable."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import cv2
 import numpy as np
@@ -11,10 +11,15 @@ from numpy.typing import NDArray
 
 from desktop_app.vision.geometry import Box
 
-PrivacyMode = Literal["off", "blur", "pixelate"]
+PrivacyMode = Literal["off", "faces", "picture"]
+"""What is hidden, from the least to the most."""
+PrivacyStyle = Literal["blur", "pixelate"]
+"""How it is hidden: as soft colours, or as squares."""
 
 CELLS: Final = 8
 """What is left of a face and its surroundings: this many cells across, five or six of them on the face itself."""
+PICTURE_CELLS: Final = 6
+"""What is left of the longer side of a whole picture, which one face may fill."""
 WIDTH_FACTOR: Final = 1.55
 HEIGHT_FACTOR: Final = 1.85
 LIFT: Final = 0.08
@@ -22,29 +27,63 @@ LIFT: Final = 0.08
 MASK_SIDE: Final = 96
 
 
-def hide_face(image: NDArray[np.uint8], box: Box, *, mode: PrivacyMode, grow: float = 1.0) -> None:
+def carry_over(value: object) -> tuple[PrivacyMode, PrivacyStyle | None]:
+    """What a kept value of the privacy mode stands for, with the style where it names one.
+
+    Earlier versions kept the style alone, for faces. What no version kept hides the most.
+    """
+    if value in get_args(PrivacyStyle):
+        return "faces", value  # type: ignore[return-value]
+    if value in get_args(PrivacyMode):
+        return value, None  # type: ignore[return-value]
+    return "picture", None
+
+
+def hides_enough(drawn: PrivacyMode, wanted: PrivacyMode) -> bool:
+    """Whether a picture that was drawn in one mode may be shown in another."""
+    modes = get_args(PrivacyMode)
+    return modes.index(drawn) >= modes.index(wanted)
+
+
+def hide_picture(image: NDArray[np.uint8], style: PrivacyStyle) -> None:
+    """Make all of a picture unrecognisable, in place, even where one face fills it.
+
+    Args:
+        image: H×W×3 uint8, BGR, of any size.
+        style: how it is hidden.
+    """
+    height, width = image.shape[:2]
+    if not image.size:
+        return
+    cells = _averaged(image, max(max(width, height) / PICTURE_CELLS, 1.0))
+    if style == "blur":
+        cells = _softened(cells)
+    method = cv2.INTER_LINEAR if style == "blur" else cv2.INTER_NEAREST
+    image[:] = cv2.resize(cells, (width, height), interpolation=method)
+
+
+def hide_face(image: NDArray[np.uint8], box: Box, *, style: PrivacyStyle) -> None:
     """Make the ellipse around a face unrecognisable, in place.
 
-    Both modes first average the face down to a few cells, so that nothing can be sharpened back.
+    Both styles first average the face down to a few cells, so that nothing can be sharpened back.
 
     Args:
         image: HxWx3 uint8, BGR.
         box: the detector's box, in pixels of `image`; it may reach beyond the border.
-        mode: `blur` blends the cells softly, `pixelate` shows them; `off` does nothing.
-        grow: factor on the size of the area, for faces whose place is uncertain.
+        style: `blur` blends the cells softly, `pixelate` shows them.
     """
-    width, height = box.width * WIDTH_FACTOR * grow, box.height * HEIGHT_FACTOR * grow
+    width, height = box.width * WIDTH_FACTOR, box.height * HEIGHT_FACTOR
     x, y = box.center.x - width / 2, box.center.y - LIFT * box.height - height / 2
     left, top, right, bottom = (round(edge) for edge in (x, y, x + width, y + height))
     inner_left, inner_top = max(left, 0), max(top, 0)
     inner_right, inner_bottom = min(right, image.shape[1]), min(bottom, image.shape[0])
-    if mode == "off" or inner_left >= inner_right or inner_top >= inner_bottom:
+    if inner_left >= inner_right or inner_top >= inner_bottom:
         return
     area = image[inner_top:inner_bottom, inner_left:inner_right]
     part = (inner_left - left, inner_top - top, inner_right - left, inner_bottom - top)
     shares = [edge / whole for edge, whole in zip(part, (right - left, bottom - top) * 2, strict=True)]
     cell = max((right - left) / CELLS, 1.0)
-    if mode == "blur":
+    if style == "blur":
         _blur(area, shares, cell)
     else:
         _pixelate(area, shares, cell)
@@ -52,16 +91,19 @@ def hide_face(image: NDArray[np.uint8], box: Box, *, mode: PrivacyMode, grow: fl
 
 def _blur(area: NDArray[np.uint8], shares: list[float], cell: float) -> None:
     height, width = area.shape[:2]
-    # Cubic for a smooth look, but only up to where linear cannot be told from it: it is slow on large areas.
-    cells = _averaged(area, cell)
-    size = (cells.shape[1] * 8, cells.shape[0] * 8)
-    smooth = cv2.resize(cells, size, interpolation=cv2.INTER_CUBIC)
-    mask = cv2.resize(_mask_part(shares), size, interpolation=cv2.INTER_LINEAR)
+    smooth = _softened(_averaged(area, cell))
+    mask = cv2.resize(_mask_part(shares), smooth.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     # Weighed while small: what is added to the picture, and how much of the picture is left.
     weight = cv2.cvtColor(np.rint(255 * mask).astype(np.uint8), cv2.COLOR_GRAY2BGR)
     added = cv2.multiply(smooth, weight, scale=1 / 255)
     layers = [cv2.resize(layer, (width, height), interpolation=cv2.INTER_LINEAR) for layer in (added, 255 - weight)]
     cv2.add(layers[0], cv2.multiply(area, layers[1], scale=1 / 255), dst=area)
+
+
+def _softened(cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The cells blended into each other, at eight times their size: from there on linear does, and is quicker."""
+    size = (cells.shape[1] * 8, cells.shape[0] * 8)
+    return np.asarray(cv2.resize(cells, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def _pixelate(area: NDArray[np.uint8], shares: list[float], cell: float) -> None:

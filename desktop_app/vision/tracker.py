@@ -20,7 +20,6 @@ _MAX_GROWTH: Final = math.log(MAX_SIZE_RATIO)
 DUPLICATE_IOU: Final = 0.5
 """Above this overlap two detections are one face."""
 YOUNG_HITS: Final = 3
-"""A track with fewer sightings than this may be a false detection and is given up sooner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +67,19 @@ class Tracker:
         min_cutoff_hz: cutoff frequency of the filter for a still face; lower is steadier, `inf` switches it
             off.
         cutoff_slope: how much the cutoff rises, in Hz, with a speed of one face size per second.
+        young_hits: a track with fewer sightings than this may be a false detection and is given up sooner.
     """
 
-    def __init__(self, *, max_missed_s: float = 1.0, min_cutoff_hz: float = 1.5, cutoff_slope: float = 8.0) -> None:
+    def __init__(
+        self,
+        *,
+        max_missed_s: float = 1.0,
+        min_cutoff_hz: float = 1.5,
+        cutoff_slope: float = 8.0,
+        young_hits: int = YOUNG_HITS,
+    ) -> None:
         self._max_missed_s = max_missed_s
+        self._young_hits = young_hits
         self._min_cutoff_hz = min_cutoff_hz
         self._cutoff_slope = cutoff_slope
         self._tracks: list[_State] = []
@@ -119,7 +127,7 @@ class Tracker:
         if state.missed == 0:
             # Nobody looked meanwhile: a slow or stalled source is no evidence that the face has gone.
             patience_s *= 3
-        elif state.hits < YOUNG_HITS:
+        elif state.hits < self._young_hits:
             patience_s /= 3
         return at - state.last_seen_at <= patience_s
 

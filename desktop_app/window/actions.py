@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,8 +10,21 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QWidget
 
+from desktop_app.vision.privacy import PrivacyMode
 from desktop_app.window.theme import icon
 from desktop_app.window.translation import mark_text, tr
+
+FACES_PROMISE: Final = mark_text(
+    "Hides each face that is found, also where an edge of the picture cuts it, and for a second after it was lost. A "
+    "face that is not found stays visible: one that is small, covered or turned away, or has only just come into view."
+)
+PICTURE_PROMISE: Final = mark_text(
+    "Hides the whole picture and draws only boxes and labels on it. Nobody can be recognised, whether their face is "
+    "found or not."
+)
+PRIVACY_REACH: Final = mark_text("This holds for the view, the panels, recordings and screenshots.")
+PROMISES: Final[Mapping[PrivacyMode, str]] = {"off": "", "faces": FACES_PROMISE, "picture": PICTURE_PROMISE}
+"""What the privacy modes promise, in the same words everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +72,20 @@ SPECS: Final = (
     ActionSpec("burst", mark_text("Burst"), ("Shift+S",), "burst", mark_text("Several screenshots in a row")),
     ActionSpec("copy", mark_text("Copy picture"), ("Ctrl+C",), "copy"),
     ActionSpec("mirror", mark_text("Mirror"), ("M",), "mirror", mark_text("Left and right as in a mirror"), True),
-    ActionSpec("privacy_off", mark_text("Show faces"), ("Ctrl+Shift+1",), "eye", "", True, "privacy"),
-    ActionSpec("privacy_blur", mark_text("Blur faces"), ("Ctrl+Shift+2",), "privacy", "", True, "privacy"),
-    ActionSpec("privacy_pixelate", mark_text("Pixelate faces"), ("Ctrl+Shift+3",), "privacy", "", True, "privacy"),
-    ActionSpec("privacy", mark_text("Privacy mode"), ("P",), "privacy", mark_text("Hide faces, also in files"), True),
+    ActionSpec("privacy_off", mark_text("Hide nothing"), ("Ctrl+Shift+1",), "eye", "", True, "privacy"),
+    ActionSpec("privacy_faces", mark_text("Hide faces"), ("Ctrl+Shift+2",), "privacy", FACES_PROMISE, True, "privacy"),
+    ActionSpec(
+        "privacy_picture",
+        mark_text("Hide the whole picture"),
+        ("Ctrl+Shift+3",),
+        "privacy-picture",
+        PICTURE_PROMISE,
+        True,
+        "privacy",
+    ),
+    ActionSpec("privacy_blur", mark_text("Blur"), ("Ctrl+Shift+4",), "", "", True, "privacy_style"),
+    ActionSpec("privacy_pixelate", mark_text("Pixelate"), ("Ctrl+Shift+5",), "", "", True, "privacy_style"),
+    ActionSpec("privacy", mark_text("Privacy mode"), ("P",), "eye", "", True),
     ActionSpec("full_screen", mark_text("Full screen"), ("F", "F11"), "fullscreen", "", True),
     ActionSpec("zoom_in", mark_text("Zoom in"), ("Ctrl++", "Ctrl+=")),
     ActionSpec("zoom_out", mark_text("Zoom out"), ("Ctrl+-",)),

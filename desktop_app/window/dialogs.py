@@ -78,6 +78,9 @@ class Dialogs(QObject):
         session = window.bridge.session
         if session is not None and (settings.detector, settings.min_score) != (before.detector, before.min_score):
             session.set_detector(settings.detector, settings.min_score)
+        style, old = settings.style, before.style
+        if (style.privacy, style.privacy_style) != (old.privacy, old.privacy_style):
+            window.options.set_privacy(style.privacy, style.privacy_style)
         if settings.gender != before.gender:
             window.options.set_gender(settings.gender)
         if settings.oversample != before.oversample:

@@ -12,7 +12,6 @@ from PySide6.QtGui import QFont, QPalette
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from desktop_app.vision.label import Label
-from desktop_app.vision.privacy import PrivacyMode
 from desktop_app.window.bars import Bar, BarChart, align_labels
 from desktop_app.window.crop_image import rounded_pixmap
 from desktop_app.window.face_list import Face
@@ -25,7 +24,6 @@ class FaceCard(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._privacy: PrivacyMode = "off"
         self._face: Face | None = None
         self._shown_crop: NDArray[np.uint8] | None = None
         self._picture = QLabel(self)
@@ -34,12 +32,6 @@ class FaceCard(QWidget):
         self._ages, self._genders = BarChart(self), BarChart(self)
         self._build()
         self._retranslate()
-
-    def set_privacy(self, privacy: PrivacyMode) -> None:
-        """Conceal the face."""
-        self._privacy = privacy
-        self._shown_crop = None
-        self._show_crop()
 
     def show_face(self, face: Face, label: Label | None, ages: Sequence[str], genders: Sequence[str]) -> None:
         """Show a face.
@@ -100,7 +92,7 @@ class FaceCard(QWidget):
             self._picture.clear()
         elif crop is not self._shown_crop:
             ratio = self.devicePixelRatioF()
-            self._picture.setPixmap(rounded_pixmap(crop, CROP_SIDE, radius=12, ratio=ratio, privacy=self._privacy))
+            self._picture.setPixmap(rounded_pixmap(crop, CROP_SIDE, radius=12, ratio=ratio))
         self._shown_crop = crop
 
 

@@ -22,7 +22,6 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QColor, QFont, QPainter, QPalette, QPixmap
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from desktop_app.vision.privacy import PrivacyMode
 from desktop_app.window.bars import accent, blended, muted, paint_bar, trough
 from desktop_app.window.crop_image import rounded_pixmap
 
@@ -123,14 +122,8 @@ class FaceDelegate(QStyledItemDelegate):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._privacy: PrivacyMode = "off"
         # The array itself is kept beside its pixmap: as long as it is the same object, so is the picture.
         self._pixmaps: dict[int, tuple[NDArray[np.uint8], float, QPixmap]] = {}
-
-    def set_privacy(self, privacy: PrivacyMode) -> None:
-        """Conceal the faces from the next painting on."""
-        self._privacy = privacy
-        self._pixmaps.clear()
 
     def forget(self, keep: set[int]) -> None:
         """Drop the pictures of all faces but these."""
@@ -173,7 +166,7 @@ class FaceDelegate(QStyledItemDelegate):
         ratio = device.devicePixelRatioF() if device is not None else 1.0
         kept = self._pixmaps.get(face.id)
         if kept is None or kept[0] is not face.crop or kept[1] != ratio:
-            pixmap = rounded_pixmap(face.crop, _CROP_SIDE, ratio=ratio, privacy=self._privacy)
+            pixmap = rounded_pixmap(face.crop, _CROP_SIDE, ratio=ratio)
             kept = self._pixmaps[face.id] = (face.crop, ratio, pixmap)
         painter.drawPixmap(place, kept[2])
 

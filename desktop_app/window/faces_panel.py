@@ -14,7 +14,6 @@ from PySide6.QtWidgets import QAbstractItemView, QFrame, QLabel, QListView, QSta
 
 from desktop_app.vision.label import Answer, Label
 from desktop_app.vision.overlay import readable_age
-from desktop_app.vision.privacy import PrivacyMode
 from desktop_app.vision.tracker import Track
 from desktop_app.window.face_card import FaceCard
 from desktop_app.window.face_list import FACE_ROLE, Face, FaceDelegate, FaceListModel
@@ -68,11 +67,17 @@ class FacesPanel(QWidget):
         self._labels = labels
         self._schedule()
 
-    def set_privacy(self, privacy: PrivacyMode) -> None:
-        """Conceal the faces here as in the picture."""
-        self._delegate.set_privacy(privacy)
-        self._card.set_privacy(privacy)
-        self._list.viewport().update()
+    def show_only(self, composed: Composed) -> None:
+        """Show the faces of this picture at once, and nothing that was shown or kept before."""
+        self._composed = composed
+        self._crops.clear()
+        self._delegate.forget(set())
+        # Also while the panel is not to be seen: it must not come back with what it showed.
+        self._restoring = True
+        self._model.set_faces([])
+        self._restoring = False
+        self._show_card()
+        self._update()
 
     def show_composed(self, composed: Composed) -> None:
         """Show the faces of a picture; of many in a row only the newest is looked at."""

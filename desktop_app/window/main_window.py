@@ -231,12 +231,14 @@ class MainWindow(QMainWindow):
         self.control_bar.refresh()
         self.options.refresh_full_screen(self.isFullScreen())
         self.options.refresh_style()
+        self.options.refresh_privacy()
         self.panels.retranslate()
         self._on_status(self.bridge.status)
 
     @Slot(object)
     def _on_picture(self, composed: Composed) -> None:
         first = self.stage.view.composed is None
+        composed = self.options.guarded(composed)
         self.stage.view.show_composed(composed)
         if first:
             self._on_status(self.bridge.status)

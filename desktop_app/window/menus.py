@@ -9,7 +9,7 @@ from desktop_app.window.actions import DRAWN, MENUS, Actions
 from desktop_app.window.theme import icon
 from desktop_app.window.translation import tr
 
-PRIVACY = ("privacy_off", "privacy_blur", "privacy_pixelate")
+PRIVACY = ("privacy_off", "privacy_faces", "privacy_picture", "-", "privacy_blur", "privacy_pixelate")
 
 
 class Menus(QObject):
@@ -28,7 +28,10 @@ class Menus(QObject):
         self._drawn = QMenu(window)
         self._menus: dict[str, QMenu] = {}
         for name in PRIVACY:
-            self.privacy.addAction(actions[name])
+            if name == "-":
+                self.privacy.addSeparator()
+            else:
+                self.privacy.addAction(actions[name])
         for name in DRAWN:
             self._drawn.addAction(actions[name])
         submenus = {"@recent": recent, "@privacy": self.privacy, "@drawn": self._drawn}
@@ -48,6 +51,6 @@ class Menus(QObject):
         """Set titles and icons in the window's language and theme."""
         for title, menu in self._menus.items():
             menu.setTitle(tr(title))
-        self.privacy.setTitle(self.tr("Faces in picture and files"))
+        self.privacy.setTitle(self.tr("Privacy mode"))
         self.privacy.setIcon(icon("privacy"))
         self._drawn.setTitle(self.tr("Drawn in the picture"))

@@ -35,7 +35,7 @@ class NetworkView(QWidget):
     """Input, first filters, feature maps of a layer, probabilities and an occlusion map of one face.
 
     It has a network session and a thread of its own, which live only while it is visible: hidden or closed it costs
-    nothing. In privacy mode it shows nothing, since crops and first maps show the face.
+    nothing. In privacy mode it shows and keeps nothing, since crops and first maps show the face.
 
     Signals:
         closed: the window was closed by the user.
@@ -80,7 +80,7 @@ class NetworkView(QWidget):
             crop: S×S×3 uint8, BGR, as the network gets it; nobody may write into it any more.
             label: what is shown for the face elsewhere, or None before the first answer.
         """
-        if self._page.hold.isChecked() and self._crop is not None:
+        if self._privacy != "off" or (self._page.hold.isChecked() and self._crop is not None):
             return
         if crop is self._crop and label is self._label and track_id == self._track_id:
             return
@@ -95,8 +95,11 @@ class NetworkView(QWidget):
             self._ask()
 
     def set_privacy(self, privacy: PrivacyMode) -> None:
-        """Show nothing while faces are to be concealed."""
+        """Show and keep nothing while anything is to be hidden."""
         self._privacy = privacy
+        if privacy != "off":
+            self._crop, self._label, self._shown_occlusion = None, None, None
+            self._page.forget()
         self._ask()
 
     def set_gender(self, gender: bool) -> None:

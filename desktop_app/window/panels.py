@@ -68,6 +68,12 @@ class Panels(QObject):
         if track_id is not None and track_id in composed.crops:
             self.network.show_crop(track_id, composed.crops[track_id], composed.labels.get(track_id))
 
+    def show_only(self, composed: Composed) -> None:
+        """Show this picture at once, and nothing that was shown or kept before."""
+        self.faces.show_only(composed)
+        if self.network is not None:
+            self.network.clear()
+
     def show_statistics(self, snapshot: StatisticsSnapshot) -> None:
         """Hand new figures over."""
         self.statistics.show_statistics(snapshot)
@@ -80,9 +86,8 @@ class Panels(QObject):
         self._show_package()
 
     def set_privacy(self, privacy: PrivacyMode) -> None:
-        """Conceal faces in the panels as in the picture."""
+        """Show in the network view nothing while anything is to be hidden; pictures come hidden to the other panels."""
         self._privacy = privacy
-        self.faces.set_privacy(privacy)
         if self.network is not None:
             self.network.set_privacy(privacy)
 

@@ -27,8 +27,9 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_app.settings import Settings
+from desktop_app.window.actions import PRIVACY_REACH, PROMISES
 from desktop_app.window.theme import icon
-from desktop_app.window.translation import LANGUAGES
+from desktop_app.window.translation import LANGUAGES, tr
 from desktop_app.window.widgets import make_label
 
 CAMERA_SIZES = ((640, 480), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160))
@@ -59,6 +60,7 @@ class PreferencesDialog(QDialog):
         self.tabs.addTab(self._general_page(), self.tr("General"))
         self.tabs.addTab(self._camera_page(), self.tr("Camera"))
         self.tabs.addTab(self._recognition_page(), self.tr("Recognition"))
+        self.tabs.addTab(self._privacy_page(), self.tr("Privacy"))
         self.tabs.addTab(self._saving_page(), self.tr("Saving"))
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.accept)
@@ -137,6 +139,41 @@ class PreferencesDialog(QDialog):
         text = self.tr("Average ten views of each face")
         form.addRow("", self._check("oversample", text, self._settings.oversample))
         form.addRow(_make_hint(self.tr("Ten views are a little more accurate and about ten times as much work.")))
+        return page
+
+    def _privacy_page(self) -> QWidget:
+        page, form = _make_page()
+        style = self._settings.style
+        modes: dict[Any, str] = {
+            "off": self.tr("Hide nothing"),
+            "faces": self.tr("Hide faces"),
+            "picture": self.tr("Hide the whole picture"),
+        }
+        promise = _make_hint("")
+
+        def change_style(**changes: Any) -> None:
+            self._change(style=replace(self._settings.style, **changes))
+            show_promise()
+
+        def show_promise() -> None:
+            text = PROMISES[self._settings.style.privacy]
+            promise.setText(f"{tr(text)} {tr(PRIVACY_REACH)}" if text else self.tr("Everybody can be recognised."))
+
+        _add_row(
+            form,
+            self.tr("Hide"),
+            _make_choice(modes, style.privacy, lambda mode: change_style(privacy=mode), "privacy"),
+        )
+        styles: dict[Any, str] = {"blur": self.tr("Blur"), "pixelate": self.tr("Pixelate")}
+        _add_row(
+            form,
+            self.tr("How"),
+            _make_choice(
+                styles, style.privacy_style, lambda chosen: change_style(privacy_style=chosen), "privacy_style"
+            ),
+        )
+        show_promise()
+        form.addRow(promise)
         text = self.tr("Compute perceived gender")
         form.addRow("", self._check("gender", text, self._settings.gender))
         form.addRow(_make_hint(self.tr("Without it gender is neither computed nor shown, and its columns stay empty.")))

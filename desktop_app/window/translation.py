@@ -91,6 +91,9 @@ def tr(text: str) -> str:
 LABEL_WORDS: Final = (mark_text("Male"), mark_text("Female"))
 """The labels of models that have translations; files of predictions keep the model's own."""
 
+BADGE_TEXTS: Final = (mark_text("Faces hidden"), mark_text("Picture hidden"))
+"""What the picture says of itself, see `OverlayStyle.privacy`."""
+
 
 def label_word(name: str) -> str:
     """A label of a model in the window's language, or the label itself."""
@@ -108,8 +111,8 @@ def answer_share(answer: Answer) -> str:
 
 
 def drawn_words() -> tuple[tuple[str, str], ...]:
-    """What the picture says in place of the models' English words, see `OverlayStyle.words`."""
-    return tuple((name, tr(name)) for name in LABEL_WORDS if tr(name) != name)
+    """What the picture says in place of English words, see `OverlayStyle.words`."""
+    return tuple((text, tr(text)) for text in (*LABEL_WORDS, *BADGE_TEXTS) if tr(text) != text)
 
 
 def resolve_language(choice: LanguageChoice) -> str:

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
@@ -17,13 +18,18 @@ import av
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
 from desktop_app.engine.annotation import AnnotationRequest, annotate
 from desktop_app.errors import AgelensError
+from desktop_app.vision.face_cover import FaceCover
+from desktop_app.vision.overlay import OverlayStyle
+from desktop_app.vision.privacy import PrivacyMode, PrivacyStyle
 
 FACE = data.astronaut()[..., ::-1]
+BARE: Final = OverlayStyle(boxes=False, ages=False, genders=False, names=False)
 NAMES: Final[dict[str, Callable[[Path], str]]] = {
     "its address": lambda film: film.as_uri(),
     "a path from home": lambda film: f"~/{film.name}",
@@ -295,3 +301,49 @@ def test_without_gender_its_columns_are_empty(tmp_path: Path) -> None:
     assert unknown["gender"] == unknown["gender_confidence"] == ""
     columns = known.keys() - {"gender", "gender_confidence", "unsure"}
     assert {name: unknown[name] for name in columns} == {name: known[name] for name in columns}
+
+
+def detail(picture: NDArray[np.uint8]) -> float:
+    """How much of a portrait's face is finer than a few pixels, on average over the pixels."""
+    grey = cv2.cvtColor(picture[70:170, 175:275], cv2.COLOR_BGR2GRAY)
+    return float(np.median(np.abs(cv2.Laplacian(grey, cv2.CV_64F))))
+
+
+@pytest.mark.parametrize("privacy", ["faces", "picture"])
+@pytest.mark.parametrize("style", ["blur", "pixelate"])
+def test_privacy_hides_in_the_output_and_leaves_the_table_as_it_is(
+    privacy: PrivacyMode, style: PrivacyStyle, tmp_path: Path
+) -> None:
+    film = write_film(tmp_path / "in.mp4", frames=4)
+    run(film, predictions=tmp_path / "plain.csv")
+    run(
+        film,
+        output=tmp_path / "out.mp4",
+        predictions=tmp_path / "hidden.csv",
+        style=replace(BARE, privacy=privacy, privacy_style=style),
+    )
+    assert (tmp_path / "hidden.csv").read_bytes() == (tmp_path / "plain.csv").read_bytes()
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        pictures = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
+    assert len(pictures) == 4
+    # The first picture among them: nothing is shown before faces were looked for.
+    assert all(detail(np.asarray(picture, np.uint8)) < detail(FACE) / 4 for picture in pictures)
+    # In the corner of the portrait is a flag.
+    flag = (slice(20, 500), slice(20, 150))
+    kept = np.abs(pictures[-1][flag].astype(int) - FACE[flag]).mean()
+    assert kept > 30 if privacy == "picture" else kept < 25
+
+
+def test_where_looking_for_faces_fails_the_whole_picture_is_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no graph")
+
+    monkeypatch.setattr(FaceCover, "cover", fail)
+    portrait = write_portrait(tmp_path / "in.png")
+    run(portrait, output=tmp_path / "out.png", style=replace(BARE, privacy="faces"))
+    hidden = np.asarray(cv2.imread(str(tmp_path / "out.png")), np.uint8)
+    assert detail(hidden) < detail(FACE) / 4
+    # The rest of the picture, too: it is a suit with badges.
+    assert cv2.Laplacian(hidden[300:], cv2.CV_64F).std() < cv2.Laplacian(FACE[300:], cv2.CV_64F).std() / 4

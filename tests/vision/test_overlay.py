@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from desktop_app.vision.overlay import (
     track_colour,
 )
 from desktop_app.vision.plates import PLATE_COLOUR
-from desktop_app.vision.privacy import PrivacyMode
+from desktop_app.vision.privacy import PrivacyMode, PrivacyStyle
 from desktop_app.vision.tracker import Track
 from models.catalogue import AgeLabel, Labels
 
@@ -179,10 +180,11 @@ def test_sizes_follow_the_picture(height: int) -> None:
     assert (right - left) / width < 0.2
 
 
+@pytest.mark.parametrize("mode", ["faces", "picture"])
 @pytest.mark.parametrize("shape", [(64, 64), (20, 300), (300, 20), (1, 1), (112, 90)])
-def test_tiny_pictures_are_no_error(shape: tuple[int, int]) -> None:
+def test_tiny_pictures_are_no_error(shape: tuple[int, int], mode: PrivacyMode) -> None:
     image = np.full((*shape, 3), GREY, np.uint8)
-    style = OverlayStyle(landmarks=True, statistics=True, privacy="blur", selected=1)
+    style = OverlayStyle(landmarks=True, statistics=True, privacy=mode, selected=1)
     draw_overlay(image, [track(x=5, y=5, size=30), track(2, x=-9, y=2)], {1: label()}, style, status=["30 fps"])
     assert image.shape == (*shape, 3)
 
@@ -191,7 +193,7 @@ faces = st.tuples(st.floats(-300, 1500), st.floats(-300, 900), st.floats(0, 900)
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(faces, max_size=8), st.sampled_from(["off", "blur", "pixelate"]))
+@given(st.lists(faces, max_size=8), st.sampled_from(["off", "faces", "picture"]))
 def test_faces_anywhere_are_no_error(places: list[tuple[float, float, float]], mode: PrivacyMode) -> None:
     tracks = [track(number, *place, missed=number % 2, missed_s=0.1) for number, place in enumerate(places, 1)]
     style = OverlayStyle(landmarks=True, statistics=True, privacy=mode, selected=2)
@@ -253,17 +255,73 @@ def test_more_status_than_room_is_no_error() -> None:
     assert image.shape == (180, 320, 3)
 
 
-def test_faces_that_are_not_seen_just_now_stay_hidden_and_get_a_larger_area() -> None:
-    noise = np.random.default_rng(1).integers(0, 256, (720, 1280, 3), dtype=np.uint8)
-    sizes = []
-    for missed_s in (0.0, 0.2, 0.9):
-        image = noise.copy()
-        missed = int(missed_s > 0)
-        draw_overlay(image, [track(missed=missed, missed_s=missed_s)], {}, dataclasses.replace(BARE, privacy="blur"))
-        sizes.append(int((image != noise).any(axis=2).sum()))
-    assert 200 * 200 < sizes[0] < sizes[1] < sizes[2]
+NOISE = np.random.default_rng(1).integers(0, 256, (720, 1280, 3), dtype=np.uint8)
+FACE = Box(500, 300, 200, 200)
+
+
+def hidden(style: OverlayStyle, covers: Sequence[Box] | None, *faces: Track) -> NDArray[np.uint8]:
+    image = NOISE.copy()
+    draw_overlay(image, faces, {}, style, covers=covers)
+    return image
+
+
+@pytest.mark.parametrize("privacy_style", ["blur", "pixelate"])
+def test_the_covers_are_hidden_and_nothing_else(privacy_style: PrivacyStyle) -> None:
+    image = hidden(dataclasses.replace(BARE, privacy="faces", privacy_style=privacy_style), [FACE])
+    inside = (slice(320, 480), slice(520, 680))
+    assert image[inside].std() < 0.3 * NOISE[inside].std()
+    assert (image[600:] == NOISE[600:]).all()
+    assert (image[:, :400] == NOISE[:, :400]).all()
+
+
+@pytest.mark.parametrize(("mode", "covers"), [("picture", [FACE]), ("picture", None), ("faces", None)])
+def test_where_nobody_looked_for_faces_the_whole_picture_is_hidden(mode: PrivacyMode, covers: list[Box] | None) -> None:
+    image = hidden(dataclasses.replace(BARE, privacy=mode), covers)
+    # Below the badge.
+    assert image[80:].std() < 0.1 * NOISE[80:].std()
+
+
+def test_landmarks_are_not_drawn_on_a_hidden_picture() -> None:
+    style = dataclasses.replace(BARE, privacy="picture")
+    without, with_marks = (hidden(dataclasses.replace(style, landmarks=on), None, track()) for on in (False, True))
+    assert (without == with_marks).all()
+
+
+def test_a_badge_says_what_is_hidden_in_the_corner_and_plates_stay_clear_of_it() -> None:
+    images = {}
+    for name, style, covers in (
+        ("nothing", BARE, None),
+        ("faces", dataclasses.replace(BARE, privacy="faces"), ()),
+        ("picture", dataclasses.replace(BARE, privacy="picture"), None),
+    ):
+        images[name] = canvas(1280, 720)
+        draw_overlay(images[name], [], {}, style, covers=covers)
+    assert (images["nothing"] == GREY).all()
+    assert (images["faces"] != images["picture"]).any()
+    for name in ("faces", "picture"):
+        left, top, right, bottom = changed(images[name], images["nothing"])
+        assert left > 1000
+        assert 0 < top < 20
+        assert right < 1280
+        assert bottom < 60
+    # A face below the badge: its plate goes elsewhere, and the badge stays as it is.
+    corner = (slice(0, 45), slice(1120, 1280))
+    alone = images["faces"][corner]
+    image = canvas(1280, 720)
+    draw_overlay(
+        image, [track(x=1150, y=45, size=100)], {1: label()}, OverlayStyle(boxes=False, privacy="faces"), covers=()
+    )
+    assert (image[:40, 1120:] == alone[:40]).all()
+
+
+def test_the_badge_speaks_other_languages() -> None:
+    words = (("Faces hidden", "人脸已隐藏"),)
+    images = [canvas(), canvas()]
+    for image, spoken in zip(images, ((), words), strict=True):
+        draw_overlay(image, [], {}, dataclasses.replace(BARE, privacy="faces", words=spoken), covers=())
+    assert (images[0] != images[1]).any()
 
 
 def test_boxes_and_text_lie_on_top_of_the_hidden_face() -> None:
-    hidden = drawn(OverlayStyle(privacy="pixelate"), track())
-    assert (hidden == track_colour(1)).all(axis=2).sum() > 200
+    over = drawn(OverlayStyle(privacy="picture", privacy_style="pixelate"), track())
+    assert (over == track_colour(1)).all(axis=2).sum() > 200

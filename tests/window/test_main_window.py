@@ -65,14 +65,18 @@ def test_privacy_hides_faces_in_picture_and_screenshot(desk: Desk) -> None:
     desk.press(Qt.Key.Key_S)
     desk.wait(lambda: bool(desk.files(".png")) and desk.window.stage.toast.text.startswith("Saved "))
     assert sharpness(np.asarray(cv2.imread(str(desk.files(".png")[0])), np.uint8)) < clear / 4
-    assert desk.window.actions_["privacy_blur"].isChecked()
+    assert desk.window.actions_["privacy_faces"].isChecked()
+    desk.trigger("privacy_picture")
     desk.trigger("privacy_pixelate")
-    assert desk.window.settings.style.privacy == "pixelate"
+    assert desk.window.settings.style.privacy == "picture"
+    assert desk.window.settings.style.privacy_style == "pixelate"
     assert desk.window.actions_["privacy"].isChecked()
+    desk.wait(lambda: desk.shown().privacy == "picture" and sharpness() < clear / 4)
+    assert "Nobody can be recognised" in desk.window.actions_["privacy"].toolTip()
     desk.press(Qt.Key.Key_P)
     desk.wait(lambda: sharpness() > clear / 2)
     desk.press(Qt.Key.Key_P)
-    assert desk.window.settings.style.privacy == "pixelate"
+    assert desk.window.settings.style.privacy == "picture"
 
 
 def test_click_on_a_face_selects_it_everywhere(desk: Desk) -> None:

@@ -189,11 +189,15 @@ def test_privacy_mode_shows_nothing_and_ends_the_thread(qtbot: QtBot, view: Netw
     view.show()
     view.show_crop(1, make_crop(), None)
     wait_for_maps(qtbot, view, 6)
-    view.set_privacy("blur")
+    view.set_privacy("faces")
     assert "Privacy mode" in texts(view)
-    assert not any(square.isVisible() for square in view.findChildren(SquareView))
+    assert not any(square.isVisible() or square.has_picture for square in view.findChildren(SquareView))
+    assert grids(view) == [0, 0]
     qtbot.waitUntil(lambda: not is_running())
+    view.show_crop(1, make_crop(), None)
     view.set_privacy("off")
+    assert "No face" in texts(view)
+    view.show_crop(1, make_crop(), None)
     qtbot.waitUntil(lambda: view.findChildren(SquareView)[0].isVisible(), timeout=10_000)
 
 

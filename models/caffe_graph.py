@@ -22,6 +22,9 @@ IR_VERSION: Final = 8
 MAX_VALUES: Final = 1 << 26
 """Values that one layer may give for one picture; a definition beyond is a mistake or malice."""
 
+MAX_LAYER_NAME: Final = 40
+"""A longer name would not fit where layers are chosen."""
+
 Shape = tuple[int, ...]
 
 
@@ -34,12 +37,14 @@ class OnnxNetwork:
         output: the output's name.
         classes: how many values the output has for a picture.
         probabilities: whether they went through a softmax already.
+        layers: names of the layers that write maps, by tensor.
     """
 
     model: Any
     output: str
     classes: int
     probabilities: bool
+    layers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ class Graph:
         self._names = {network.input}
         self._read: set[str] = set()
         self._softmaxes: set[str] = set()
+        self._layers: dict[str, str] = {}
 
     def source(self, layer: CaffeLayer, axes: int | None = None) -> Blob:
         """What a layer with one bottom reads, with that many axes (without the number of pictures) if given."""
@@ -84,7 +90,10 @@ class Graph:
         self.check_size(layer, shape)
         if len(layer.tops) != 1:
             raise layer.wrong(f"has {len(layer.tops)} outputs, which cannot be imported (only 1)")
-        self._blobs[layer.tops[0]] = Blob(self.step(layer.name, operator, inputs, **attributes), shape)
+        tensor = self.step(layer.name, operator, inputs, **attributes)
+        self._blobs[layer.tops[0]] = Blob(tensor, shape)
+        if len(shape) == 3 and layer.name.isprintable() and len(layer.name) <= MAX_LAYER_NAME:
+            self._layers[tensor] = layer.name
 
     def step(self, name: str, operator: str, inputs: list[str], **attributes: Any) -> str:
         """Add a node and return the name of what it writes: the wanted name, or one like it where that is taken."""
@@ -143,7 +152,7 @@ class Graph:
             output, probabilities = self.step(f"{output}.softmax", "Softmax", [output], axis=1), True
         if len(end.shape) > 1:
             output = self.step(f"{output}.classes", "Flatten", [output], axis=1)
-        return OnnxNetwork(self._model(output, end.shape[0]), output, end.shape[0], probabilities)
+        return OnnxNetwork(self._model(output, end.shape[0]), output, end.shape[0], probabilities, self._layers)
 
     def _model(self, output: str, classes: int) -> Any:
         network = self._network

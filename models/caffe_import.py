@@ -180,6 +180,7 @@ def _write_package(request: ImportRequest, networks: dict[str, OnnxNetwork], siz
         gender=outputs["gender"],
         activation="none" if networks["age"].probabilities else "softmax",
         labels=request.labels,
+        layers={**networks["age"].layers, **networks["gender"].layers},
         about={
             "licence": request.licence,
             "source": f"imported from {request.age.weights.name} and {request.gender.weights.name}",

@@ -52,7 +52,7 @@ def make_card(package: ModelPackage, evaluation: Mapping[str, Any], *, plots: Se
     if evaluation.get("model") != package.name:
         raise ToolError(f"the evaluation is of {evaluation.get('model')!r}, not of {package.name!r}; evaluate it first")
     try:
-        parts = [_head(package), _numbers(evaluation), _groups(evaluation), _plots(plots)]
+        parts = [_head(package), _numbers(package, evaluation), _groups(evaluation), _plots(plots)]
     except (KeyError, TypeError) as error:
         raise ToolError(f"the evaluation is incomplete ({error!r}); run python -m models.evaluate again") from error
     parts += [f"## Limits\n\n{LIMITS}"]
@@ -80,7 +80,7 @@ def _head(package: ModelPackage) -> str:
     return f"# {package.title}\n\n{manifest.description}\n\n| | |\n|---|---|\n{table}".replace("\n\n\n\n", "\n\n")
 
 
-def _numbers(evaluation: Mapping[str, Any]) -> str:
+def _numbers(package: ModelPackage, evaluation: Mapping[str, Any]) -> str:
     not_read = f" {evaluation['not_read']} pictures could not be read." if evaluation.get("not_read") else ""
     way = (
         "as whole pictures, without the app's detector and crop."
@@ -96,6 +96,11 @@ def _numbers(evaluation: Mapping[str, Any]) -> str:
         "|---|---|",
     ]
     lines += [f"| {SCORE_NAMES.get(name, name)} | {value:.3f} |" for name, value in evaluation["scores"].items()]
+    if package.manifest.about.get("temperatures", "").endswith(f" of {evaluation['data']}"):
+        lines += [
+            "",
+            "The temperatures were fitted on these same pictures; on others, expect larger calibration errors.",
+        ]
     return "\n".join(lines)
 
 

@@ -31,7 +31,7 @@ from models.layers import fold_norms
 from models.manifest import InputSpec, Labels, Manifest, OutputSpec, check_model_name, sha256_of
 from models.manifest_writer import write_manifest
 from models.networks import INPUT_SIZE
-from models.onnx_export import to_onnx
+from models.onnx_export import published_names, to_onnx
 from models.onnx_weights import Storage, quantise_static, store_weights
 from models.together import written_together
 from models.tool import ToolError, refuse_existing, run_tool
@@ -95,12 +95,13 @@ def export_model(checkpoints: Sequence[Checkpoint], settings: ExportSettings) ->
         for one in checkpoints
     }
     age, gender = by_head["age"], by_head["gender"]
-    differences, checksums = {}, {}
+    differences, checksums, layers = {}, {}, dict[str, str]()
     with written_together(settings.folder, settings.name, overwrite=settings.overwrite) as aside:
         for one in checkpoints:
             path = aside / files[id(one)]
             differences[path.name] = export_network(one, path, settings.storage, settings.calibration)
             checksums[path.name] = sha256_of(path)
+            layers.update(published_names(onnx.load(str(path)), one.spec))
         spec = age.input
         if age.mean_image is not None:
             mean_path = aside / f"{settings.name}-mean.npy"
@@ -117,6 +118,7 @@ def export_model(checkpoints: Sequence[Checkpoint], settings: ExportSettings) ->
             gender=OutputSpec(files[id(gender)], "gender"),
             input=spec,
             files=checksums,
+            layers=layers,
             about={**_joined(age.notes, gender.notes), **settings.about},
         )
         write_manifest(manifest, aside / f"{settings.name}.toml")

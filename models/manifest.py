@@ -93,7 +93,11 @@ class OutputSpec:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Everything the app knows of a model."""
+    """Everything the app knows of a model.
+
+    Attributes:
+        layers: what the network view calls layers, by the tensor that they write; others are numbered by their kind.
+    """
 
     name: str
     title: str
@@ -106,6 +110,7 @@ class Manifest:
     activation: Activation = "softmax"
     files: Mapping[str, str] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
+    layers: Mapping[str, str] = field(default_factory=dict)
     about: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -196,6 +201,7 @@ class _Reader:
             labels=self._labels(),
             files=self._strings("files"),
             scores=self._numbers("scores"),
+            layers={tensor: self._line(name, "layer") for tensor, name in self._strings("layers").items()},
             about=self._strings("about"),
         )
 

@@ -45,6 +45,7 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
         },
         "files": dict(manifest.files),
         "scores": dict(manifest.scores),
+        **({"layers": dict(manifest.layers)} if manifest.layers else {}),
         "about": dict(manifest.about),
     }
     path.write_text(tomli_w.dumps(document), encoding="utf-8")

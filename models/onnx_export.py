@@ -48,6 +48,29 @@ def to_onnx(network: torch.nn.Module, spec: NetworkSpec) -> onnx.ModelProto:
     return model
 
 
+_PAPER_LAYERS: Final = (
+    *(("Conv", "conv1"), ("Relu", "relu1"), ("MaxPool", "pool1"), ("Norm", "norm1")),
+    *(("Conv", "conv2"), ("Relu", "relu2"), ("MaxPool", "pool2"), ("Norm", "norm2")),
+    *(("Conv", "conv3"), ("Relu", "relu3"), ("MaxPool", "pool5")),
+)
+"""What the authors of the paper call the layers with maps, and the operations that they are in ONNX."""
+
+
+def published_names(model: onnx.ModelProto, spec: NetworkSpec) -> dict[str, str]:
+    """What the layers with maps are called in the paper's definition, by tensor; empty for another network."""
+    if spec.architecture != "levi-hassner":
+        return {}
+    operations = {kind for kind, _ in _PAPER_LAYERS}
+    written = [
+        (kind, node.output[0])
+        for node in model.graph.node
+        if (kind := "Norm" if node.op_type in {"LRN", "BatchNormalization"} else node.op_type) in operations
+    ][: len(_PAPER_LAYERS)]
+    if [kind for kind, _ in written] != [kind for kind, _ in _PAPER_LAYERS]:
+        return {}
+    return {tensor: name for (_, tensor), (_, name) in zip(written, _PAPER_LAYERS, strict=True)}
+
+
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
     """PyTorch's exporter warns about packages that nobody here needs."""

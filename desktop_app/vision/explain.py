@@ -82,7 +82,7 @@ class Explainer:
         self._mean = package.mean()
         probe = np.zeros((1, 3, package.input.size, package.input.size), np.float32)
         try:
-            self._networks = {file: OpenNetwork(file, probe, threads) for file in files}
+            self._networks = {file: OpenNetwork(file, probe, threads, package.manifest.layers) for file in files}
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
             raise ExplainError(
@@ -104,7 +104,9 @@ class Explainer:
         return self._network(head).layers
 
     def filters(self, head: Head) -> NDArray[np.uint8]:
-        """The filters of the first convolution, each stretched to the full range.
+        """The filters of the first convolution, all on one scale that spans the full range, as in the paper's demo.
+
+        Strong filters stand out against weak ones so.
 
         Returns:
             N×rows×columns×3 uint8, BGR; grey where the convolution does not work on three colours; N is 0
@@ -216,7 +218,7 @@ def _filter_pictures(weights: NDArray[np.float32], colour: str) -> NDArray[np.ui
         pictures = np.repeat(pictures.mean(axis=3, keepdims=True), 3, axis=3)
     elif colour == "RGB":
         pictures = pictures[..., ::-1]
-    return np.stack([_stretched(one) for one in pictures]) if len(pictures) else pictures.astype(np.uint8)
+    return _stretched(pictures) if len(pictures) else pictures.astype(np.uint8)
 
 
 def _stretched(values: NDArray[np.float32]) -> NDArray[np.uint8]:

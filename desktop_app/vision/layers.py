@@ -47,7 +47,8 @@ class Layer:
     """A tensor of the network that is made of feature maps.
 
     Attributes:
-        name: short name in the manner of Caffe, as in "conv1": its kind, numbered over the layers with maps.
+        name: short name in the manner of Caffe, as in "conv1": the model's own, else its kind, numbered over the layers
+            with maps.
         tensor: its name in the ONNX file.
         shape: channels, rows, columns.
     """
@@ -66,6 +67,7 @@ class OpenNetwork:
         file: the `.onnx` file.
         probe: a batch of one as the network takes it; what each tensor really is, one run tells.
         threads: CPU threads of ONNX Runtime.
+        names: what the model calls its layers, by tensor.
 
     Attributes:
         layers: the tensors made of feature maps, in the order of the file.
@@ -77,7 +79,9 @@ class OpenNetwork:
         Exception: ONNX Runtime's own, where it cannot load or run the network.
     """
 
-    def __init__(self, file: Path, probe: NDArray[np.float32], threads: int) -> None:
+    def __init__(
+        self, file: Path, probe: NDArray[np.float32], threads: int, names: Mapping[str, str] | None = None
+    ) -> None:
         model = file.read_bytes()
         graph = read_graph(model)
         kinds = _candidates(graph)
@@ -87,7 +91,8 @@ class OpenNetwork:
         self._input = self._session.get_inputs()[0].name
         values = dict(zip(wanted, self.run(probe, list(wanted)), strict=True))
         self.first_weights = values[weights] if weights else np.zeros((0, 1, 1, 1), np.float32)
-        self.layers = _number({tensor: kind for tensor, kind in kinds.items() if _is_maps(values[tensor])}, values)
+        with_maps = {tensor: kind for tensor, kind in kinds.items() if _is_maps(values[tensor])}
+        self.layers = _named(with_maps, values, names or {})
 
     def run(self, pixels: NDArray[np.float32], names: Sequence[str]) -> list[NDArray[np.float32]]:
         """The tensors of these names for a batch of inputs, as float32."""
@@ -123,14 +128,21 @@ def _is_maps(value: NDArray[np.float32]) -> bool:
     return value.ndim == 4 and value.shape[0] == 1 and min(value.shape[1:]) > 1
 
 
-def _number(kinds: Mapping[str, str], values: Mapping[str, NDArray[np.float32]]) -> tuple[Layer, ...]:
+def _named(
+    kinds: Mapping[str, str], values: Mapping[str, NDArray[np.float32]], names: Mapping[str, str]
+) -> tuple[Layer, ...]:
     counts: Counter[str] = Counter()
-    layers = []
+    layers: dict[str, Layer] = {}
     for tensor, kind in kinds.items():
         counts[kind] += 1
+        name = names.get(tensor, "")
+        # A name stands for one layer only, as layers are chosen by it.
+        while not name or name in layers:
+            name = f"{kind}{counts[kind]}"
+            counts[kind] += name in layers
         _, channels, rows, columns = values[tensor].shape
-        layers.append(Layer(f"{kind}{counts[kind]}", tensor, (channels, rows, columns)))
-    return tuple(layers)
+        layers[name] = Layer(name, tensor, (channels, rows, columns))
+    return tuple(layers.values())
 
 
 def _first_weights(graph: Graph) -> str:

@@ -100,7 +100,7 @@ def small_layers(classes: int, seed: int = 1, *, softmax: bool = True) -> list[L
             (he(random, 6, 3, 5, 5) * np.float32(1 / 64), bias(random, 6)),
         ),
         Layer("ReLU", "relu1", in_place=True),
-        Layer("Pooling", "pool1", {"pool": "MAX", "kernel_size": 3, "stride": 2}),
+        Layer("Pooling", "pool5", {"pool": "MAX", "kernel_size": 3, "stride": 2}),
         Layer("InnerProduct", "fc8", {"num_output": classes}, (he(random, classes, 6 * 8 * 8), bias(random, classes))),
     ]
     return [*layers, Layer("Softmax", "prob")] if softmax else layers

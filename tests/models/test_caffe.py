@@ -275,7 +275,7 @@ def test_inputs_of_every_style(tmp_path: Path, file_format: FileFormat, header: 
     network = read_network(network_of(tmp_path, text))
     assert (network.name, network.input, network.shape) == ("CaffeNet", "data", SHAPE)
     assert [layer.type for layer in network.layers] == ["Convolution", "ReLU", "Pooling", "InnerProduct", "Softmax"]
-    assert [layer.name for layer in network.layers] == ["conv1", "relu1", "pool1", "fc8", "prob"]
+    assert [layer.name for layer in network.layers] == ["conv1", "relu1", "pool5", "fc8", "prob"]
 
 
 def test_a_definition_for_training_gives_its_test_phase(tmp_path: Path) -> None:
@@ -402,6 +402,7 @@ def test_an_imported_model_runs_in_the_app(
 ) -> None:
     pytest.importorskip("onnx")
     from desktop_app.vision.classifier import Classifier
+    from desktop_app.vision.explain import Explainer
 
     assert run(command(tmp_path, age_softmax=age_softmax, gender_softmax=gender_softmax)) == 0
     manifest = tmp_path / "models" / "levi-hassner-2015.toml"
@@ -412,6 +413,9 @@ def test_an_imported_model_runs_in_the_app(
     assert (package.labels.ages[-1].high, package.labels.genders) == (None, ("Male", "Female"))
     assert (package.input.size, package.input.colour, package.input.scale) == (35, "BGR", 1.0)
     assert {file.suffix for file in manifest.parent.iterdir()} == {".toml", ".onnx", ".npy"}
+
+    shown = [layer.name for layer in Explainer(package).layers("age")]
+    assert shown == ["conv1", "relu1", "pool5"]
 
     crops = np.random.default_rng(5).integers(0, 256, (3, 35, 35, 3)).astype(np.uint8)
     mean = read_mean(tmp_path / "mean.binaryproto")[3:38, 4:39]

@@ -190,7 +190,8 @@ def test_pictures_without_any_face_are_refused(folder: Path, make_model: MakeMod
 def test_scores_and_a_card_are_written(
     folder: Path, make_model: MakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    manifest_path = make_model(about={"licence": "CC0-1.0"})
+    fitted = f"age 1.1, gender 0.9, fitted on 2 pictures of {folder.name}"
+    manifest_path = make_model(about={"licence": "CC0-1.0", "temperatures": fitted})
     arguments = ["--model", str(manifest_path), "--data", "csv", "--path", str(folder), "--provider", "cpu"]
     assert run_tool(main, [*arguments, "--json", str(tmp_path / "scores.json"), "--write-scores"]) == 0
     package = load_package(manifest_path)
@@ -201,7 +202,15 @@ def test_scores_and_a_card_are_written(
     assert run_tool(write_card, card) == 0
     assert "one view each" in manifest_path.with_suffix(".md").read_text(encoding="utf-8")
     text = manifest_path.with_suffix(".md").read_text(encoding="utf-8")
-    for part in ("# Tiny", "CC0-1.0", "2 faces", f"{written['scores']['gender']:.3f}", "## Limits", "| 20-59 | 1 |"):
+    for part in (
+        "# Tiny",
+        "CC0-1.0",
+        "2 faces",
+        f"{written['scores']['gender']:.3f}",
+        "## Limits",
+        "| 20-59 | 1 |",
+        "these same pictures",
+    ):
         assert part in text
     (tmp_path / "scores.json").write_text(json.dumps({**written, "model": "other"}))
     capsys.readouterr()

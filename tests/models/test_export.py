@@ -116,6 +116,8 @@ def test_response_normalisation_stays_one_operation(paper_models: tuple[Path, li
     model = onnx.load(str(paper_models[0].parent / "paper-age.onnx"))
     kinds = [node.op_type for node in model.graph.node if node.op_type != "Cast"]
     assert kinds.count("LRN") == 2
+    layers = load_package(paper_models[0]).manifest.layers.values()
+    assert " ".join(layers) == "conv1 relu1 pool1 norm1 conv2 relu2 pool2 norm2 conv3 relu3 pool5"
     assert kinds.count("MaxPool") == kinds.count("Conv") == kinds.count("Gemm") == 3
 
 

@@ -144,8 +144,7 @@ def _run(
         raise AnnotationError(f"{source.info.name} holds no picture that could be read")
     # The other end of a network tells a regular end and a crash of its own apart as little as this one can.
     ended = f"{source.info.name} gives no more pictures; if that was too early, check the connection"
-    notice = ended if source.info.live else source.notice
-    lines = [*notice.split("\n"), sink.notice if sink is not None else ""]
+    lines = [ended if source.info.live else "", *source.notice.split("\n"), sink.notice if sink is not None else ""]
     for line in filter(None, lines):
         yield AnnotationProgress(frames, source.info.frame_count, 0, source.dropped_count, line)
 

@@ -218,6 +218,11 @@ class CameraCapture:
         """The size and rate that the camera really chose."""
         return self._info
 
+    @property
+    def notice(self) -> str:
+        """Nothing: a camera's pictures are not checked."""
+        return ""
+
     def read(self) -> Captured | None:
         """Wait for the next picture.
 
@@ -234,6 +239,9 @@ class CameraCapture:
                     return Captured(_as_bgr(image), captured_at)
             self._stop.wait(_RETRY_S)
         raise SourceStalledError(f"{self._device.name} sends no more pictures; check that it is still plugged in")
+
+    def interrupt(self) -> None:
+        """Do nothing: a camera cannot be interrupted."""
 
     def close(self) -> None:
         """Release the device."""

@@ -45,12 +45,21 @@ class Capture(Protocol):
         """What the device or the connection says about itself."""
         ...
 
+    @property
+    def notice(self) -> str:
+        """One sentence on what could not be read so far, else empty."""
+        ...
+
     def read(self) -> Captured | None:
         """Wait for the next picture; None at the regular end.
 
         Raises:
             SourceError: there will be no more pictures, and why.
         """
+        ...
+
+    def interrupt(self) -> None:
+        """Make a read that waits end soon, where that is possible; called by another thread."""
         ...
 
     def close(self) -> None:
@@ -72,6 +81,7 @@ class LiveSource(SourceBase):
         open_capture: opens the capture, on the reader thread.
         name: for messages.
         open_timeout_s: how long opening may take.
+        hint: what to do where it takes longer, as the end of a sentence.
         stall_timeout_s: how long `read` waits for a new picture.
         warm_up_frames: how many black pictures at the start are passed over; webcams send some until their
             exposure is set.
@@ -87,16 +97,18 @@ class LiveSource(SourceBase):
         *,
         name: str,
         open_timeout_s: float = OPEN_TIMEOUT_S,
+        hint: str = "check that it is connected and that no other program uses it",
         stall_timeout_s: float = STALL_TIMEOUT_S,
         warm_up_frames: int = 0,
         cancel: threading.Event | None = None,
     ) -> None:
-        self._name = name
+        self._name, self._hint = name, hint
         self._stall_timeout_s = stall_timeout_s
         self._warm_up_frames = warm_up_frames
         self._changed = threading.Condition()
         self._stop = threading.Event()
         self._info: SourceInfo | None = None
+        self._capture: Capture | None = None
         self._newest: Captured | None = None
         self._error: SourceError | None = None
         self._ended = False
@@ -116,6 +128,11 @@ class LiveSource(SourceBase):
     def dropped_count(self) -> int:
         """How many pictures were replaced by newer ones before anyone read them."""
         return self._dropped_count
+
+    @property
+    def notice(self) -> str:
+        """What could not be read; see `Source.notice`."""
+        return self._capture.notice if self._capture is not None else ""
 
     def read(self) -> Frame | None:
         """Wait for a picture that was not given yet; see `Source.read`.
@@ -149,6 +166,8 @@ class LiveSource(SourceBase):
         with self._changed:
             self._stop.set()
             self._changed.notify_all()
+        if self._capture is not None:
+            self._capture.interrupt()
         if threading.current_thread() is not self._thread:
             self._thread.join(_JOIN_TIMEOUT_S)
 
@@ -181,17 +200,14 @@ class LiveSource(SourceBase):
             raise error
         if cancel is not None and cancel.is_set():
             raise SourceError(f"opening {self._name} was cancelled")
-        raise SourceError(
-            f"{self._name} did not start within {timeout_s:g} seconds; "
-            "check that it is connected and that no other program uses it"
-        )
+        raise SourceError(f"{self._name} did not start within {timeout_s:g} seconds; {self._hint}")
 
     def _run(self, open_capture: OpenCapture) -> None:
         capture: Capture | None = None
         try:
             capture = open_capture(self._stop)
             with self._changed:
-                self._info = capture.info
+                self._info, self._capture = capture.info, capture
                 self._changed.notify_all()
             self._pump(capture)
         except SourceError as error:

@@ -52,6 +52,10 @@ class HeicError(SourceError):
     """A picture is of the kind that iPhones take, which nothing here can read as a whole."""
 
 
+class PictureTooLargeError(SourceError):
+    """A picture has more pixels than `MAX_PIXELS`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A decoded picture.
@@ -345,9 +349,11 @@ def _check_pixels(size: tuple[int, int], name: str) -> None:
         raise _too_many_pixels(name)
 
 
-def _too_many_pixels(name: str) -> SourceError:
+def _too_many_pixels(name: str) -> PictureTooLargeError:
     limit = MAX_PIXELS // 1_000_000
-    return SourceError(f"Cannot open {name}: it has more than {limit} million pixels. Save it in a smaller size.")
+    return PictureTooLargeError(
+        f"Cannot open {name}: it has more than {limit} million pixels. Save it in a smaller size."
+    )
 
 
 def _is_heic(head: bytes) -> bool:

@@ -60,27 +60,18 @@ def list_images(folder: Path) -> list[Path]:
     return sorted(paths, key=lambda path: _natural_key(path.name))
 
 
-class ImageSource(SourceBase):
+class PictureSource(SourceBase):
     """One picture, as a source of one frame at time 0.
 
     Args:
-        path: the picture's file.
-        spec: what the user called it; the path if not given.
-
-    Raises:
-        SourceError: it cannot be read or is no picture.
+        image: H×W×3 uint8, BGR.
+        info: what is known about it.
+        notice: what there is to say of it, or empty.
     """
 
-    def __init__(self, path: Path, *, spec: str | None = None) -> None:
-        picture = read_picture(path)
-        height, width = picture.image.shape[:2]
-        self._frame = Frame(picture.image, 0, 0.0, path.name)
-        self._notice = ""
-        if picture.damaged:
-            self._notice = f"{path.name} is damaged and shown only in part"
-        elif picture.has_more_pages:
-            self._notice = f"{path.name} has more than one page, of which the first is shown"
-        self._info = SourceInfo("image", path.name, spec or str(path), width, height, 0.0, 1, live=False)
+    def __init__(self, image: NDArray[np.uint8], info: SourceInfo, notice: str) -> None:
+        self._frame = Frame(image, 0, 0.0, info.name)
+        self._info, self._notice = info, notice
         self._left = 1
 
     @property
@@ -111,6 +102,29 @@ class ImageSource(SourceBase):
         """End the source; see `Source.close`."""
         self._frame = Frame(np.empty((0, 0, 3), np.uint8), 0, 0.0)
         self._left = 0
+
+
+class ImageSource(PictureSource):
+    """A picture file.
+
+    Args:
+        path: the picture's file.
+        spec: what the user called it; the path if not given.
+
+    Raises:
+        SourceError: it cannot be read or is no picture.
+    """
+
+    def __init__(self, path: Path, *, spec: str | None = None) -> None:
+        picture = read_picture(path)
+        height, width = picture.image.shape[:2]
+        notice = ""
+        if picture.damaged:
+            notice = f"{path.name} is damaged and shown only in part"
+        elif picture.has_more_pages:
+            notice = f"{path.name} has more than one page, of which the first is shown"
+        info = SourceInfo("image", path.name, spec or str(path), width, height, 0.0, 1, live=False)
+        super().__init__(picture.image, info, notice)
 
 
 @dataclass(slots=True)

@@ -10,12 +10,13 @@ from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from desktop_app.media.addresses import public_name
 from desktop_app.media.base import Source, SourceError, SourceInfo, SourceKind, SourceStalledError
 from desktop_app.media.cameras import CameraOptions, open_camera
 from desktop_app.media.demo import DemoSource
 from desktop_app.media.files import VideoFileSource
 from desktop_app.media.pictures import IMAGE_SUFFIXES, FolderSource, HeicError, ImageSource
-from desktop_app.media.streams import STREAM_SCHEMES, open_stream, public_name
+from desktop_app.media.streams import STREAM_SCHEMES, open_stream
 
 __all__ = [
     "CameraOptions",

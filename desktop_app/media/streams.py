@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import errno
-import re
 import threading
 import time
 from typing import Final
-from urllib.parse import urlsplit
 
 import av
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 
-from desktop_app.media.base import SourceError, SourceInfo, SourceStalledError
+from desktop_app.media.addresses import public_name, split_credentials
+from desktop_app.media.base import Source, SourceError, SourceInfo, SourceStalledError
 from desktop_app.media.decoding import PictureConverter, choose_video_stream, decode_frames, nominal_rate
-from desktop_app.media.live import STALL_TIMEOUT_S, Captured, LiveSource
+from desktop_app.media.http_client import request, unauthorized
+from desktop_app.media.http_pictures import open_pictures
+from desktop_app.media.live import STALL_TIMEOUT_S, Capture, Captured, LiveSource
+from desktop_app.media.pictures import PictureSource
 
 OPEN_TIMEOUT_S: Final = 10.0
 STREAM_SCHEMES: Final = frozenset({"http", "https", "rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "tcp"})
 
 # Not "file": a playlist from the network must not make us read this machine's files.
 _PROTOCOLS: Final = "http,https,httpproxy,tls,tcp,udp,rtp,rtsp,rtsps,rtmp,rtmps,crypto,data"
-# What can begin with a user name: no "/", "?" or "#" comes before its end.
-_CREDENTIALS: Final = re.compile(r"[^/?#]*[:@]")
 _SEGMENTED_FORMATS: Final = frozenset({"hls", "dash"})
+_GRACE_S: Final = 1.0
 _MOST_LATE_S: Final = 1.0
 _MOST_EARLY_S: Final = 10.0
 
@@ -35,8 +36,8 @@ def open_stream(
     open_timeout_s: float = OPEN_TIMEOUT_S,
     stall_timeout_s: float = STALL_TIMEOUT_S,
     cancel: threading.Event | None = None,
-) -> LiveSource:
-    """Open a network stream.
+) -> Source:
+    """Open a network stream, or the picture that an address gives.
 
     Args:
         url: with one of the schemes in `STREAM_SCHEMES`; may hold a user name and password.
@@ -45,42 +46,40 @@ def open_stream(
         cancel: when set, opening is given up.
 
     Raises:
-        SourceError: nothing answers there, it refuses, or it sends no video.
+        SourceError: nothing answers there, it refuses, or it sends neither video nor pictures.
     """
-    return LiveSource(
-        lambda stop: StreamCapture(url, stop, open_timeout_s=open_timeout_s, read_timeout_s=stall_timeout_s),
+
+    def open_capture(stop: threading.Event) -> Capture:
+        if url.lower().startswith(("http:", "https:")):
+            response = request(url, timeout_s=open_timeout_s)
+            try:
+                pictures = open_pictures(response, url, stop)
+            except SourceError:
+                response.close()
+                raise
+            if pictures is not None:
+                return pictures
+            response.close()
+        return StreamCapture(url, stop, open_timeout_s=open_timeout_s, read_timeout_s=stall_timeout_s)
+
+    source = LiveSource(
+        open_capture,
         name=public_name(url),
-        # FFmpeg's own time-out, which knows the reason, comes first.
-        open_timeout_s=2 * open_timeout_s,
+        # The time-outs of the connection, which know the reason, come first.
+        open_timeout_s=open_timeout_s + _GRACE_S,
+        hint="check the address and the network",
         stall_timeout_s=stall_timeout_s,
         cancel=cancel,
     )
+    return source if source.info.live else _keep_picture(source)
 
 
-def public_name(url: str) -> str:
-    """The address without user name, password and query, for people to see; any text will do."""
-    scheme, _, rest = _split_credentials(url)
-    try:
-        parts = urlsplit(f"{scheme}://{rest}")
-    except ValueError:
-        return f"{scheme.lower()}://…"
-    try:
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        port = ""
-    host = parts.hostname or ""
-    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}{parts.path}"
-
-
-def _split_credentials(url: str) -> tuple[str, str, str]:
-    """The scheme of an address, its user name and password ("" where there is none), and what comes after them."""
-    scheme, _, rest = url.partition(":")
-    rest = rest.lstrip("/")
-    if not _CREDENTIALS.match(rest):
-        return scheme, "", rest
-    # What stands before the last @: a password that holds "/" or "#", though it should be escaped, is one as well.
-    credentials, _, place = rest.rpartition("@")
-    return scheme, credentials, place
+def _keep_picture(source: LiveSource) -> PictureSource:
+    """The one picture that an address gave."""
+    with source:
+        frame = source.read()
+        assert frame is not None
+        return PictureSource(frame.image, source.info, source.notice)
 
 
 class StreamCapture:
@@ -119,6 +118,11 @@ class StreamCapture:
         """What the stream says about itself."""
         return self._info
 
+    @property
+    def notice(self) -> str:
+        """Nothing: FFmpeg conceals damage."""
+        return ""
+
     def read(self) -> Captured | None:
         """Wait for the next picture; None at the stream's regular end.
 
@@ -134,6 +138,9 @@ class StreamCapture:
         if self._paced:
             self._wait_for_turn(frame)
         return Captured(self._converter.to_bgr(frame), time.monotonic())
+
+    def interrupt(self) -> None:
+        """Do nothing: FFmpeg's own time-outs end a read that waits."""
 
     def close(self) -> None:
         """End the connection."""
@@ -155,8 +162,8 @@ class StreamCapture:
 def _connect(url: str, name: str, open_timeout_s: float, read_timeout_s: float) -> InputContainer:
     options = {"protocol_whitelist": _PROTOCOLS}
     if url.lower().startswith("rtsp"):
-        # Over UDP, which FFmpeg tries first, lost packets smear the picture and firewalls eat all of them.
-        options["rtsp_transport"] = "tcp"
+        # Over UDP, lost packets smear the picture and firewalls eat all of them: only where TCP is refused.
+        options["rtsp_flags"] = "prefer_tcp"
     try:
         return av.open(url, options=options, timeout=(open_timeout_s, read_timeout_s), metadata_errors="replace")
     except av.error.ExitError:
@@ -164,14 +171,7 @@ def _connect(url: str, name: str, open_timeout_s: float, read_timeout_s: float) 
             f"{name} did not answer within {open_timeout_s:g} seconds; check the address and the network"
         ) from None
     except av.error.HTTPUnauthorizedError:
-        if _split_credentials(url)[1]:
-            raise SourceError(
-                f"{name} does not accept this user name and password; check them, and write @, : or / in them as %40, "
-                "%3A or %2F"
-            ) from None
-        raise SourceError(
-            f"{name} asks for a user name and password; write them as scheme://user:password@host/path"
-        ) from None
+        raise unauthorized(name, has_credentials=bool(split_credentials(url)[1])) from None
     except av.error.InvalidDataError:
         raise SourceError(f"{name} sends no video that can be read; give a video stream's address") from None
     except (av.FFmpegError, OSError, ValueError) as error:

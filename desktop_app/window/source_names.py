@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+from desktop_app.media.addresses import public_name
 from desktop_app.media.pictures import IMAGE_SUFFIXES
 from desktop_app.media.sources import SourceKind, is_address
-from desktop_app.media.streams import public_name
 from desktop_app.window.translation import tr
 
 

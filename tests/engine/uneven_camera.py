@@ -56,6 +56,7 @@ class UnevenCamera:
     """
 
     def __init__(self, stop: threading.Event) -> None:
+        self.notice = ""
         self.info = SourceInfo("camera", "uneven", "uneven", BITS * BAR, 96, 30.0, None, live=True)
         self.taken_at: dict[int, float] = {}
         self._stop = stop
@@ -66,6 +67,9 @@ class UnevenCamera:
             return None
         self.taken_at[number] = time.monotonic()
         return Captured(numbered_picture(number), self.taken_at[number])
+
+    def interrupt(self) -> None:
+        """Do nothing: the stop event ends every wait."""
 
     def close(self) -> None:
         """There is nothing to let go of."""

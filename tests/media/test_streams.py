@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from desktop_app.media.addresses import public_name
 from desktop_app.media.frame import Frame
 from desktop_app.media.sources import SourceError, SourceStalledError, open_source
-from desktop_app.media.streams import StreamCapture, open_stream, public_name
+from desktop_app.media.streams import StreamCapture, open_stream
 
 PATIENCE_S = 20.0
 PICTURES = 40

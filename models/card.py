@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from desktop_app.json_text import parse_json
 from models.catalogue import Catalogue, ModelPackage
 from models.tool import ToolError, run_tool
 
@@ -53,7 +53,7 @@ def make_card(package: ModelPackage, evaluation: Mapping[str, Any], *, plots: Se
         raise ToolError(f"the evaluation is of {evaluation.get('model')!r}, not of {package.name!r}; evaluate it first")
     try:
         parts = [_head(package), _numbers(package, evaluation), _groups(evaluation), _plots(plots)]
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ToolError(f"the evaluation is incomplete ({error!r}); run python -m models.evaluate again") from error
     parts += [f"## Limits\n\n{LIMITS}"]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     package = Catalogue().find(options.model)
     try:
-        evaluation = json.loads(options.evaluation.read_text(encoding="utf-8"))
+        evaluation = parse_json(options.evaluation.read_bytes())
     except (OSError, ValueError) as error:
         raise ToolError(f"{options.evaluation} cannot be read as an evaluation ({error})") from error
     path = package.path.with_suffix(".md")

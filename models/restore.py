@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from desktop_app.json_text import parse_json
 from models.catalogue import ModelPackage
 from models.checkpoints import Checkpoint
 from models.manifest import AgeLabel, Labels
@@ -96,7 +96,7 @@ def _restore(path: Path, heads: Mapping[str, int]) -> tuple[NetworkSpec, dict[st
 
 def _parsed(path: Path, text: str) -> dict[str, Any]:
     try:
-        return dict(json.loads(text))
+        return dict(parse_json(text))
     except (ValueError, TypeError) as error:
         raise ToolError(f"{path} describes its network in a way that cannot be read; export it again") from error
 

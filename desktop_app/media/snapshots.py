@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.errors import AgelensError
+from desktop_app.json_text import parse_json
 from desktop_app.media.disk import explain, write_whole
 from desktop_app.vision.predictions import FaceRow
 
@@ -85,7 +86,7 @@ def read_snapshot_rows(path: Path) -> list[FaceRow]:
     try:
         text = _find_text(path.read_bytes())
         if text is not None:
-            return [FaceRow(**face) for face in json.loads(text)["faces"]]
+            return [FaceRow(**face) for face in parse_json(text)["faces"]]
     except OSError as error:
         raise SnapshotError(f"Cannot read “{path}”: {error.strerror or error}; choose another file.") from error
     except (ValueError, KeyError, TypeError, struct.error) as error:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import zlib
 from datetime import datetime
 from pathlib import Path
 
@@ -133,16 +134,26 @@ def test_missing_folder_and_other_suffixes_are_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def with_text(png: bytes, text: bytes) -> bytes:
+    """The same picture with this text in place of the predictions, and the right checksum."""
+    start = png.index(b"iTXt") - 4
+    end = start + 12 + int.from_bytes(png[start : start + 4], "big")
+    body = png[start + 4 : png.index(b"{", start)] + text
+    chunk = (len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    return png[:start] + chunk + png[end:]
+
+
 def test_pictures_without_rows_are_told_apart_from_damaged_ones(tmp_path: Path) -> None:
-    foreign, damaged, cut = tmp_path / "foreign.png", tmp_path / "damaged.png", tmp_path / "cut.png"
+    foreign, damaged, cut, deep = (tmp_path / f"{name}.png" for name in ("foreign", "damaged", "cut", "deep"))
     cv2.imwrite(str(foreign), picture())
     content = save_snapshot(tmp_path / "shot.png", picture(), [KNOWN]).read_bytes()
     damaged.write_bytes(content.replace(b'"20-29"', b'"30-39"'))
+    deep.write_bytes(with_text(content, b"[" * 100_000))
     cut.write_bytes(content[:60])
 
     with pytest.raises(SnapshotError, match="holds no predictions"):
         read_snapshot_rows(foreign)
-    for path in (damaged, cut):
+    for path in (damaged, cut, deep):
         with pytest.raises(SnapshotError, match="is damaged"):
             read_snapshot_rows(path)
     with pytest.raises(SnapshotError, match="Cannot read"):

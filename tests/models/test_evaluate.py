@@ -216,9 +216,13 @@ def test_scores_and_a_card_are_written(
     capsys.readouterr()
     assert run_tool(write_card, card) == 2
     assert "'other'" in capsys.readouterr().err
-    (tmp_path / "scores.json").write_text("[1]")
-    assert run_tool(write_card, card) == 2
-    assert "holds no measured model" in capsys.readouterr().err
+    wrong = {"[1]": "holds no measured model", "[" * 100_000: "nested too deeply", "{": "cannot be read"}
+    wrong |= {json.dumps({**written, part: value}): "incomplete" for part in ("scores", "groups") for value in (1, [1])}
+    for text, says in {**wrong, json.dumps({**written, "scores": {"gender": "good"}}): "incomplete"}.items():
+        (tmp_path / "scores.json").write_text(text)
+        assert run_tool(write_card, card) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert says in line
 
 
 def test_confusion_matrices_are_drawn(folder: Path, make_model: MakeModel, tmp_path: Path) -> None:

@@ -145,6 +145,8 @@ def _run(
     # The other end of a network tells a regular end and a crash of its own apart as little as this one can.
     ended = f"{source.info.name} gives no more pictures; if that was too early, check the connection"
     lines = [ended if source.info.live else "", *source.notice.split("\n"), sink.notice if sink is not None else ""]
+    if sink is not None and source.info.has_sound:
+        lines.append(f"the sound of {source.info.name} is not kept in the video")
     for line in filter(None, lines):
         yield AnnotationProgress(frames, source.info.frame_count, 0, source.dropped_count, line)
 

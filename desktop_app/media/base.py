@@ -38,6 +38,7 @@ class SourceInfo:
         frame_count: None where it is endless or unknown.
         live: True for cameras and streams: the newest frame counts, not every frame.
         length_s: how long it lasts, in seconds, where frames are not evenly spaced; None where they are.
+        has_sound: whether there is sound beside the pictures.
     """
 
     kind: SourceKind
@@ -49,6 +50,7 @@ class SourceInfo:
     frame_count: int | None
     live: bool
     length_s: float | None = None
+    has_sound: bool = False
 
     @property
     def duration_s(self) -> float | None:

@@ -131,9 +131,9 @@ class VideoFileSource(SourceBase):
         lost = len(self._record.lost if self._missing_s else self._lost())
         pictures = "1 picture" if lost == 1 else f"{lost} pictures"
         if self._missing_s and lost:
-            return f"{self._path.name} is damaged: {pictures} and its last {self._missing_s:.0f} seconds are missing"
+            return f"{self._path.name} is damaged: {pictures} and its last {self._missing_s:.1f} seconds are missing"
         if self._missing_s:
-            return f"{self._path.name} is damaged: its last {self._missing_s:.0f} seconds are missing"
+            return f"{self._path.name} is damaged: its last {self._missing_s:.1f} seconds are missing"
         if lost == 1:
             return f"{self._path.name} is damaged: 1 picture is missing"
         if lost:
@@ -143,17 +143,18 @@ class VideoFileSource(SourceBase):
     def read(self) -> Frame | None:
         """The next frame; see `Source.read`."""
         with self._lock:
-            frame = self._take()
-            if frame is None:
-                self._note_missing_end()
-                self._release_if_closed()
-                return None
-            index, self._next_index = self._next_index, self._next_index + 1
-            image = self._converter.to_bgr(frame)
-            time_s = self._time_of(frame, index)
-            # A last picture may stand for long.
-            self._end_s = time_s + float((frame.duration or 0) * (frame.time_base or 0))
-            return Frame(image, index, time_s, self._path.name)
+            while (frame := self._take()) is not None:
+                try:
+                    image = self._converter.to_bgr(frame)
+                except (av.FFmpegError, ValueError):
+                    # Damage can make a picture one of a kind that there is not.
+                    self._next_index -= 1
+                    self._record.lost.add(self._next_index if frame.pts is None else frame.pts)
+                    continue
+                return Frame(image, self._next_index - 1, self._last_s, self._path.name)
+            self._note_missing_end()
+            self._release_if_closed()
+            return None
 
     def skip(self, count: int) -> int:
         """Decode up to `count` frames without making pictures of them; returns how many there were."""
@@ -161,7 +162,6 @@ class VideoFileSource(SourceBase):
         with self._lock:
             while passed < count and self._take() is not None:
                 passed += 1
-            self._next_index += passed
         return passed
 
     def seek(self, index: int) -> None:
@@ -195,7 +195,7 @@ class VideoFileSource(SourceBase):
         # A read that hangs on a lost disk keeps the lock; it then closes the file itself.
         if self._lock.acquire(timeout=_CLOSE_TIMEOUT_S):
             try:
-                self._container.close()
+                self._release()
             finally:
                 self._lock.release()
 
@@ -206,7 +206,14 @@ class VideoFileSource(SourceBase):
         if self._closed:
             return None
         frame, self._pending = self._pending, None
-        return frame if frame is not None else next(self._frames, None)
+        if frame is None:
+            frame = next(self._frames, None)
+        if frame is not None:
+            self._last_s = self._time_of(frame, self._next_index)
+            # A last picture may stand for long.
+            self._end_s = self._last_s + float((frame.duration or 0) * (frame.time_base or 0))
+            self._next_index += 1
+        return frame
 
     def _note_missing_end(self) -> None:
         """A file that was cut off, as by a broken download, ends without any error."""
@@ -217,7 +224,13 @@ class VideoFileSource(SourceBase):
 
     def _release_if_closed(self) -> None:
         if self._closed:
-            self._container.close()
+            self._release()
+
+    def _release(self) -> None:
+        # The iterator refers to this source: kept, the two would keep the decoder's threads and pictures as well,
+        # until Python next looks for reference cycles.
+        self._frames, self._pending = iter(()), None
+        self._container.close()
 
     def _time_of(self, frame: VideoFrame, index: int) -> float:
         if frame.pts is not None and self._start is not None and frame.time_base:
@@ -225,8 +238,7 @@ class VideoFileSource(SourceBase):
         else:
             time_s = index / self._info.rate if self._info.rate else float(index)
         # Damaged files jump back in time; the tracker must not.
-        self._last_s = max(time_s, self._last_s)
-        return self._last_s
+        return max(time_s, self._last_s)
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
         container, stream = _open_video(self._path)
@@ -321,7 +333,8 @@ class VideoFileSource(SourceBase):
                 rate = _checked_rate(table.times, float(self._stream.time_base or 0), rate)
         elif count is None and self._container.duration:
             count = round(self._container.duration / av.time_base * rate) or None
-        return SourceInfo("file", self._path.name, spec, width, height, rate, count, live=False)
+        sound = bool(self._container.streams.audio)
+        return SourceInfo("file", self._path.name, spec, width, height, rate, count, live=False, has_sound=sound)
 
 
 def _open_video(path: Path) -> tuple[InputContainer, VideoStream]:

@@ -104,6 +104,15 @@ def open_picture(path: Path) -> Picture | Animation:
     Raises:
         SourceError: as `read_picture`.
     """
+    return open_animation(path) or read_picture(path)
+
+
+def open_animation(path: Path) -> Animation | None:
+    """Open a picture file for reading frame by frame; None where it is not animated.
+
+    Raises:
+        SourceError: as `read_picture`.
+    """
     file = _open_file(path)
     with ExitStack() as stack:
         stack.callback(file.close)
@@ -111,7 +120,7 @@ def open_picture(path: Path) -> Picture | Animation:
             header = _open_header(file, path.name)
             frame_count = getattr(header, "n_frames", 1) if header.format in _ANIMATED_FORMATS else 1
             if frame_count <= 1:
-                return _decode(file, header, path.name)
+                return None
         stack.pop_all()
     return Animation(file, header, path.name, frame_count)
 

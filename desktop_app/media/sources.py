@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 import stat
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from desktop_app.media.addresses import public_name
+from desktop_app.media.animations import AnimationSource
 from desktop_app.media.base import Source, SourceError, SourceInfo, SourceKind, SourceStalledError
 from desktop_app.media.cameras import CameraOptions, open_camera
 from desktop_app.media.demo import DemoSource
 from desktop_app.media.files import VideoFileSource
+from desktop_app.media.picture_decoding import open_animation
 from desktop_app.media.pictures import IMAGE_SUFFIXES, FolderSource, HeicError, ImageSource
 from desktop_app.media.streams import STREAM_SCHEMES, open_stream
 
@@ -108,17 +111,28 @@ def open_source(spec: str, *, camera: CameraOptions = _DEFAULT_CAMERA, cancel: t
     if kind == "folder":
         return FolderSource(path, spec=spec)
     if kind == "image":
-        return ImageSource(path, spec=spec)
+        return _open_picture(path, spec)
     return _open_file(path, spec)
 
 
+def _open_picture(path: Path, spec: str) -> Source:
+    animation = open_animation(path)
+    return ImageSource(path, spec=spec) if animation is None else AnimationSource(animation, path, spec=spec)
+
+
 def _open_file(path: Path, spec: str) -> Source:
-    film = VideoFileSource(path, spec=spec)
+    try:
+        film = VideoFileSource(path, spec=spec)
+    except SourceError:
+        # There are pictures that FFmpeg does not read.
+        with suppress(SourceError):
+            return _open_picture(path, spec)
+        raise
     if film.info.frame_count != 1:
         return film
     # FFmpeg takes a picture whose suffix says nothing for a film of one frame, and a tile of it for the whole.
     try:
-        picture = ImageSource(path, spec=spec)
+        picture = _open_picture(path, spec)
     except HeicError:
         film.close()
         raise

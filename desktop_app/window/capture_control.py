@@ -95,6 +95,9 @@ class CaptureControl(QObject):
             session.stop_recording()
         else:
             self._saver.start_recording(session, self._window.settings)
+            info = self._window.bridge.status.info
+            if info is not None and info.has_sound:
+                self._window.note(self.tr("The sound of {name} is not recorded").format(name=info.name))
 
     @Slot(bool)
     def _on_pause_recording(self, paused: bool) -> None:

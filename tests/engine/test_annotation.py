@@ -61,6 +61,31 @@ def write_film(path: Path, frames: int = 3) -> Path:
     return path
 
 
+def write_film_with_sound(path: Path) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        sound = container.add_stream("aac", rate=44_100)
+        assert isinstance(stream, av.VideoStream)
+        assert isinstance(sound, av.AudioStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="bgr24")))
+        container.mux(stream.encode())
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        silence.sample_rate, silence.pts = 44_100, 0
+        container.mux(sound.encode(silence))
+        container.mux(sound.encode())
+    return path
+
+
+def test_sound_that_is_not_kept_is_said_once(tmp_path: Path) -> None:
+    film = write_film_with_sound(tmp_path / "talk.mp4")
+    request = AnnotationRequest(source=str(film), output=tmp_path / "labelled.mp4")
+    notices = [step.notice for step in annotate(request) if step.notice]
+    assert notices == ["the sound of talk.mp4 is not kept in the video"]
+    request = AnnotationRequest(source=str(film), predictions=tmp_path / "faces.csv")
+    assert not any(step.notice for step in annotate(request))
+
+
 def write_portrait(path: Path) -> Path:
     path.write_bytes(cv2.imencode(path.suffix, FACE)[1].tobytes())
     return path

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 from typing import Final
 
 from desktop_app.engine.analysis import CropChooser, compose
+from desktop_app.engine.board import SessionBoard
 from desktop_app.engine.covering import Covering
-from desktop_app.engine.flow import Composed, SessionSettings, SourceState
+from desktop_app.engine.flow import SessionSettings
 from desktop_app.engine.inference import InferenceWorker, ModelInUse
 from desktop_app.engine.locating import FaceLocator, stands_alone
 from desktop_app.engine.playback import Playback, Turn
@@ -37,10 +37,7 @@ class CaptureWorker(Worker):
         inference: takes the crops and publishes the labels.
         playback: paces the source.
         statistics: where to note rates and times.
-        on_picture: called on this thread with each finished picture.
-        on_state: called on this thread with a new state and one sentence.
-        on_notice: called on this thread with one sentence on what of the source could not be read.
-        on_end: called on this thread when it is over.
+        board: is told each finished picture, then the state that holds after it.
     """
 
     def __init__(
@@ -50,19 +47,15 @@ class CaptureWorker(Worker):
         inference: InferenceWorker,
         playback: Playback,
         statistics: Statistics,
-        on_picture: Callable[[Composed], None],
-        on_state: Callable[[SourceState, str], None],
-        on_notice: Callable[[str], None],
-        on_end: Callable[[Worker], None] | None = None,
+        board: SessionBoard,
     ) -> None:
-        super().__init__("capture", on_end=on_end)
-        self.info: SourceInfo | None = None
+        super().__init__("capture", on_end=board.take_end)
         self.style: OverlayStyle = settings.style
         self.mirror = settings.mirror
-        self.status_lines: tuple[str, ...] = ()
         self._settings = settings
         self._inference, self._playback, self._statistics = inference, playback, statistics
-        self._on_picture, self._on_state, self._on_notice = on_picture, on_state, on_notice
+        self._board = board
+        self._info: SourceInfo | None = None
         self._noticed = ""
         self._source_lock = threading.Lock()
         self._source: Source | None = None
@@ -96,33 +89,47 @@ class CaptureWorker(Worker):
         attempt, opened_once = 0, False
         try:
             while not self.stopping.is_set():
-                self._on_state("reconnecting" if opened_once else "connecting", "")
+                self._board.take_state("reconnecting" if opened_once else "connecting", "")
                 try:
                     with self._open() as source:
                         opened_once, attempt = True, 0
-                        self._on_state("paused" if self._playback.is_paused else "live", "")
+                        if not self._playback.is_paused:
+                            self._board.take_state("live", "")
                         self._show(source)
                     return
                 except SourceError as error:
-                    live = self.info is not None and self.info.live
-                    if self.stopping.is_set():
-                        return
-                    if not (opened_once and live):
-                        self._on_state("failed", str(error))
-                        return
-                    self._on_state("reconnecting", str(error))
+                    message = str(error)
+                    # The source keeps the error, and the error the frames that it passed through: a cycle.
+                    error.__traceback__ = None
+                if self.stopping.is_set():
+                    return
+                if not (opened_once and self._info is not None and self._info.live):
+                    self._board.take_state("failed", message)
+                    return
+                self._board.take_state("reconnecting", message)
                 self.stopping.wait(RECONNECT_AFTER_S[min(attempt, len(RECONNECT_AFTER_S) - 1)])
                 attempt += 1
         finally:
-            if self._finder is not None:
-                self._finder.close()
-            self._covering.close()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Keep no source, no picture and no detector, however long the session is kept."""
+        if self._finder is not None:
+            self._finder.close()
+            self._finder = None
+        self._covering.close()
+        with self._source_lock:
+            self._source = None
+        self._playback.let_go()
+        self._chooser.reset()
+        self._last = None
 
     def _open(self) -> Source:
         source = open_source(self._settings.source, camera=self._settings.camera, cancel=self.stopping)
         with self._source_lock:
             self._source = source
-            self.info = source.info
+        self._info = source.info
+        self._board.take_source(source.info)
         if self.stopping.is_set():
             source.close()
         self._dropped = self._playback.skipped
@@ -148,6 +155,10 @@ class CaptureWorker(Worker):
                 self._process(turn, turn.captured_at if source.info.live else now)
             elif turn is Turn.REDRAW:
                 self._draw_again(now)
+            elif turn is Turn.PLAYING:
+                self._board.take_state("live", "")
+            elif turn is Turn.PAUSED:
+                self._board.take_state("paused", "")
             elif turn is Turn.STOPPED:
                 return
             elif source.info.live:
@@ -156,13 +167,13 @@ class CaptureWorker(Worker):
                 # Labels that came before it stood still had no picture to be drawn on.
                 self._catch_up()
                 self._publish(now)
-                self._on_state("ended", "")
+                self._board.take_state("ended", "")
 
     def _tell_notice(self, source: Source) -> None:
         """Say once what the source could not read; it knows all of that at its end."""
         if source.notice and source.notice != self._noticed:
             self._noticed = source.notice
-            self._on_notice(source.notice)
+            self._board.take_notice(source.notice)
 
     def _count(self, source: Source) -> None:
         self._statistics.add_stage("read", self._playback.read_s)
@@ -176,7 +187,7 @@ class CaptureWorker(Worker):
         if generation != self._generation:
             self._generation = generation
             self._forget()
-        still = self.info is not None and stands_alone(self.info)
+        still = self._info is not None and stands_alone(self._info)
         tracks = self._locator.locate(frame, self._ready_finder(), alone=still)
         self._statistics.count("detection")
         self._offer_crops(frame, tracks, standing=still)
@@ -239,11 +250,10 @@ class CaptureWorker(Worker):
             style,
             covers=self._covers,
             mirror=self.mirror,
-            status=self.status_lines if style.statistics else (),
             taken_at=taken_at,
             statistics=self._statistics,
         )
-        self._on_picture(composed)
+        self._board.take_picture(composed)
 
     def _ready_finder(self) -> FaceFinder:
         if self._finder is None or self._wanted_detector != self._detector:

@@ -61,7 +61,7 @@ class InferenceWorker(Worker):
         choice: the model to start with.
         statistics: where to note rates and times.
         on_labels: called on this thread when new labels are published.
-        on_model: called on this thread when `model` changed.
+        on_model: called on this thread with a new `model`.
         on_end: called on this thread when it is over.
     """
 
@@ -71,7 +71,7 @@ class InferenceWorker(Worker):
         *,
         statistics: Statistics,
         on_labels: Callable[[], None],
-        on_model: Callable[[], None],
+        on_model: Callable[[ModelInUse], None],
         on_end: Callable[[Worker], None] | None = None,
     ) -> None:
         super().__init__("inference", on_end=on_end)
@@ -104,15 +104,19 @@ class InferenceWorker(Worker):
 
     def run(self) -> None:
         """Classify until stopped."""
-        while not self.stopping.is_set():
-            self._load_choice()
-            try:
-                first = self.crops.get(timeout_s=0.25)
-            except ChannelClosedError:
-                break
-            if first is not None and self._classifier is not None:
-                self._classify([first, *self.crops.drain()])
-        self._classifier = None
+        try:
+            while not self.stopping.is_set():
+                self._load_choice()
+                try:
+                    first = self.crops.get(timeout_s=0.25)
+                except ChannelClosedError:
+                    break
+                if first is not None and self._classifier is not None:
+                    self._classify([first, *self.crops.drain()])
+        finally:
+            # The network and the pictures are let go now, whoever still asks the session how it ended.
+            self._classifier = self._smoother = None
+            self.crops.drain()
 
     def _load_choice(self, *, notice: str = "") -> None:
         """Load what was chosen last, if anything was; `notice` is what there is to say of an earlier choice."""
@@ -136,7 +140,8 @@ class InferenceWorker(Worker):
             CropSpec.of(classifier),
             notice or classifier.notice,
         )
-        self._on_model()
+        self._on_model(self.model)
+        self._on_labels()
 
     def _keep_running_without(self, choice: ModelChoice, reason: str) -> None:
         """Say why a choice failed; where nothing runs yet, run the default instead."""
@@ -148,7 +153,7 @@ class InferenceWorker(Worker):
             self._load_choice(notice=reason)
             return
         self.model = replace(self.model, notice=reason)
-        self._on_model()
+        self._on_model(self.model)
 
     def _classify(self, batches: list[CropBatch]) -> None:
         classifier, smoother = self._classifier, self._smoother

@@ -29,6 +29,10 @@ class Turn(enum.Enum):
 
     REDRAW = enum.auto()
     """The picture stands still and what is drawn on it changed."""
+    PLAYING = enum.auto()
+    """The source plays again."""
+    PAUSED = enum.auto()
+    """The picture that came last is held, until it is asked otherwise."""
     ENDED = enum.auto()
     """The source has no more frames; the next call waits for a seek or `play`."""
     STOPPED = enum.auto()
@@ -38,7 +42,8 @@ class Turn(enum.Enum):
 class Playback:
     """Reads frames when they are due.
 
-    `next_turn` belongs to the capture thread; every other method may be called from any thread and returns at once.
+    The methods are wishes; `next_turn` says when they have come true, on the thread that shows the pictures. It belongs
+    to the capture thread; every other method may be called from any thread and returns at once.
     Live sources are read as they come; `pause` then holds the picture.
 
     Args:
@@ -52,6 +57,7 @@ class Playback:
         self._paused = False
         self._stopped = False
         self._ended = False
+        self._told = Turn.PLAYING
         self._redraw = False
         self._steps = 0
         self._seek_to: int | None = None
@@ -69,7 +75,7 @@ class Playback:
 
     @property
     def is_paused(self) -> bool:
-        """Whether playing stands still."""
+        """Whether playing shall stand still."""
         return self._paused
 
     @property
@@ -140,7 +146,12 @@ class Playback:
         with self._changed:
             self._pending = self._anchor = None
             self._ended = False
+            self._told = Turn.PLAYING
             self.generation += 1
+
+    def let_go(self) -> None:
+        """Keep no frame after the end."""
+        self._pending = None
 
     def next_turn(self, source: Source) -> Frame | Turn:
         """Wait for what comes next: a frame that is due, or something else to do.
@@ -157,6 +168,10 @@ class Playback:
                 self._changed.wait_for(self._has_turn)
                 if self._stopped:
                     return Turn.STOPPED
+                changed = self._change()
+                if changed is not None:
+                    self._told = changed
+                    return changed
                 if self._is_redraw_due() and self._seek_to is None:
                     self._redraw = False
                     return Turn.REDRAW
@@ -166,8 +181,7 @@ class Playback:
                 self._jump(source, seeking)
             frame = self._pending or self._read(source)
             if frame is None:
-                self._ended = not self._stopped
-                return Turn.STOPPED if self._stopped else Turn.ENDED
+                return self._end()
             self._pending = frame
             if info.live or at_once or self._is_due(frame, info):
                 self._pending = None
@@ -177,9 +191,27 @@ class Playback:
                 self._catch_up(source)
 
     def _has_turn(self) -> bool:
-        if self._stopped or self._is_redraw_due() or self._seek_to is not None:
+        if self._stopped or self._is_redraw_due() or self._seek_to is not None or self._change() is not None:
             return True
         return not self._ended and (not self._paused or self._steps > 0)
+
+    def _change(self) -> Turn | None:
+        """What is to be said before anything else: that playing began, or that the picture is held."""
+        jumps = self._seek_to is not None or self._steps > 0
+        if (self._ended or self._paused) and jumps:
+            # A picture comes first.
+            return None
+        wanted = Turn.ENDED if self._ended else Turn.PAUSED if self._paused else Turn.PLAYING
+        return wanted if wanted is not self._told else None
+
+    def _end(self) -> Turn:
+        with self._changed:
+            if self._stopped:
+                return Turn.STOPPED
+            self._ended = True
+            self._steps = 0
+            self._told = Turn.ENDED
+            return Turn.ENDED
 
     def _is_redraw_due(self) -> bool:
         """Whether a redraw is asked for that cannot wait for the next picture, which may be far away."""

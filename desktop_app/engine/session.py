@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Collection
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from desktop_app.engine.board import SessionBoard
 from desktop_app.engine.capture import CaptureWorker
 from desktop_app.engine.flow import (
-    UNFINISHED,
     Composed,
     PlaybackPosition,
     RecordingStatus,
     SessionSettings,
     SessionStatus,
-    SourceState,
 )
 from desktop_app.engine.inference import InferenceWorker, ModelChoice
+from desktop_app.engine.memory import keep_few_arenas, return_freed_memory
 from desktop_app.engine.playback import Playback
 from desktop_app.engine.recording import RecorderWorker
 from desktop_app.engine.statistics import Statistics, StatisticsSnapshot
-from desktop_app.engine.worker import Worker
 from desktop_app.vision.finder import DetectorMode
 from desktop_app.vision.overlay import OverlayStyle
 from models.catalogue import ModelPackage
@@ -45,7 +41,6 @@ STOP_S: Final = 0.8
 """How long `stop` waits for a thread before it is left behind (a camera driver may hang)."""
 FINISH_S: Final = 5.0
 """How long `stop` waits for a recording to be finished: the user's work comes before a prompt end."""
-_REMEMBERED_PICTURES: Final = 16
 
 
 def _nothing() -> None:
@@ -71,70 +66,65 @@ class Session:
         on_picture: Callable[[], None] = _nothing,
         on_status: Callable[[], None] = _nothing,
     ) -> None:
-        self._on_picture, self._on_status = on_picture, on_status
-        self._lock = threading.Lock()
-        self._status = SessionStatus()
-        self._latest: Composed | None = None
-        self._taken: deque[tuple[float, float]] = deque(maxlen=_REMEMBERED_PICTURES)
-        self._recorder: RecorderWorker | None = None
-        self._over = False
+        keep_few_arenas()
+        self._on_status = on_status
         self._statistics = Statistics()
         self._playback = Playback(loop=settings.loop)
+        self._board = SessionBoard(self._statistics, on_picture=on_picture, on_status=on_status)
         self._inference = InferenceWorker(
             ModelChoice(settings.model, settings.provider, settings.oversample, settings.gender),
             statistics=self._statistics,
             on_labels=self._playback.redraw,
-            on_model=self._take_model,
-            on_end=self._take_end,
+            on_model=self._board.take_model,
+            on_end=self._board.take_end,
         )
         self._capture = CaptureWorker(
             settings,
             inference=self._inference,
             playback=self._playback,
             statistics=self._statistics,
-            on_picture=self._take_picture,
-            on_state=self._take_state,
-            on_notice=self._take_notice,
-            on_end=self._take_end,
+            board=self._board,
         )
 
     def start(self) -> None:
-        """Open the source and the model, in the background."""
-        self._inference.start()
-        self._capture.start()
+        """Open the source and the model, in the background; where that cannot begin, the state is `failed`."""
+        try:
+            self._inference.start()
+            self._capture.start()
+        except (RuntimeError, MemoryError) as error:
+            log.exception("the session's threads cannot be started")
+            self._board.take_state(
+                "failed", f"Cannot start the source: {error}. Close other programs, and start again."
+            )
 
     def stop(self) -> None:
         """End everything; a running recording is finished first."""
-        with self._lock:
-            self._over = True
+        recorder = self._board.close()
         self._capture.stop()
-        joined = self._capture.join(STOP_S)
         self._inference.stop()
-        with self._lock:
-            recorder = self._recorder
+        until = time.monotonic() + STOP_S
+        joined = self._capture.join(STOP_S)
         if recorder is not None:
             recorder.stop()
-        joined = self._inference.join(STOP_S) and joined
+        joined = self._inference.join(max(until - time.monotonic(), 0.0)) and joined
         if recorder is not None and not recorder.join(FINISH_S):
             log.warning("the recording could not be finished in %s s; what is on disk stays playable", FINISH_S)
         if not joined:
             log.warning("a thread did not end in time and was left behind")
-        self._take_state("stopped", "")
+        self._board.finish()
+        return_freed_memory()
 
     def latest(self) -> Composed | None:
-        """The newest finished picture."""
-        return self._latest
+        """The newest finished picture; None after `stop`."""
+        return self._board.latest
 
     def status(self) -> SessionStatus:
         """How the session is doing."""
-        with self._lock:
-            return replace(self._status, info=self._capture.info)
+        return self._board.status
 
     def recording(self) -> RecordingStatus:
         """How the recording is doing: the running one, or the last."""
-        with self._lock:
-            recorder = self._recorder
-        return recorder.status if recorder is not None else RecordingStatus()
+        return self._board.recording
 
     def position(self) -> PlaybackPosition:
         """Where the source is."""
@@ -142,7 +132,7 @@ class Session:
 
     def statistics(self) -> StatisticsSnapshot:
         """The figures of this moment."""
-        latest, info = self._latest, self._capture.info
+        latest, info = self._board.latest, self._board.status.info
         model = self._inference.model
         return self._statistics.snapshot(
             source_fps=info.rate if info is not None else 0.0,
@@ -181,25 +171,20 @@ class Session:
         self._inference.choose(ModelChoice(model, provider, oversample, gender))
 
     def play(self) -> None:
-        """Go on after a pause or from the end."""
+        """Go on after a pause or from the end; `status` says when it does."""
         self._playback.play()
-        self._turn("live", after={"live", "paused", "ended"})
 
     def pause(self) -> None:
-        """Hold the picture."""
+        """Hold the picture; `status` says so once the last one is shown."""
         self._playback.pause()
-        self._turn("paused", after={"live", "paused"})
 
     def step(self) -> None:
         """Show the next frame and hold it."""
         self._playback.step()
-        self._turn("paused", after={"live", "paused"})
 
     def seek(self, index: int) -> None:
         """Go to a frame of a finite source."""
         self._playback.seek(index)
-        if self.status().state == "ended":
-            self._take_state("paused" if self._playback.is_paused else "live", "")
 
     def set_speed(self, speed: float) -> None:
         """Play a finite source at a multiple of its own speed."""
@@ -211,90 +196,32 @@ class Session:
 
     def start_recording(self, path: Path, *, predictions: Path | None = None, overwrite: bool = False) -> None:
         """Record what is shown from now on; no effect while a recording runs, nor after `stop`."""
-        info = self._capture.info
-        with self._lock:
-            # By its state rather than its thread, which lives a moment longer than the front end is told.
-            if self._over or (self._recorder is not None and self._recorder.status.state in UNFINISHED):
-                return
-            self._recorder = RecorderWorker(
-                path,
-                predictions=predictions,
-                rate=info.rate if info is not None else 0.0,
-                overwrite=overwrite,
-                on_change=self._on_status,
-            )
-            self._recorder.start()
+        info = self._board.status.info
+        rate = info.rate if info is not None else 0.0
+        # Not this session's own method: a recorder outlives it.
+        on_change = self._on_status
+
+        def make() -> RecorderWorker:
+            return RecorderWorker(path, predictions=predictions, rate=rate, overwrite=overwrite, on_change=on_change)
+
+        if not self._board.start_recorder(make):
+            return
         self._on_status()
         self._playback.redraw()
 
     def pause_recording(self, paused: bool) -> None:
         """Leave out what is shown, or go on."""
-        with self._lock:
-            recorder = self._recorder
+        recorder = self._board.recorder
         if recorder is not None:
             recorder.pause(paused, at=time.monotonic())
 
     def stop_recording(self) -> None:
         """Finish the recording, in the background; `recording` says when it is done."""
-        with self._lock:
-            recorder = self._recorder
+        recorder = self._board.recorder
         if recorder is not None and recorder.is_alive:
             recorder.stop()
 
     def painted(self, composed_at: float) -> None:
         """Note that the picture that was finished at that moment is on the screen now."""
         self._statistics.count("display")
-        with self._lock:
-            taken_at = next((taken for composed, taken in self._taken if composed == composed_at), None)
-        if taken_at is not None:
-            self._statistics.add_latency(time.monotonic() - taken_at, painted=True)
-
-    def _take_picture(self, composed: Composed) -> None:
-        self._latest = composed
-        with self._lock:
-            self._taken.append((composed.composed_at, composed.taken_at))
-            recorder = self._recorder
-        self._statistics.add_latency(composed.composed_at - composed.taken_at, painted=False)
-        if recorder is not None:
-            recorder.offer(composed)
-        self._on_picture()
-
-    def _turn(self, state: SourceState, *, after: Collection[SourceState]) -> None:
-        """Follow a press of a button; a source that is not open yet, or not again, will tell its state by itself."""
-        with self._lock:
-            ready = self._status.state in after
-        if ready:
-            self._take_state(state, "")
-
-    def _take_state(self, state: SourceState, message: str) -> None:
-        with self._lock:
-            # A source that failed or was stopped does not come back to life by a press of a button.
-            if self._status.state in {"failed", "stopped"} and state != "stopped":
-                return
-            self._status = replace(self._status, state=state, message=message)
-        self._on_status()
-
-    def _take_notice(self, notice: str) -> None:
-        with self._lock:
-            self._status = replace(self._status, notice=notice)
-        self._on_status()
-
-    def _take_end(self, worker: Worker) -> None:
-        if worker.error is not None:
-            self._take_state(
-                "failed",
-                f"the {worker.name} thread ended by an error ({worker.error}); start again, and please report it",
-            )
-
-    def _take_model(self) -> None:
-        model = self._inference.model
-        with self._lock:
-            self._status = replace(
-                self._status,
-                model=model.package.name if model.package is not None else "",
-                model_title=model.package.title if model.package is not None else "",
-                provider=model.provider,
-                notice=model.notice,
-            )
-        self._on_status()
-        self._playback.redraw()
+        self._board.painted(composed_at)

@@ -26,8 +26,7 @@ class Worker(ABC):
         self.error: Exception | None = None
         self._on_end = on_end
         self._stopping = threading.Event()
-        # Daemon: a camera driver that never returns must not keep the process alive.
-        self._thread = threading.Thread(target=self._main, name=name, daemon=True)
+        self._thread: threading.Thread | None = None
 
     @abstractmethod
     def run(self) -> None:
@@ -41,11 +40,22 @@ class Worker(ABC):
     @property
     def is_alive(self) -> bool:
         """Whether the thread runs."""
-        return self._thread.is_alive()
+        return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the thread.
+
+        Raises:
+            RuntimeError: the system allows no further thread.
+        """
+        # Made only now: a thread refers to its worker until it has run.
+        # Daemon: a camera driver that never returns must not keep the process alive.
+        self._thread = threading.Thread(target=self._main, name=self.name, daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._thread = None
+            raise
 
     def stop(self) -> None:
         """Ask the worker to end; returns at once."""
@@ -53,16 +63,17 @@ class Worker(ABC):
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the end; returns False where the thread still runs after `timeout_s`."""
-        if self._thread.ident is not None:
+        if self._thread is not None:
             self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        return not self.is_alive
 
     def _main(self) -> None:
         try:
             self.run()
         except Exception as error:
             log.exception("%s ended by an error", self.name)
-            self.error = error
+            # Without the frames that it passed through, and all that their variables hold.
+            self.error = error.with_traceback(None)
         finally:
             if self._on_end is not None:
                 self._on_end(self)

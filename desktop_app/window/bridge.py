@@ -2,26 +2,110 @@
 
 from __future__ import annotations
 
-import time
+import logging
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import wait as wait_for
+from contextlib import suppress
 from typing import Final
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from desktop_app.engine.flow import UNFINISHED
-from desktop_app.engine.session import Composed, RecordingStatus, Session, SessionSettings, SessionStatus
+from desktop_app.engine.session import (
+    FINISH_S,
+    Composed,
+    RecordingStatus,
+    Session,
+    SessionSettings,
+    SessionStatus,
+)
+
+log = logging.getLogger(__name__)
 
 STOP_LIMIT_S: Final = 3.0
 IDLE: Final = SessionStatus()
+
+
+class SessionSwitch:
+    """Starts and stops sessions on a thread of its own; only the newest that was asked for is ever started.
+
+    Args:
+        on_change: called on the thread when a session was started or stopped.
+        on_recording_end: called on the thread with the last status of a recording that ended with its session.
+        on_failure: called on the thread with one sentence where a session could not be stopped in order.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_change: Callable[[], None],
+        on_recording_end: Callable[[RecordingStatus], None],
+        on_failure: Callable[[str], None],
+    ) -> None:
+        self._on_change, self._on_recording_end, self._on_failure = on_change, on_recording_end, on_failure
+        self._changed = threading.Condition()
+        self._wanted: Session | None = None
+        self._running: Session | None = None
+        self._closed = False
+        # Daemon: a window that was never closed must not keep the process alive.
+        self._thread = threading.Thread(target=self._run, name="session-switch", daemon=True)
+        self._thread.start()
+
+    def show(self, session: Session | None) -> None:
+        """Run this session from now on, or none; returns at once."""
+        with self._changed:
+            if not self._closed:
+                self._wanted = session
+                self._changed.notify()
+
+    def close(self) -> bool:
+        """Stop what runs and take nothing more; returns whether that was done in time."""
+        with self._changed:
+            running = self._running
+            self._closed, self._wanted = True, None
+            self._changed.notify()
+        self._thread.join(STOP_LIMIT_S)
+        if running is not None and running.recording().state in UNFINISHED:
+            # The user's work comes before a prompt end.
+            self._thread.join(FINISH_S)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._wanted is not self._running)
+                wanted, running, closed = self._wanted, self._running, self._closed
+            if running is not None and running is not wanted:
+                self._running = None
+                self._stop(running)
+                self._on_change()
+            elif wanted is not None:
+                self._running = wanted
+                wanted.start()
+                self._on_change()
+            elif closed:
+                return
+            # Kept until something else is wanted, a session would be.
+            del wanted, running
+
+    def _stop(self, session: Session) -> None:
+        try:
+            unfinished = session.recording().state in UNFINISHED
+            session.stop()
+            if unfinished:
+                self._on_recording_end(session.recording())
+        except Exception as error:
+            # A defect or a system at its limits: an error in a thread would vanish.
+            log.exception("a session cannot be stopped")
+            self._on_failure(f"Cannot stop the last source in order: {error}. Start Agelens again, and report it.")
 
 
 class SessionBridge(QObject):
     """Owns the session in use and tells the widgets, on the GUI thread, that there is something new.
 
     The engine rings (signals without payload); the slots here take the latest picture and status, so that a slow
-    GUI skips pictures rather than queues them. Sessions start and stop on a thread of their own, in turn.
+    GUI skips pictures rather than queues them. What the widgets see changes in these slots alone, and in the engine's
+    order: a state is never shown before the picture that it holds for.
 
     Args:
         parent: the Qt owner.
@@ -33,17 +117,26 @@ class SessionBridge(QObject):
     """A new `SessionStatus`, on the GUI thread."""
     recording_ended = Signal(object)
     """The last `RecordingStatus` of a recording that ended because its session did."""
+    failed = Signal(str)
+    """One sentence on a session that could not be stopped."""
     _picture_rang = Signal()
     _status_rang = Signal()
-    _left = Signal(object)
+    _recording_left = Signal(object)
+    _stop_failed = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session: Session | None = None
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="session-switch")
+        self._status = IDLE
+        self._switch = SessionSwitch(
+            on_change=_emitter(self._status_rang.emit),
+            on_recording_end=_emitter(self._recording_left.emit),
+            on_failure=_emitter(self._stop_failed.emit),
+        )
         self._picture_rang.connect(self._on_picture_rang)
         self._status_rang.connect(self._on_status_rang)
-        self._left.connect(self.recording_ended)
+        self._recording_left.connect(self.recording_ended)
+        self._stop_failed.connect(self.failed)
         self._shown_at = -1.0
 
     @property
@@ -53,25 +146,26 @@ class SessionBridge(QObject):
 
     @property
     def status(self) -> SessionStatus:
-        """The session's status, or `idle` without one."""
-        return self._session.status() if self._session else IDLE
+        """What the widgets were told last of the session's status; `idle` without a session."""
+        return self._status
 
     @property
     def latest(self) -> Composed | None:
-        """The newest picture, if any."""
+        """The newest picture, if any; it may not have been shown yet."""
         return self._session.latest() if self._session else None
 
     def open(self, settings: SessionSettings) -> None:
         """Leave what is shown and show another source; returns at once."""
-        previous = self._session
-        session = Session(settings, on_picture=self._picture_rang.emit, on_status=self._status_rang.emit)
+        session = Session(
+            settings, on_picture=_emitter(self._picture_rang.emit), on_status=_emitter(self._status_rang.emit)
+        )
         self._session = session
-        self._executor.submit(self._switch, previous, session)
+        self._status = session.status()
+        self._switch.show(session)
 
     def stop(self) -> None:
         """Stop the session; its last status stays readable. Returns at once."""
-        if self._session:
-            self._executor.submit(self._switch, self._session, None)
+        self._switch.show(None)
 
     def close(self) -> bool:
         """Stop the session and wait until it has, so that its recording is complete.
@@ -79,34 +173,12 @@ class SessionBridge(QObject):
         Returns:
             Whether everything stopped in time.
         """
-        last = self._executor.submit(self._switch, self._session, None)
-        self._executor.shutdown(wait=False)
-        finished, _ = wait_for([last], timeout=STOP_LIMIT_S)
-        return bool(finished)
+        return self._switch.close()
 
     def painted(self, composed_at: float) -> None:
         """Tell the engine that a picture reached the screen."""
         if self._session:
             self._session.painted(composed_at)
-
-    def _switch(self, previous: Session | None, following: Session | None) -> None:
-        if previous is not None:
-            unfinished = previous.recording().state in UNFINISHED
-            previous.stop()
-            if unfinished:
-                self._emit(self._left.emit, _await_recording(previous))
-            self._emit(self._status_rang.emit)
-        if following is not None:
-            following.start()
-            self._emit(self._status_rang.emit)
-
-    @staticmethod
-    def _emit(emit: Callable[..., None], *values: object) -> None:
-        try:
-            emit(*values)
-        except RuntimeError:
-            # The window is gone: nobody is left to be told.
-            return
 
     @Slot()
     def _on_picture_rang(self) -> None:
@@ -117,14 +189,18 @@ class SessionBridge(QObject):
 
     @Slot()
     def _on_status_rang(self) -> None:
-        self.status_changed.emit(self.status)
+        # Read before the picture: the newest picture is then no older than the state.
+        status = self._session.status() if self._session else IDLE
+        self._on_picture_rang()
+        self._status = status
+        self.status_changed.emit(status)
 
 
-def _await_recording(session: Session) -> RecordingStatus:
-    """The last word on a recording whose session was stopped."""
-    until = time.monotonic() + STOP_LIMIT_S
-    status = session.recording()
-    while status.state == "finishing" and time.monotonic() < until:
-        time.sleep(0.02)
-        status = session.recording()
-    return status
+def _emitter(emit: Callable[..., None]) -> Callable[..., None]:
+    """Emit a signal, unless the window is gone: then there is no one to be told."""
+
+    def emit_to_window(*values: object) -> None:
+        with suppress(RuntimeError):
+            emit(*values)
+
+    return emit_to_window

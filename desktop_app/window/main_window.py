@@ -200,6 +200,7 @@ class MainWindow(QMainWindow):
         actions, view = self.actions_, self.stage.view
         self.bridge.picture_arrived.connect(self._on_picture)
         self.bridge.status_changed.connect(self._on_status)
+        self.bridge.failed.connect(lambda message: self.note(translate_message(message)))
         view.painted.connect(self.bridge.painted)
         view.face_clicked.connect(self.options.select)
         view.double_clicked.connect(actions["full_screen"].trigger)

@@ -48,6 +48,7 @@ def test_seek_and_step_show_one_frame_while_paused() -> None:
     assert playback.position.paused
     assert playback.position.seekable
     playback.redraw()
+    assert playback.next_turn(source) is Turn.PAUSED
     assert playback.next_turn(source) is Turn.REDRAW
 
 
@@ -56,10 +57,12 @@ def test_a_redraw_that_was_asked_for_just_before_a_pause_is_not_lost() -> None:
     assert index_of(playback.next_turn(source)) == 0
     playback.redraw()
     playback.pause()
+    assert playback.next_turn(source) is Turn.PAUSED
     assert playback.next_turn(source) is Turn.REDRAW
     playback.redraw()
     playback.step()
     playback.play()
+    assert playback.next_turn(source) is Turn.PLAYING
     assert index_of(playback.next_turn(source)) == 1
     playback.pause()
     playback.step()
@@ -69,13 +72,33 @@ def test_a_redraw_that_was_asked_for_just_before_a_pause_is_not_lost() -> None:
 def test_a_paused_source_waits_until_told() -> None:
     source, playback = CountingSource(5), Playback()
     playback.pause()
+    assert playback.next_turn(source) is Turn.PAUSED
     turns: list[Frame | Turn] = []
     reader = threading.Thread(target=lambda: turns.append(playback.next_turn(source)), daemon=True)
     reader.start()
     assert source.next_index == 0
     playback.play()
     reader.join(10)
-    assert index_of(turns[0]) == 0
+    assert turns == [Turn.PLAYING]
+    assert index_of(playback.next_turn(source)) == 0
+
+
+def test_a_pause_is_said_once_and_after_the_picture_that_it_holds() -> None:
+    source, playback = CountingSource(100, rate=1000.0), Playback()
+    assert index_of(playback.next_turn(source)) == 0
+    playback.step()
+    playback.step()
+    assert [index_of(playback.next_turn(source)) for _ in range(2)] == [1, 2]
+    assert playback.next_turn(source) is Turn.PAUSED
+    playback.pause()
+    playback.seek(50)
+    assert index_of(playback.next_turn(source)) == 50
+    playback.redraw()
+    assert playback.next_turn(source) is Turn.REDRAW
+    playback.play()
+    playback.pause()
+    playback.redraw()
+    assert playback.next_turn(source) is Turn.REDRAW
 
 
 def test_stop_ends_a_wait_for_a_frame_that_is_due_in_an_hour() -> None:
@@ -176,9 +199,8 @@ def test_steps_at_the_end_are_not_made_up_for_later() -> None:
     playback.pause()
     playback.seek(10)
     assert index_of(playback.next_turn(source)) == 10
-    playback.redraw()
     # A step that was still due would show frame 11 here.
-    assert playback.next_turn(source) is Turn.REDRAW
+    assert playback.next_turn(source) is Turn.PAUSED
     reader = threading.Thread(target=lambda: playback.next_turn(source), daemon=True)
     reader.start()
     reader.join(0.05)

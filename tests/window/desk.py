@@ -21,7 +21,7 @@ class Desk:
 
     def __init__(self, qtbot: QtBot, folder: Path) -> None:
         self.qtbot, self.folder = qtbot, folder
-        self.store = SettingsStore(folder / "agelens.json")
+        self.store = SettingsStore(folder / "agelens.settings")
         self.window = MainWindow(
             Settings(
                 provider="cpu",

@@ -15,7 +15,7 @@ FILES: Final = ("models/manifest.py", "models/catalogue.py", "desktop_app/settin
 COMMAND_LINE_ONLY: Final = ("engine/annotation.py", "engine/benchmark", "window/application.py")
 """Beginnings of the paths of modules whose errors are written to a terminal before or without a window."""
 
-SPOKEN_BY: Final = {"_take_state": 1, "_on_state": 1, "_publish": 1, "failed": 0}
+SPOKEN_BY: Final = {"take_state": 1, "_on_failure": 0, "_publish": 1, "failed": 0}
 """Calls that hand a sentence on, and which of their arguments it is."""
 SPOKEN_NAMES: Final = frozenset({"message", "notice", "_notice", "_problem"})
 """What variables and properties are called that hold a sentence."""

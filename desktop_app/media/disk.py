@@ -5,8 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
-from io import FileIO
+from io import BytesIO, FileIO
 from pathlib import Path
 from typing import Final
 
@@ -30,8 +34,17 @@ ALMOST_FULL: Final = "the disk is almost full; free some space or choose another
 """What to say where there is little room left, see `has_room`."""
 
 
+class NotRegularError(OSError):
+    """What is there is no regular file: a device, a pipe, a socket, or a link that leads nowhere."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(errno.EINVAL, "not a regular file", str(path))
+
+
 def explain(error: OSError) -> str:
     """Say what is wrong with a file and what to do, as a clause without a full stop."""
+    if isinstance(error, NotRegularError):
+        return "a device, a pipe or a broken link has that name, and only files are replaced; choose another name"
     known = _CLAUSES.get(error.errno or 0)
     return known or f"the system says “{error.strerror or error}”; choose another folder"
 
@@ -55,6 +68,36 @@ def has_room(path: Path, wanted_bytes: int) -> bool:
     except OSError:
         # A disk that is gone is said by the write that fails.
         return True
+
+
+def check_target(path: Path) -> None:
+    """Find out whether a file of that name may be made, or replaced by one.
+
+    A link to a regular file counts as that file.
+
+    Raises:
+        IsADirectoryError: there is a folder of that name.
+        NotRegularError: there is a device, a pipe, a socket or a broken link, which is never replaced.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise NotRegularError(path) from None
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise NotRegularError(path)
+
+
+def numbered(path: Path) -> Iterator[Path]:
+    """`film.mp4`, `film (2).mp4`, `film (3).mp4` and so on, without an end."""
+    yield path
+    number = 2
+    while True:
+        yield path.with_name(f"{path.stem} ({number}){path.suffix}")
+        number += 1
 
 
 def write_whole(path: Path, data: bytes, *, overwrite: bool) -> None:
@@ -83,42 +126,42 @@ class NewFile:
     A name that is free is created exclusively, so that two programs cannot share it. Where an existing file
     is to be overwritten, or with `staged`, the bytes go to a part file in the same folder
     (`film.part.mp4`), which takes over the name in `commit`; a program that is killed before leaves the
-    existing file as it was and the part file beside it. Writes are unbuffered: what `write` returned from
-    outlives the program.
+    existing file as it was and the part file beside it. Only regular files are ever replaced; a link to one
+    keeps pointing where it did, and the file behind it is replaced. Writes are unbuffered: what `write`
+    returned from outlives the program.
 
     Args:
         path: the file's final name.
         overwrite: replace an existing file, in `commit` and not before.
         staged: write to a part file even if the name is free, so that the name never shows half a file.
+        deferred: keep what is written in memory until `appear`, so that no name shows a file that is of no
+            use yet. That the folder can be written to is found out at once.
 
     Raises:
         OSError: the file cannot be made; FileExistsError if it exists and `overwrite` is not set.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool = False, staged: bool = False) -> None:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        self._target = path
-        self._reserved = False
-        if overwrite and path.exists():
-            # A link keeps pointing where it did: the file behind it is the one that is replaced.
-            self._target = path.resolve()
-            if not os.access(self._target, os.W_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-            self._file, self._path = _open_part(self._target)
-        elif staged:
-            FileIO(path, "x").close()
-            self._reserved = True
-            try:
-                self._file, self._path = _open_part(path)
-            except OSError:
-                path.unlink()
-                raise
-        else:
-            self._file, self._path = FileIO(path, "x"), path
+    def __init__(self, path: Path, *, overwrite: bool = False, staged: bool = False, deferred: bool = False) -> None:
+        check_target(path)
+        self._replaces = path.exists()
+        if self._replaces and not overwrite:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        self._target = path.resolve() if self._replaces else path
+        if self._replaces and not os.access(self._target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        self._staged = staged or self._replaces
         self._size = 0
         self._marked_size = 0
+        self._has_tail = False
         self._finished = False
+        self._file: FileIO | BytesIO
+        self._path = self._target
+        if deferred:
+            # A file without a name that is gone at once.
+            tempfile.TemporaryFile(dir=self._target.parent, prefix=".agelens").close()
+            self._file = BytesIO()
+        else:
+            self._file, self._path = self._create()
 
     @property
     def path(self) -> Path:
@@ -127,16 +170,38 @@ class NewFile:
 
     @property
     def size(self) -> int:
-        """Bytes in the file."""
+        """Bytes in the file, without a tail."""
         return self._size
 
     @property
     def is_present(self) -> bool:
         """Whether the file, not closed yet, can still be found under its name."""
+        if isinstance(self._file, BytesIO):
+            return True
         try:
             return os.path.samestat(self._path.stat(), os.fstat(self._file.fileno()))
         except OSError:
             return False
+
+    def appear(self) -> None:
+        """Write what was kept in memory, tail and all, under the file's name; does nothing the second time.
+
+        Raises:
+            OSError: it cannot be written, and nothing is left of it; FileExistsError if the name was taken meanwhile.
+        """
+        if not isinstance(self._file, BytesIO):
+            return
+        content, position = self._file.getvalue(), self._file.tell()
+        file, path = self._create()
+        try:
+            _write_all(file, content)
+            file.seek(position)
+        except OSError:
+            file.close()
+            with suppress(OSError):
+                path.unlink()
+            raise
+        self._file, self._path = file, path
 
     def write(self, data: bytes) -> None:
         """Write all of `data` at the current position.
@@ -144,14 +209,28 @@ class NewFile:
         Raises:
             OSError: the disk is full, gone or broken; a part of `data` may have been written.
         """
-        rest = memoryview(data)
-        while rest:
-            count = self._file.write(rest)
-            rest = rest[count:]
+        try:
+            _write_all(self._file, data)
+        finally:
             self._size = max(self._size, self._file.tell())
+
+    def write_tail(self, data: bytes) -> None:
+        """Write `data` behind the end, for the case that the program ends here; the next `write` goes over it.
+
+        Raises:
+            OSError: as `write`.
+        """
+        position = self._file.tell()
+        self._has_tail = True
+        self._file.seek(self._size)
+        _write_all(self._file, data)
+        self._file.truncate()
+        self._file.seek(position)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move the position of the next `write`, as `io.IOBase.seek`."""
+        if whence == os.SEEK_END:
+            offset, whence = self._size + offset, os.SEEK_SET
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
@@ -187,34 +266,74 @@ class NewFile:
         """
         if self._finished:
             return
-        self._file.close()
-        if self._path != self._target:
+        self.appear()
+        self._close()
+        if self._replaces:
+            check_target(self._target)
             self._path.replace(self._target)
-            self._path = self._target
+        elif self._staged:
+            _give_name(self._path, self._target)
+        self._path = self._target
         self._finished = True
 
     def keep(self) -> None:
         """Close the file and leave it under the name it has now, a part file beside what it should replace."""
-        if self._finished:
-            return
-        self._file.close()
-        self._release_name()
-        self._finished = True
+        if not self._finished:
+            self._close()
+            self._finished = True
 
     def discard(self) -> None:
         """Close and remove the file; an existing one that it should have replaced stays."""
         if self._finished:
             return
+        appeared = not isinstance(self._file, BytesIO)
         self._file.close()
-        with suppress(OSError):
-            self._path.unlink()
-        self._release_name()
+        if appeared:
+            with suppress(OSError):
+                self._path.unlink()
         self._finished = True
 
-    def _release_name(self) -> None:
-        if self._reserved:
+    def _create(self) -> tuple[FileIO, Path]:
+        return _open_part(self._target) if self._staged else (FileIO(self._target, "x"), self._target)
+
+    def _close(self) -> None:
+        if self._has_tail and not self._file.closed:
+            # A disk that is gone was reported by the write that failed.
             with suppress(OSError):
-                self._target.unlink()
+                self._file.truncate(self._size)
+        self._file.close()
+
+
+def _write_all(file: FileIO | BytesIO, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def _give_name(part: Path, target: Path) -> None:
+    """Rename a file, but never over another one.
+
+    Raises:
+        OSError: it cannot be done; FileExistsError if there is a file of that name.
+    """
+    if sys.platform == "win32":
+        # Which refuses a name that is taken.
+        part.rename(target)
+        return
+    try:
+        os.link(part, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A disk without second names for a file: reserve the name, then take it over.
+        FileIO(target, "x").close()
+        try:
+            part.replace(target)
+        except OSError:
+            target.unlink()
+            raise
+    else:
+        part.unlink()
 
 
 def _open_part(target: Path) -> tuple[FileIO, Path]:

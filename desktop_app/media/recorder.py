@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from desktop_app.media.video_output import (
     FileSink,
     FrameConverter,
     open_container,
+    single_fragment,
 )
 
 _ENCODER_CLAUSE: Final = "the video encoder gave up; try again with another resolution"
@@ -31,6 +33,10 @@ _ENCODER_CLAUSE: Final = "the video encoder gave up; try again with another reso
 
 class RecordingError(AgelensError):
     """A recording cannot be started or go on."""
+
+
+class NameTakenError(RecordingError):
+    """A recording cannot be started because there is a file of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +59,9 @@ class RecordingSummary:
 class Recorder(Closing):
     """Writes pictures to an H.264 file, each with its own time. Not thread-safe: one thread uses it.
 
-    The file appears under its final name and never takes the place of another one: with `overwrite`, an
-    existing file stays until the recording was closed well, and meanwhile the new one is called
-    `film.part.mp4`. Killed at any moment, what was recorded until the last keyframe plays. An error (full
+    The file appears under its final name with the first picture, playable, and never takes the place of another
+    one: with `overwrite`, an existing file stays until the recording was closed well, and meanwhile the new one is
+    called `film.part.mp4`. Killed at any moment, all pictures play whose `write` had returned. An error (full
     disk, lost folder) ends the recording with the file cut to its last whole fragment. A recording without
     a single frame leaves no file.
 
@@ -79,23 +85,21 @@ class Recorder(Closing):
         container_format = FORMATS.get(path.suffix.lower())
         if container_format is None:
             raise RecordingError(f"Cannot record to “{path.name}”: choose a name that ends in .mp4 or .mkv.")
-        self._rate = rate
+        self._rate = rate if rate > 0 else DEFAULT_RATE
+        self._format = container_format
         self._time_base = container_format.time_base
         self._started_at: float | None = None
         self._last_pts = -1
-        self._last_interval = 0
         self._keyframe_pts = 0
         self._frames = 0
-        self._held: av.Packet[VideoStream] | None = None
-        self._muxed_frames = 0
         # Frames that are on the disk for good, and where they end.
         self._whole = (0, 0)
         self._failure: RecordingError | None = None
         self._summary: RecordingSummary | None = None
         try:
-            self._file = NewFile(path, overwrite=overwrite)
+            self._file = NewFile(path, overwrite=overwrite, deferred=True)
         except OSError as error:
-            raise RecordingError(f"Cannot record to “{path}”: {explain(error)}.") from error
+            raise _cannot_record(path, error) from error
         self._sink = FileSink(self._file)
         self._converter = FrameConverter(width, height)
         try:
@@ -104,16 +108,13 @@ class Recorder(Closing):
                 container_format,
                 width=self._converter.coded_width,
                 height=self._converter.coded_height,
-                rate=rate if rate > 0 else DEFAULT_RATE,
+                rate=self._rate,
             )
         except (av.FFmpegError, ValueError, OverflowError) as error:
             self._file.discard()
             raise RecordingError(
                 f"Cannot record pictures of {width}×{height} pixels; choose another resolution."
             ) from error
-        if self._sink.error is not None:
-            self._file.discard()
-            raise RecordingError(f"Cannot record to “{path}”: {explain(self._sink.error)}.")
         self._file.mark()
 
     @property
@@ -159,10 +160,10 @@ class Recorder(Closing):
             frame.pict_type = PictureType.I
             self._keyframe_pts = frame.pts
         try:
-            self._hold(self._stream.encode(frame))
+            for packet in self._stream.encode(frame):
+                self._mux(packet)
         except av.FFmpegError as error:
             raise self._fail(_ENCODER_CLAUSE) from error
-        self._frames += 1
 
     def close(self) -> RecordingSummary:
         """Write what is left and close the file; every further call only returns the summary.
@@ -170,12 +171,22 @@ class Recorder(Closing):
         Raises:
             RecordingError: the end could not be written; the file is kept up to there.
         """
+        return self._end(self._commit)
+
+    def keep(self) -> RecordingSummary:
+        """Close the file, but leave one that it should have replaced, and this one as a part file beside it.
+
+        Raises:
+            RecordingError: as `close`.
+        """
+        return self._end(self._file.keep)
+
+    def _end(self, finish: Callable[[], None]) -> RecordingSummary:
         if self._summary is not None:
             return self._summary
         try:
-            self._hold(self._stream.encode(None))
-            if self._held is not None:
-                self._mux(self._held, self._end_pts)
+            for packet in self._stream.encode(None):
+                self._mux(packet)
             self._container.close()
         except av.FFmpegError as error:
             raise self._fail(_ENCODER_CLAUSE) from error
@@ -185,18 +196,19 @@ class Recorder(Closing):
             if self._frames == 0:
                 self._file.discard()
             else:
-                self._commit()
+                finish()
         finally:
             self._summary = self._summarise(self._frames, self._end_pts)
         return self._summary
 
     @property
     def _end_pts(self) -> int:
-        if self._frames == 0:
-            return 0
-        if self._rate > 0:
-            return self._last_pts + max(round(1 / self._rate / self._time_base), 1)
-        return self._last_pts + (self._last_interval or round(1 / DEFAULT_RATE / self._time_base))
+        return self._last_pts + self._frame_pts if self._frames else 0
+
+    @property
+    def _frame_pts(self) -> int:
+        """How long a frame lasts that no other one follows."""
+        return max(round(1 / self._rate / self._time_base), 1)
 
     def _seconds(self, pts: int) -> float:
         return float(pts * self._time_base)
@@ -210,31 +222,23 @@ class Recorder(Closing):
             # A laptop that slept for a day: what follows moves up as well.
             self._started_at += excess_s
         pts = max(round((time_s - self._started_at) / self._time_base), self._last_pts + 1)
-        self._last_interval = pts - max(self._last_pts, 0)
         self._last_pts = pts
         return pts
 
-    def _hold(self, packets: list[av.Packet[VideoStream]]) -> None:
-        """Keep the newest packet back until its successor tells how long it lasts."""
-        for packet in packets:
-            if self._held is not None:
-                self._mux(self._held, packet.pts or 0)
-            self._held = packet
-
-    def _mux(self, packet: av.Packet[VideoStream], end_pts: int) -> None:
-        pts = packet.pts or 0
-        packet.duration = end_pts - pts
-        self._held = None
+    def _mux(self, packet: av.Packet[VideoStream]) -> None:
+        packet.duration = self._frame_pts
         size = self._file.size
         self._container.mux(packet)
         if self._file.size > size:
-            # FFmpeg flushed the fragment before this packet: all earlier frames are on the disk.
+            # FFmpeg wrote the fragment of the frame before this one.
             self._sink.check_present()
             self._check_sink()
-            self._whole = (self._muxed_frames, pts)
+            self._whole = (self._frames, packet.pts or 0)
             self._file.mark()
+        # This frame's own fragment comes with the next frame, which may be long in coming.
+        self._sink.write_tail(single_fragment(packet, self._stream, self._format, number=self._frames + 1))
         self._check_sink()
-        self._muxed_frames += 1
+        self._frames += 1
 
     def _check_sink(self) -> None:
         if self._sink.error is not None:
@@ -247,6 +251,11 @@ class Recorder(Closing):
         with suppress(av.FFmpegError):
             self._container.close()
         frames, end_pts = self._whole
+        if self._frames == 0 and self._sink.error is not None:
+            self._file.discard()
+            self._summary = self._summarise(0, 0)
+            self._failure = _cannot_record(self._file.path, self._sink.error)
+            return self._failure
         if frames == 0:
             self._file.discard()
             kept = "nothing was recorded"
@@ -271,3 +280,8 @@ class Recorder(Closing):
     def _summarise(self, frames: int, end_pts: int) -> RecordingSummary:
         size = self._file.size if frames else 0
         return RecordingSummary(self._file.path, frames, self._seconds(end_pts), size)
+
+
+def _cannot_record(path: Path, error: OSError) -> RecordingError:
+    kind = NameTakenError if isinstance(error, FileExistsError) else RecordingError
+    return kind(f"Cannot record to “{path}”: {explain(error)}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from fractions import Fraction
+from io import BytesIO
 from typing import Final
 
 import av
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from desktop_app.media.disk import NewFile
 
 KEYFRAME_INTERVAL_S: Final = 1.0
-"""A fragment (MP4) or cluster (Matroska) reaches the disk with each keyframe: a crash loses no more than this."""
+"""How far a player has to decode to show a moment that was asked for."""
 LONGEST_FRAME_S: Final = 12 * 3600.0
 """MP4 keeps the length of a frame in 31 bits of its time base, which is 19 hours."""
 DEFAULT_RATE: Final = 30.0
@@ -36,25 +37,28 @@ class ContainerFormat:
     Attributes:
         name: FFmpeg's name of it.
         time_base: the finest step of time that it keeps, in seconds.
-        options: for FFmpeg's muxer.
+        options: for FFmpeg's muxer; every frame is a fragment (MP4) or cluster (Matroska), which is written when the
+            next frame comes.
+        single_options: for a muxer that writes a single fragment just as the first one would.
     """
 
     name: str
     time_base: Fraction
     options: dict[str, str]
+    single_options: dict[str, str]
 
 
+_FRAGMENTED: Final = "frag_every_frame+empty_moov+default_base_moof"
 FORMATS: Final = {
     # Fragments while recording; at the end FFmpeg turns them into a plain MP4 with an index, which every
     # player can seek in.
     ".mp4": ContainerFormat(
         "mp4",
         Fraction(1, 30_000),
-        {"movflags": "hybrid_fragmented+frag_keyframe+empty_moov+default_base_moof"},
+        {"movflags": f"hybrid_fragmented+{_FRAGMENTED}"},
+        {"movflags": f"frag_discont+skip_trailer+{_FRAGMENTED}", "use_editlist": "0"},
     ),
-    ".mkv": ContainerFormat(
-        "matroska", Fraction(1, 1000), {"cluster_time_limit": str(round(KEYFRAME_INTERVAL_S * 1000))}
-    ),
+    ".mkv": ContainerFormat("matroska", Fraction(1, 1000), {"cluster_time_limit": "0"}, {}),
 }
 
 
@@ -77,6 +81,15 @@ class FileSink:
             except OSError as error:
                 self.error = error
         return len(data)
+
+    def write_tail(self, data: bytes) -> None:
+        """Write what stands in for the next `write` until that comes, and have the file appear under its name."""
+        if self.error is None and not self._stopped:
+            try:
+                self._file.write_tail(data)
+                self._file.appear()
+            except OSError as error:
+                self.error = error
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """As `io.IOBase.seek`."""
@@ -137,6 +150,41 @@ def open_container(
     encoder.gop_size = 600
     container.start_encoding()
     return container, stream
+
+
+def single_fragment(
+    packet: av.Packet[VideoStream], stream: VideoStream, container_format: ContainerFormat, *, number: int
+) -> bytes:
+    """The bytes that a muxer of this format writes for a frame, at once rather than when the next one comes.
+
+    Args:
+        packet: the frame; muxed or not.
+        stream: the stream of the recording.
+        container_format: of the recording.
+        number: of the frame in the recording, from 1.
+    """
+    buffer = BytesIO()
+    # Otherwise a muxer would move its only frame to the beginning.
+    options = {"avoid_negative_ts": "disabled", **container_format.single_options}
+    if container_format.name == "mp4":
+        options["fragment_index"] = str(number)
+    with av.open(buffer, "w", format=container_format.name, container_options=options) as container:
+        copy = av.Packet(bytes(packet))
+        copy.stream = container.add_stream_from_template(stream)
+        copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
+        copy.time_base, copy.is_keyframe = packet.time_base, packet.is_keyframe
+        container.start_encoding()
+        start = buffer.tell()
+        container.mux_one(copy)
+    data = buffer.getvalue()
+    return data[start:] if container_format.name == "mp4" else data[start : start + _element_size(data, start)]
+
+
+def _element_size(data: bytes, start: int) -> int:
+    """How many bytes the Matroska element at `start` takes whose id has four bytes, as that of a cluster."""
+    width = 9 - data[start + 4].bit_length()
+    size = int.from_bytes(data[start + 4 : start + 4 + width], "big") & ((1 << 7 * width) - 1)
+    return 4 + width + size
 
 
 class FrameConverter:

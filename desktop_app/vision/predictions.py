@@ -141,6 +141,7 @@ class PredictionWriter(Closing):
             )
         self._to_line = _csv_line if suffix == ".csv" else _json_line
         self._closed = False
+        self._has_frames = False
         try:
             self._file = NewFile(path, overwrite=overwrite)
         except OSError as error:
@@ -157,6 +158,7 @@ class PredictionWriter(Closing):
         if self._closed:
             raise PredictionFileError(f"“{self._file.path.name}” is closed; start a new file of predictions.")
         self._append("".join(self._to_line(row.values()) for row in rows))
+        self._has_frames = True
 
     def close(self) -> None:
         """Close the file; does nothing the second time.
@@ -177,19 +179,24 @@ class PredictionWriter(Closing):
             ) from error
 
     def keep(self) -> None:
-        """Close the file and leave what it should have replaced; does nothing after `close`."""
+        """Close the file and leave what it should have replaced; does nothing after `close`.
+
+        A file that holds no frame yet is removed.
+        """
         if not self._closed:
             self._closed = True
-            self._file.keep()
+            if self._has_frames:
+                self._file.keep()
+            else:
+                self._file.discard()
 
     def _append(self, text: str) -> None:
         try:
             # File names that are not valid text on Linux hold lone surrogates, which UTF-8 cannot express.
             self._file.write(text.encode("utf-8", "backslashreplace"))
         except OSError as error:
-            self._closed = True
             self._file.roll_back()
-            self._file.keep()
+            self.keep()
             raise PredictionFileError(f"The predictions in “{self._file.path}” ended: {explain(error)}.") from error
         self._file.mark()
 

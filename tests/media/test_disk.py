@@ -1,12 +1,19 @@
 from __future__ import annotations
 
 import errno
+import functools
+import os
 import shutil
+import socket
+import stat
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import pytest
 
-from desktop_app.media.disk import NewFile, explain, free_space
+from desktop_app.media.disk import NewFile, NotRegularError, explain, free_space
 
 
 def test_free_space_of_a_folder_that_does_not_exist_yet_is_its_disk_s(tmp_path: Path) -> None:
@@ -51,15 +58,57 @@ def test_staged_file_takes_its_name_in_commit(tmp_path: Path) -> None:
     file.write(b"content")
 
     assert file.path == tmp_path / "a.part.bin"
-    assert path.read_bytes() == b""
-    with pytest.raises(FileExistsError):
-        NewFile(path)
+    assert not path.exists()
     file.commit()
     file.commit()
 
     assert file.path == path
     assert path.read_bytes() == b"content"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_of_two_that_want_a_name_the_first_to_be_ready_gets_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    first, second = NewFile(path, staged=True), NewFile(path, staged=True)
+    first.write(b"first")
+    second.write(b"second")
+    second.commit()
+    with pytest.raises(FileExistsError):
+        first.commit()
+    first.discard()
+
+    assert path.read_bytes() == b"second"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_deferred_file_appears_with_all_that_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    file = NewFile(path, deferred=True)
+    file.write(b"header")
+    file.write_tail(b"tail")
+    assert list(tmp_path.iterdir()) == []
+    file.appear()
+    assert path.read_bytes() == b"headertail"
+    file.write(b"body")
+    assert path.read_bytes() == b"headerbody"
+    file.write_tail(b"a longer tail")
+    file.write_tail(b"tail")
+    assert path.read_bytes() == b"headerbodytail"
+    file.commit()
+
+    assert path.read_bytes() == b"headerbody"
+
+
+def test_a_deferred_file_whose_name_is_taken_meanwhile_leaves_the_other(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    file = NewFile(path, deferred=True)
+    file.write(b"mine")
+    path.write_bytes(b"theirs")
+    with pytest.raises(FileExistsError):
+        file.appear()
+    file.discard()
+
+    assert path.read_bytes() == b"theirs"
 
 
 @pytest.mark.parametrize("staged", [False, True])
@@ -99,3 +148,56 @@ def test_overwriting_through_a_link_replaces_the_file_behind_it(tmp_path: Path) 
 def test_folder_of_that_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         NewFile(tmp_path, overwrite=True)
+
+
+def make_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+
+
+def make_link_to_pipe(path: Path) -> None:
+    make_pipe(path.with_name("pipe"))
+    path.symlink_to("pipe")
+
+
+SPECIAL: Final[dict[str, Callable[[Path], None]]] = {
+    "a pipe": make_pipe,
+    "a socket": make_socket,
+    "a link to a device": functools.partial(Path.symlink_to, target=os.devnull),
+    "a link to a pipe": make_link_to_pipe,
+    "a link that leads nowhere": functools.partial(Path.symlink_to, target="nothing"),
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files of POSIX")
+@pytest.mark.parametrize("kind", SPECIAL)
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_only_regular_files_are_replaced(kind: str, overwrite: bool, tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    SPECIAL[kind](path)
+    before = {one.name: one.lstat().st_mode for one in tmp_path.iterdir()}
+    with pytest.raises(NotRegularError) as caught:
+        NewFile(path, overwrite=overwrite)
+    assert "only files are replaced" in explain(caught.value)
+    assert {one.name: one.lstat().st_mode for one in tmp_path.iterdir()} == before
+    assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files of POSIX")
+def test_what_became_a_pipe_meanwhile_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    file = NewFile(path, overwrite=True)
+    file.write(b"new")
+    path.unlink()
+    make_pipe(path)
+    with pytest.raises(NotRegularError):
+        file.commit()
+    file.keep()
+
+    assert path.is_fifo()
+    assert (tmp_path / "a.part.bin").read_bytes() == b"new"

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from skimage.data import astronaut
 
-from desktop_app.media.recorder import Recorder, RecordingError
+from desktop_app.media.recorder import NameTakenError, Recorder, RecordingError
 
 ROOT = Path(__file__).resolve().parents[2]
 SUFFIXES = (".mp4", ".mkv")
@@ -30,7 +30,7 @@ RECORD = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from desktop_app.media.recorder import Recorder, RecordingError
+from desktop_app.media.recorder import NameTakenError, Recorder, RecordingError
 path, limit, overwrite, user = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "overwrite", sys.argv[4]
 noise = np.random.default_rng(7).integers(0, 256, (120, 160, 3), dtype=np.uint8)
 if limit:
@@ -282,6 +282,61 @@ def test_killed_recording_plays(tmp_path: Path, suffix: str) -> None:
     assert decode_times(path) == pytest.approx([index / 30 for index in range(frames)], abs=1e-3)
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("interval_s", [1 / 60, 0.4, 1.0, 5.0])
+def test_every_picture_that_was_taken_is_on_the_disk(tmp_path: Path, suffix: str, interval_s: float) -> None:
+    # Reading the file while it is open is what finding it after a kill is: nothing is buffered in the program.
+    path = tmp_path / f"film{suffix}"
+    recorder = Recorder(path, width=WIDTH, height=HEIGHT, rate=1 / interval_s)
+    assert not path.exists()
+    for index in range(8):
+        recorder.write(portrait(WIDTH, HEIGHT), index * interval_s)
+        assert decode_times(path) == pytest.approx([at * interval_s for at in range(index + 1)], abs=1e-3)
+    recorder.close()
+    assert len(decode(path)) == 8
+    assert duration_of(path) == pytest.approx(8 * interval_s, abs=0.002)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_finished_film_holds_nothing_of_what_stood_in(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"film{suffix}"
+    # The last frame's own fragment, which is large, ends up under an index, which is small.
+    rng = np.random.default_rng(5)
+    with Recorder(path, width=WIDTH, height=HEIGHT, rate=2) as recorder:
+        for index in range(3):
+            recorder.write(rng.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8), index / 2)
+    with av.open(str(path)) as container:
+        sizes = [packet.size for packet in container.demux(video=0) if packet.size]
+    assert len(sizes) == 3
+    assert path.stat().st_size < sum(sizes) + 4000
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_name_that_was_taken_meanwhile_is_left_to_the_other(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"film{suffix}"
+    first, second = (Recorder(path, width=WIDTH, height=HEIGHT) for _ in range(2))
+    black = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    first.write(black, 0)
+    with pytest.raises(NameTakenError, match="exists already"):
+        second.write(black, 0)
+    assert second.close().frames == 0
+    first.write(black, 1)
+    assert first.close().frames == len(decode(path)) == 2
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_kept_beside_what_it_should_have_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"precious")
+    recorder = Recorder(path, width=WIDTH, height=HEIGHT, overwrite=True)
+    recorder.write(np.zeros((HEIGHT, WIDTH, 3), np.uint8), 0)
+    summary = recorder.keep()
+    assert path.read_bytes() == b"precious"
+    assert summary.path == tmp_path / "film.part.mp4"
+    assert len(decode(summary.path)) == 1
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no RLIMIT_FSIZE")
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("missing", [1, 200, 50_000])
@@ -308,8 +363,9 @@ def test_disk_full_from_the_start_leaves_nothing(tmp_path: Path) -> None:
     with start_recording(tmp_path / "film.mp4", limit=100) as process:
         output, _ = process.communicate()
 
-    assert output.startswith("RecordingError Cannot record to ")
-    assert len(output.splitlines()) == 1
+    error, summary = output.splitlines()
+    assert error.startswith("RecordingError Cannot record to ")
+    assert json.loads(summary)[1:] == [0, 0, 0]
     assert not list(tmp_path.iterdir())
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -13,16 +14,18 @@ from desktop_app.engine.channel import Channel, ChannelClosedError
 from desktop_app.engine.flow import Composed, RecordingStatus
 from desktop_app.engine.worker import Worker
 from desktop_app.errors import AgelensError
-from desktop_app.media.disk import ALMOST_FULL, has_room
-from desktop_app.media.recorder import Recorder, RecordingError
-from desktop_app.vision.predictions import PredictionWriter, face_rows
+from desktop_app.media.disk import ALMOST_FULL, has_room, numbered
+from desktop_app.media.recorder import NameTakenError, Recorder, RecordingError
+from desktop_app.media.video_output import FORMATS
+from desktop_app.vision.predictions import PREDICTION_SUFFIXES, PredictionFileError, PredictionWriter, face_rows
 
 CHANNEL_CAPACITY: Final = 24
 """Pictures that may wait for the encoder: under a second, about 66 MB at 720p."""
-STILL_AFTER_S: Final = 0.5
+STILL_AFTER_S: Final = 0.25
 """A picture that nothing followed for so long is written again: a recording goes on while the picture stands still."""
-LATE_S: Final = 0.75
-"""How much later than its predecessor a picture may come and still find its moment free."""
+LATE_S: Final = 0.7
+"""How much later than its predecessor a picture may come and still find its moment free. Together with `STILL_AFTER_S`
+that is how far a recording may be behind what is shown, which a program that is killed loses: under a second."""
 RESERVE_BYTES: Final = 64 * 2**20
 """Free space at which a recording ends: it is finished in order, and other programs still have room."""
 SPACE_CHECK_S: Final = 1.0
@@ -66,6 +69,7 @@ class RecorderWorker(Worker):
         predictions: a `.csv` or `.jsonl` file beside it, or None.
         rate: the source's nominal frames per second.
         overwrite: replace existing files.
+        numbered: take `film (2).mp4` and so on where a name, or that of a table beside it, is taken.
         reserve_bytes: free space at which the recording ends.
         on_change: called on this thread when the state changed.
     """
@@ -77,6 +81,7 @@ class RecorderWorker(Worker):
         predictions: Path | None = None,
         rate: float = 30.0,
         overwrite: bool = False,
+        numbered: bool = False,
         reserve_bytes: int = RESERVE_BYTES,
         on_change: Callable[[], None],
     ) -> None:
@@ -84,7 +89,7 @@ class RecorderWorker(Worker):
         self._pictures: Channel[tuple[float, Composed]] = Channel(CHANNEL_CAPACITY, drop="newest")
         self._path, self._predictions = path, predictions
         self._rate = rate or 30.0
-        self._overwrite = overwrite
+        self._overwrite, self._numbered = overwrite, numbered
         self._reserve_bytes = reserve_bytes
         self._on_change = on_change
         self._lock = threading.Lock()
@@ -176,22 +181,49 @@ class RecorderWorker(Worker):
 
     def _write(self, time_s: float, composed: Composed) -> None:
         self._check_space()
-        recorder = self._recorder or self._open(composed)
-        index = recorder.frames
-        recorder.write(composed.picture, time_s)
+        if self._recorder is None:
+            self._recorder = self._begin(time_s, composed)
+        else:
+            self._recorder.write(composed.picture, time_s)
+        recorder = self._recorder
         self._last = (time_s, composed)
         if self._writer is not None:
-            rows = face_rows(index, recorder.last_time_s, composed.frame.origin, composed.tracks, composed.labels)
-            self._writer.write(rows)
+            index, at_s = recorder.frames - 1, recorder.last_time_s
+            self._writer.write(face_rows(index, at_s, composed.frame.origin, composed.tracks, composed.labels))
         self._note(frames=recorder.frames, duration_s=recorder.duration_s, size_bytes=recorder.size_bytes)
 
-    def _open(self, composed: Composed) -> Recorder:
-        """Make the files, now that there is something to write."""
+    def _begin(self, time_s: float, composed: Composed) -> Recorder:
+        """Make the files, now that there is something to write; another window may want the same names just now."""
         height, width = composed.picture.shape[:2]
-        self._recorder = Recorder(self._path, width=width, height=height, rate=self._rate, overwrite=self._overwrite)
+        for path in self._free_names(self._path, (*FORMATS, *PREDICTION_SUFFIXES)):
+            try:
+                recorder = Recorder(path, width=width, height=height, rate=self._rate, overwrite=self._overwrite)
+                recorder.write(composed.picture, time_s)
+            except NameTakenError:
+                if not self._numbered:
+                    raise
+                continue
+            break
+        self._note(path=path)
         if self._predictions is not None:
-            self._writer = PredictionWriter(self._predictions, overwrite=self._overwrite)
-        return self._recorder
+            self._writer = self._open_table(path.with_name(f"{path.stem}{self._predictions.suffix}"))
+        return recorder
+
+    def _open_table(self, beside: Path) -> PredictionWriter:
+        assert self._predictions is not None
+        for path in self._free_names(beside if self._numbered else self._predictions, PREDICTION_SUFFIXES):
+            try:
+                return PredictionWriter(path, overwrite=self._overwrite)
+            except PredictionFileError as error:
+                if not (self._numbered and isinstance(error.__cause__, FileExistsError)):
+                    raise
+        raise AssertionError("there is no last number")
+
+    def _free_names(self, path: Path, suffixes: Sequence[str]) -> Iterator[Path]:
+        """The name that was asked for; where it may be numbered, those that are free with all of the suffixes."""
+        if not self._numbered:
+            return iter((path,))
+        return (one for one in numbered(path) if not any(os.path.lexists(one.with_suffix(other)) for other in suffixes))
 
     def _check_space(self) -> None:
         """End in order rather than in the middle of a write.

@@ -194,15 +194,26 @@ class Session:
         """Start a finite source again at its end, or not."""
         self._playback.set_loop(loop)
 
-    def start_recording(self, path: Path, *, predictions: Path | None = None, overwrite: bool = False) -> None:
-        """Record what is shown from now on; no effect while a recording runs, nor after `stop`."""
+    def start_recording(
+        self, path: Path, *, predictions: Path | None = None, overwrite: bool = False, numbered: bool = False
+    ) -> None:
+        """Record what is shown from now on; no effect while a recording runs, nor after `stop`.
+
+        Args:
+            path: the film, `.mp4` or `.mkv`.
+            predictions: the table beside it, `.csv` or `.jsonl`.
+            overwrite: replace existing files.
+            numbered: take the next free number where a name is taken; `recording` tells the name.
+        """
         info = self._board.status.info
         rate = info.rate if info is not None else 0.0
         # Not this session's own method: a recorder outlives it.
         on_change = self._on_status
 
         def make() -> RecorderWorker:
-            return RecorderWorker(path, predictions=predictions, rate=rate, overwrite=overwrite, on_change=on_change)
+            return RecorderWorker(
+                path, predictions=predictions, rate=rate, overwrite=overwrite, numbered=numbered, on_change=on_change
+            )
 
         if not self._board.start_recorder(make):
             return

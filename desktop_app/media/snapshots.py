@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from desktop_app.errors import AgelensError
 from desktop_app.json_text import parse_json
-from desktop_app.media.disk import explain, write_whole
+from desktop_app.media.disk import explain, numbered, write_whole
 from desktop_app.vision.predictions import FaceRow
 
 KEYWORD: Final = "Agelens"
@@ -32,6 +32,10 @@ _NO_METADATA: Final[Mapping[str, str]] = MappingProxyType({})
 
 class SnapshotError(AgelensError):
     """A screenshot cannot be saved or read."""
+
+
+class SnapshotTakenError(SnapshotError):
+    """A screenshot cannot be saved because there is a file of that name."""
 
 
 def save_snapshot(
@@ -60,13 +64,14 @@ def save_snapshot(
         `path`.
 
     Raises:
-        SnapshotError: the suffix is another one, or a file exists or cannot be written.
+        SnapshotTakenError: there is a file of that name, and `overwrite` is not set.
+        SnapshotError: the suffix is another one, or a file cannot be written.
     """
     if path.suffix.lower() != ".png":
         raise SnapshotError(f"Cannot save a screenshot as “{path.name}”: choose a name that ends in .png.")
     beside = path.with_suffix(".json")
     if json_beside and not overwrite and os.path.lexists(beside):
-        raise SnapshotError(f"Cannot save “{beside}”: a file of that name exists already; choose another name.")
+        raise SnapshotTakenError(f"Cannot save “{beside}”: a file of that name exists already; choose another name.")
     content = {"metadata": dict(metadata), "faces": [row.values() for row in rows]}
     encoded, png = cv2.imencode(".png", image)
     if not encoded:
@@ -94,23 +99,33 @@ def read_snapshot_rows(path: Path) -> list[FaceRow]:
     raise SnapshotError(f"“{path}” holds no predictions; choose a screenshot made by Agelens.")
 
 
-def free_path(folder: Path, stem: str, suffix: str, *, at: datetime, beside: Sequence[str] = ()) -> Path:
-    """A name by date that is not taken, as `Agelens 2026-11-24 10.15.30.mp4`, then `… (2).mp4` and so on.
+def dated_path(folder: Path, stem: str, suffix: str, *, at: datetime) -> Path:
+    """A name by date, as `Agelens 2026-11-24 10.15.30.mp4`.
 
     Args:
         folder: where the file is to be; it need not exist.
         stem: how the name starts.
         suffix: with its dot.
         at: the moment in the name.
+    """
+    return folder / f"{stem} {at:%Y-%m-%d %H.%M.%S}{suffix}"
+
+
+def free_path(folder: Path, stem: str, suffix: str, *, at: datetime, beside: Sequence[str] = ()) -> Path:
+    """A name by date that is not taken, as `Agelens 2026-11-24 10.15.30.mp4`, then `… (2).mp4` and so on.
+
+    Args:
+        folder: as in `dated_path`, like `stem`, `suffix` and `at`.
+        stem: see there.
+        suffix: see there.
+        at: see there.
         beside: further suffixes under which the name must be free, such as `.csv`.
     """
-    name = f"{stem} {at:%Y-%m-%d %H.%M.%S}"
-    number = 1
-    while True:
-        path = folder / f"{name} ({number}){suffix}" if number > 1 else folder / f"{name}{suffix}"
-        if not any(os.path.lexists(path.with_suffix(other)) for other in (suffix, *beside)):
-            return path
-        number += 1
+    return next(
+        path
+        for path in numbered(dated_path(folder, stem, suffix, at=at))
+        if not any(os.path.lexists(path.with_suffix(other)) for other in (suffix, *beside))
+    )
 
 
 def burst_paths(
@@ -183,4 +198,5 @@ def _save(path: Path, data: bytes, *, overwrite: bool) -> None:
     try:
         write_whole(path, data, overwrite=overwrite)
     except OSError as error:
-        raise SnapshotError(f"Cannot save “{path}”: {explain(error)}.") from error
+        kind = SnapshotTakenError if isinstance(error, FileExistsError) else SnapshotError
+        raise kind(f"Cannot save “{path}”: {explain(error)}.") from error

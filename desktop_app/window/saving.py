@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from desktop_app.engine.flow import Composed
 from desktop_app.engine.session import Session
 from desktop_app.errors import AgelensError
 from desktop_app.media.disk import explain
-from desktop_app.media.snapshots import burst_paths, free_path, save_snapshot
+from desktop_app.media.snapshots import SnapshotTakenError, burst_paths, dated_path, free_path, save_snapshot
 from desktop_app.settings import Settings
 from desktop_app.vision.predictions import face_rows
 from desktop_app.window.background import Background
@@ -93,9 +93,12 @@ class Saver(QObject):
         zero_at = self._zero_at(composed)
 
         def work() -> Path:
-            with _ready_folder(settings.screenshots_folder) as folder:
-                path = free_path(folder, STEM, ".png", at=at, beside=(".json",) if beside else ())
-            return _save(path, composed, metadata, zero_at=zero_at, json_beside=beside)
+            while True:
+                with _ready_folder(settings.screenshots_folder) as folder:
+                    path = free_path(folder, STEM, ".png", at=at, beside=(".json",) if beside else ())
+                # Another window may want the same name just now.
+                with suppress(SnapshotTakenError):
+                    return _save(path, composed, metadata, zero_at=zero_at, json_beside=beside)
 
         self._background.submit(work, lambda path: self.saved.emit(path, 1), self.failed.emit)
 
@@ -112,13 +115,13 @@ class Saver(QObject):
         """Record into a new file named by date."""
         suffix = f".{settings.container}"
         table = settings.recording_predictions
-        beside = () if table == "none" else (f".{table}",)
         at = datetime.now()
 
         def work() -> None:
             with _ready_folder(settings.recordings_folder) as folder:
-                path = free_path(folder, STEM, suffix, at=at, beside=beside)
-            session.start_recording(path, predictions=path.with_suffix(beside[0]) if beside else None)
+                path = dated_path(folder, STEM, suffix, at=at)
+            predictions = path.with_suffix(f".{table}") if table != "none" else None
+            session.start_recording(path, predictions=predictions, numbered=True)
 
         self._background.submit(work, None, self.failed.emit)
 
@@ -154,11 +157,14 @@ class Saver(QObject):
 
         def work() -> Path:
             suffixes = (".json",) if beside else ()
-            with _ready_folder(burst.folder) as folder:
-                paths = burst_paths(folder, STEM, ".png", at=burst.at, count=len(burst.taken), beside=suffixes)
-            for path, composed in zip(paths, burst.taken, strict=True):
-                _save(path, composed, metadata, zero_at=zero_at, json_beside=beside)
-            return paths[-1]
+            while True:
+                with _ready_folder(burst.folder) as folder:
+                    paths = burst_paths(folder, STEM, ".png", at=burst.at, count=len(burst.taken), beside=suffixes)
+                # Another window may want the same names just now; whoever has the first has them all.
+                with suppress(SnapshotTakenError):
+                    for path, composed in zip(paths, burst.taken, strict=True):
+                        _save(path, composed, metadata, zero_at=zero_at, json_beside=beside)
+                    return paths[-1]
 
         count = len(burst.taken)
         self._background.submit(work, lambda path: self.saved.emit(path, count), self.failed.emit)

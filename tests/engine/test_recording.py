@@ -160,3 +160,55 @@ def test_error_that_nobody_foresaw_is_said_and_the_film_plays(tmp_path: Path) ->
     assert decode_times(path) == [0.0]
     worker.offer(picture_at(at + 0.2))
     assert worker.status.dropped == 0
+
+
+def test_recordings_that_start_at_once_share_no_name(tmp_path: Path) -> None:
+    # As many windows would, each with its own container; a table that was there before counts as taken, too.
+    (tmp_path / "film (2).csv").write_text("mine")
+    at = time.monotonic()
+    workers = [
+        recorder_worker(tmp_path / f"film{suffix}", predictions=tmp_path / "film.csv", numbered=True)
+        for suffix in (".mp4", ".mkv") * 3
+    ]
+    for number, worker in enumerate(workers):
+        for step in range(number + 1):
+            worker.offer(picture_at(at + 0.1 * step))
+        worker.stop()
+    for worker in workers:
+        worker.start()
+    for number, worker in enumerate(workers):
+        assert worker.join(PATIENCE_S)
+        status = worker.status
+        assert (status.state, status.frames) == ("idle", number + 1), status.message
+        assert status.path is not None
+        assert len(decode_times(status.path)) == number + 1
+    films = [worker.status.path for worker in workers]
+    assert len(set(films)) == len(workers)
+    made = {path.name for path in tmp_path.iterdir()}
+    assert len(made) == 2 * len(workers) + 1
+    assert (tmp_path / "film (2).csv").read_text() == "mine"
+    counts = sorted(len({row["frame"] for row in csv.DictReader(path.open())}) for path in tmp_path.glob("*.csv"))
+    assert counts == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_a_name_that_was_asked_for_is_not_numbered(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"mine")
+    worker = recorder_worker(path)
+    worker.offer(picture_at(time.monotonic()))
+    status = write_all(worker)
+    assert status.state == "failed"
+    assert "a file of that name exists already" in status.message
+    assert path.read_bytes() == b"mine"
+
+
+def test_a_picture_that_stands_still_is_on_the_disk_while_it_does(tmp_path: Path) -> None:
+    # One picture, and none for long: what a kill would leave is looked at while the recording runs.
+    path, at = tmp_path / "film.mkv", time.monotonic()
+    worker = recorder_worker(path)
+    worker.start()
+    worker.offer(picture_at(at))
+    wait_for_frames(worker, 4)
+    assert len(decode_times(path)) >= 4
+    worker.stop()
+    assert worker.join(PATIENCE_S)

@@ -9,16 +9,26 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Final, NoReturn
 
 from desktop_app.errors import AgelensError
-from desktop_app.terminal import drop_output, ending_in_order, fill_standard_streams, say
+from desktop_app.stopping import StopRequest
+from desktop_app.terminal import (
+    EXIT_INTERRUPTED,
+    ProgressLine,
+    drop_output,
+    fill_standard_streams,
+    handle_signals,
+    interrupt,
+    leave,
+    run_interruptibly,
+    say,
+)
 
 EXIT_DONE: Final = 0
 EXIT_UNUSABLE: Final = 2
-EXIT_INTERRUPTED: Final = 130
 COMMANDS: Final = ("annotate", "benchmark", "cameras", "models")
 SOURCE_HELP: Final = (
     "a camera's index or name, a video or image file, a folder of images, an http(s):// or rtsp:// address, or `demo`"
@@ -37,17 +47,20 @@ def run() -> NoReturn:
     fill_standard_streams()
     code = EXIT_DONE
 
-    def leave() -> None:
+    def end() -> None:
         # A thread that a driver holds cannot be ended: Python would unwind it through C++, which aborts the process.
         if any(thread.daemon for thread in threading.enumerate()):
-            with suppress(OSError):
-                sys.stdout.flush()
-                sys.stderr.flush()
-            os._exit(code)
+            leave(code)
 
     # The first to be registered is the last to be called: pictures that are still being saved are saved by then.
-    atexit.register(leave)
-    code = main(sys.argv[1:])
+    atexit.register(end)
+    try:
+        handle_signals(interrupt)
+        code = main(sys.argv[1:])
+        handle_signals(lambda *_: leave(code))
+    except KeyboardInterrupt:
+        # The second signal, or the first one that came when all was done.
+        leave(EXIT_INTERRUPTED)
     sys.exit(code)
 
 
@@ -213,61 +226,67 @@ def _run_window(options: argparse.Namespace) -> int:
 
 
 def _run_annotate(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
+    dropped, begun = 0, False
 
-    from desktop_app.engine.annotation import AnnotationRequest, annotate
-    from desktop_app.vision.overlay import OverlayStyle
+    def work(stop: StopRequest) -> None:
+        nonlocal dropped, begun
+        from desktop_app.engine.annotation import AnnotationRequest, annotate
+        from desktop_app.vision.overlay import OverlayStyle
 
-    request = AnnotationRequest(
-        source=options.source,
-        output=options.output,
-        predictions=options.predictions,
-        overwrite=options.overwrite,
-        model=options.model,
-        provider=options.provider or "auto",
-        oversample=bool(options.oversample),
-        gender=options.gender is not False,
-        style=OverlayStyle(privacy=options.privacy, privacy_style=options.privacy_style),
-    )
-    told, dropped = "", 0
-    try:
-        with (
-            ending_in_order(),
-            closing(annotate(request)) as steps,
-            tqdm(unit=" frames", disable=None, file=sys.stderr) as bar,
-        ):
+        request = AnnotationRequest(
+            source=options.source,
+            output=options.output,
+            predictions=options.predictions,
+            overwrite=options.overwrite,
+            model=options.model,
+            provider=options.provider or "auto",
+            oversample=bool(options.oversample),
+            gender=options.gender is not False,
+            style=OverlayStyle(privacy=options.privacy, privacy_style=options.privacy_style),
+        )
+        told = ""
+        with closing(annotate(request, stop)) as steps:
             for progress in steps:
-                bar.total, dropped = progress.total, progress.dropped
-                bar.update(progress.frames - bar.n)
-                bar.set_postfix(faces=progress.faces, refresh=False)
+                dropped, begun = progress.dropped, True
+                line.show(progress.frames, progress.total, f"faces={progress.faces}")
                 if progress.notice and progress.notice != told:
                     told = progress.notice
-                    with bar.external_write_mode(file=sys.stderr):
-                        say(told)
+                    line.add(told)
+
+    line = ProgressLine(" frames")
+    try:
+        run_interruptibly(work, has_begun=lambda: begun)
     finally:
+        line.close()
         if dropped:
             say(f"pictures that came faster than they could be looked at and are left out: {dropped}")
     return EXIT_DONE
 
 
 def _run_benchmark(options: argparse.Namespace) -> int:
-    from desktop_app.engine.benchmark import BenchmarkRequest, run_benchmark
+    printed = ""
 
-    request = BenchmarkRequest(
-        source=options.source,
-        seconds=options.seconds,
-        model=options.model,
-        provider=options.provider or "auto",
-        oversample=bool(options.oversample),
-        faces=options.faces,
-        compare=options.compare,
-        recall=options.recall,
-        plot=options.plot,
-        overwrite=options.overwrite,
-    )
-    with ending_in_order():
+    def work(_: StopRequest) -> None:
+        nonlocal printed
+        from desktop_app.engine.benchmark import BenchmarkRequest, run_benchmark
+
+        request = BenchmarkRequest(
+            source=options.source,
+            seconds=options.seconds,
+            model=options.model,
+            provider=options.provider or "auto",
+            oversample=bool(options.oversample),
+            faces=options.faces,
+            compare=options.compare,
+            recall=options.recall,
+            plot=options.plot,
+            overwrite=options.overwrite,
+        )
         report = run_benchmark(request, tell=lambda part: print(f"measuring: {part}", file=sys.stderr))
-    print(report.as_json() if options.json else report.as_text())
+        printed = report.as_json() if options.json else report.as_text()
+
+    run_interruptibly(work)
+    print(printed)
     return EXIT_DONE
 
 

@@ -1,18 +1,35 @@
-"""What a command owes to the terminal that it runs in: standard streams, signals, the end of its output."""
+"""Standard streams, signals and broken pipes."""
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final, NoReturn
+
+from desktop_app.stopping import StopRequest
+
+EXIT_INTERRUPTED: Final = 130
+# Closing the terminal, Ctrl+C, a polite kill, and Ctrl+Break on Windows.
+_SIGNALS: Final = ("SIGHUP", "SIGINT", "SIGTERM", "SIGBREAK")
+_TICK_S: Final = 0.2
+_PATIENCE_S: Final = 2.0
+"""How long work may take to end that has nothing to finish."""
 
 
 def fill_standard_streams() -> None:
-    """Open what a caller closed (`2>&-`): the next file would get its number, and what libraries print with it."""
+    """Open what a caller closed (`2>&-`), and let no character stop what is printed.
+
+    Without the first the next file would get the stream's number, and what libraries print with it. Characters that
+    the terminal or file has no code for are printed as escapes.
+    """
     for number in range(3):
         try:
             os.fstat(number)
@@ -21,16 +38,30 @@ def fill_standard_streams() -> None:
     nowhere = Path(os.devnull)
     sys.stdout = sys.stdout or nowhere.open("w", encoding="utf-8")
     sys.stderr = sys.stderr or nowhere.open("w", encoding="utf-8")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def say(sentence: str) -> None:
-    """Print one line on standard error, if anything can be printed there.
+    """Print one line on standard error, if anything can be printed there in good time.
 
     Names of files and answers of servers may hold line feeds and a terminal's commands, which are not passed on.
     """
     line = "".join(character if character.isprintable() else "�" for character in sentence)
-    with suppress(OSError):
-        print(f"agelens: {line}", file=sys.stderr)
+
+    def write() -> None:
+        with suppress(OSError, ValueError):
+            print(f"agelens: {line}", file=sys.stderr, flush=True)
+
+    _try(write)
+
+
+def _try(job: Callable[[], None]) -> None:
+    """Do what may hang: a terminal that was stopped, and a pipe that nobody reads, take nothing."""
+    thread = threading.Thread(target=job, daemon=True)
+    thread.start()
+    thread.join(_PATIENCE_S)
 
 
 def drop_output() -> None:
@@ -39,26 +70,150 @@ def drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def leave(code: int) -> NoReturn:
+    """End the process now, whatever other threads do; what was printed gets out if somebody takes it."""
+
+    def flush() -> None:
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+
+    _try(flush)
+    os._exit(code)
+
+
+def handle_signals(handler: Callable[[int, object], object]) -> None:
+    """From here on, call a handler for every signal that asks for the end; one that is ignored stays so."""
+    for number in _signals():
+        signal.signal(number, handler)
+
+
 @contextmanager
 def ending_in_order() -> Iterator[None]:
-    """Let a polite kill and the end of the terminal do what Ctrl+C does: what was written is finished.
+    """Let every signal that asks for the end do what Ctrl+C does in Python.
+
+    The exception comes in the main thread, wherever that is. So what must not be torn, as the writing of a film, does
+    not belong there: see `run_interruptibly`. A signal that is ignored stays so, as `nohup` wants it.
 
     Raises:
         KeyboardInterrupt: one of the signals came.
     """
+    with _handling(interrupt):
+        yield
 
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
 
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            # One that is ignored stays so, as `nohup` wants it.
-            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-                before[number] = signal.signal(number, interrupt)
+def interrupt(_number: int, _frame: object) -> NoReturn:
+    """A handler that raises KeyboardInterrupt."""
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _handling(handler: Callable[[int, object], object]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in _signals()}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+
+def _signals() -> list[int]:
+    """Those that are to be handled; only the main thread can do that."""
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+def run_interruptibly(work: Callable[[StopRequest], None], *, has_begun: Callable[[], bool] = lambda: False) -> None:
+    """Do work on a thread of its own, while this one only waits for it and for signals.
+
+    So no signal tears what the work is in the middle of, and none has to wait for a call that hangs: the first one
+    asks the work to end, the second one ends the process at once.
+
+    Args:
+        work: looks at the request that it is given between its steps.
+        has_begun: whether the work has something to finish; otherwise little time is given to it.
+
+    Raises:
+        KeyboardInterrupt: a signal came; the work has ended or has nothing to finish.
+    """
+    stop, outcome = StopRequest(), Future[None]()
+
+    def run() -> None:
+        try:
+            work(stop)
+        except BaseException as error:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(None)
+
+    with ending_in_order():
+        try:
+            threading.Thread(target=run, name="work", daemon=True).start()
+            _wait(outcome, lambda: True)
+        except KeyboardInterrupt:
+            stop.set()
+            with _handling(lambda *_: leave(EXIT_INTERRUPTED)):
+                futures.wait((outcome,), _PATIENCE_S)
+                _wait(outcome, has_begun)
+            if outcome.done():
+                outcome.result()
+            raise
+    outcome.result()
+
+
+def _wait(outcome: Future[None], worth_it: Callable[[], bool]) -> None:
+    while worth_it() and not outcome.done():
+        # In steps, because on Windows no signal reaches a thread that waits.
+        futures.wait((outcome,), _TICK_S)
+
+
+class ProgressLine:
+    """A line on standard error that tells how far a command is, drawn on a thread of its own.
+
+    Work that reports here never waits for a terminal.
+
+    Args:
+        unit: what is counted, with a blank before it.
+    """
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+        self._lock = threading.Lock()
+        self._state: tuple[int, int | None, str] = (0, None, "")
+        self._lines: list[str] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._draw, name="progress", daemon=True)
+        self._thread.start()
+
+    def show(self, done: int, total: int | None, note: str) -> None:
+        """Show another state from now on."""
+        with self._lock:
+            self._state = (done, total, note)
+
+    def add(self, line: str) -> None:
+        """Say a sentence above the line."""
+        with self._lock:
+            self._lines.append(line)
+
+    def close(self) -> None:
+        """Draw for the last time, if that is possible in good time."""
+        self._over.set()
+        self._thread.join(_PATIENCE_S)
+
+    def _draw(self) -> None:
+        # Only commands need it: the window shall not wait for its import.
+        from tqdm import tqdm
+
+        with suppress(OSError, ValueError), tqdm(unit=self._unit, disable=None, file=sys.stderr) as bar:
+            over = False
+            while not over:
+                over = self._over.wait(_TICK_S)
+                with self._lock:
+                    (done, bar.total, note), lines, self._lines = self._state, self._lines, []
+                for line in lines:
+                    with bar.external_write_mode(file=sys.stderr):
+                        say(line)
+                bar.set_postfix_str(note, refresh=False)
+                bar.update(done - bar.n)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import av
@@ -26,34 +29,150 @@ def shell(line: str, *arguments: object, **environment: str) -> subprocess.Compl
     return subprocess.run(
         ["sh", "-c", line.replace("$AGELENS", program), "sh", *map(str, arguments)],
         capture_output=True,
-        text=True,
+        encoding=environment.get("PYTHONIOENCODING", "utf-8"),
         timeout=120,
         check=False,
         env={**os.environ, **environment},
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_polite_kill_keeps_what_was_written(number: signal.Signals, tmp_path: Path) -> None:
-    video, table = tmp_path / "out.mp4", tmp_path / "out.csv"
-    video.write_bytes(b"to be replaced")
-    process = subprocess.Popen(
-        [sys.executable, "main.py", "annotate", "demo", "--output", video, "--predictions", table, "--overwrite"],
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while process.poll() is None and (not table.exists() or table.stat().st_size < 2000):
-        pass
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert errors.splitlines()[-1] == "agelens: interrupted; what was written so far is kept"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "out.mp4"]
-    with av.open(str(video)) as container:
-        frames = sum(1 for _ in container.decode(video=0))
+# The program with a signal to itself at a chosen moment.
+INJECTED = """
+import os, signal, sys, threading
+from desktop_app import cli
+from desktop_app.media import recorder, sources, video_output
+
+number = signal.Signals[sys.argv[1]]
+calls = 0
+
+def sends(function, nth):
+    def call(*arguments, **options):
+        global calls
+        calls += 1
+        if calls == nth:
+            os.kill(os.getpid(), number)
+        return function(*arguments, **options)
+    return call
+
+moment, nth = sys.argv[2], int(sys.argv[3])
+if moment == "write":
+    video_output.FileSink.write = sends(video_output.FileSink.write, nth)
+elif moment == "finish":
+    recorder.Recorder.finish = sends(recorder.Recorder.finish, nth)
+elif moment == "open":
+    from desktop_app.engine import annotation
+    annotation.open_source = sends(annotation.open_source, nth)
+elif moment == "hang":
+    # Killed by the first one, and by the second while it waits for a disk that does not answer.
+    video_output.FileSink.write = sends(video_output.FileSink.write, nth)
+    recorder.Recorder.finish = lambda self: (os.kill(os.getpid(), number), threading.Event().wait())
+sys.argv[1:] = sys.argv[4:]
+cli.run()
+"""
+
+
+def injected(number: signal.Signals, moment: str, nth: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", INJECTED, number.name, moment, str(nth), "annotate", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+
+
+def count_frames(film: Path) -> int:
+    with av.open(str(film)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+@pytest.mark.parametrize(
+    ("number", "moment", "nth", "suffix"),
+    [
+        (signal.SIGINT, "write", 9, "mp4"),
+        (signal.SIGTERM, "write", 12, "mkv"),
+        (signal.SIGHUP, "finish", 1, "mp4"),
+        (signal.SIGINT, "hang", 9, "mkv"),
+    ],
+)
+def test_no_signal_tears_what_is_being_written(
+    number: signal.Signals, moment: str, nth: int, suffix: str, tmp_path: Path
+) -> None:
+    film, table = tmp_path / f"out.{suffix}", tmp_path / "out.csv"
+    source = "demo" if moment != "finish" else ROOT / "resources" / "demo_portrait.jpg"
+    done = injected(number, moment, nth, source, "--output", film, "--predictions", table)
+    assert done.returncode == 130, done.stderr
+    assert "Traceback" not in done.stderr
     with table.open(newline="", encoding="utf-8") as stream:
-        assert int(list(csv.DictReader(stream))[-1]["frame"]) < frames
+        rows = list(csv.DictReader(stream))
+    assert int(rows[-1]["frame"]) < count_frames(film)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_signal_while_the_source_is_opened_leaves_nothing(tmp_path: Path) -> None:
+    done = injected(signal.SIGTERM, "open", 1, "demo", "--output", tmp_path / "out.mp4")
+    assert done.returncode == 130, done.stderr
+    assert done.stderr == "agelens: interrupted; what was written so far is kept\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["silent", "stalled"])
+def test_a_stream_that_does_not_answer_is_given_up(kind: str, tmp_path: Path) -> None:
+    film = tmp_path / "out.mkv"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/live"
+        command = [sys.executable, "main.py", "annotate", address, "--output", str(film)]
+        with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+            connection, _ = server.accept()
+            if kind == "stalled":
+                jpeg = cv2.imencode(".jpg", data.astronaut()[..., ::-1])[1].tobytes()
+                part = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%s\r\n" % (len(jpeg), jpeg)
+                kind_line = b"Content-Type: multipart/x-mixed-replace; boundary=frame"
+                connection.sendall(b"HTTP/1.1 200 OK\r\n" + kind_line + b"\r\n\r\n" + 40 * part)
+                while process.poll() is None and not film.exists():
+                    time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert errors.splitlines()[-1].startswith(("agelens: interrupted", "agelens: pictures that came faster"))
+    if kind == "stalled":
+        assert count_frames(film) > 0
+
+
+def test_a_terminal_that_takes_nothing_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    film = tmp_path / "out.mp4"
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(write, b"x" * 1024)
+    os.set_blocking(write, True)
+    command = [sys.executable, "main.py", "annotate", "demo", "--output", str(film)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=write, stderr=write) as process:
+        while process.poll() is None and not film.exists():
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 130
+    os.close(read)
+    os.close(write)
+    assert count_frames(film) > 0
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437"])
+def test_no_character_stops_what_is_printed(encoding: str, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "年龄 → ½.toml").write_text("name = 3", encoding="utf-8")
+    environment = {"PYTHONIOENCODING": encoding, "AGELENS_MODELS": str(models)}
+    done = shell("$AGELENS annotate --help && $AGELENS cameras && $AGELENS models", **environment)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "\nagelens\t" in done.stdout
+    assert "\\u5e74" in done.stderr
+
+
+def test_a_report_reaches_a_file_of_another_encoding(tmp_path: Path) -> None:
+    portrait, report = tmp_path / "in.png", tmp_path / "report.txt"
+    cv2.imwrite(str(portrait), data.astronaut()[..., ::-1])
+    line = '$AGELENS benchmark "$1" --seconds 0.3 > "$2"'
+    done = shell(line, portrait, report, PYTHONIOENCODING="cp1252", LC_ALL="C")
+    assert done.returncode == 0, done.stderr
+    assert report.read_text(encoding="cp1252").strip()
 
 
 def test_an_ignored_signal_stays_ignored_and_handlers_come_back() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +18,15 @@ from numpy.typing import NDArray
 from desktop_app.engine.flow import AnalysisSettings, Composed
 from desktop_app.engine.offline import OfflineAnalysis
 from desktop_app.errors import AgelensError
-from desktop_app.media.disk import explain, write_whole
+from desktop_app.media.disk import check_target, explain, write_whole
 from desktop_app.media.pictures import FOLDER_RATE
 from desktop_app.media.recorder import Recorder, RecordingError
-from desktop_app.media.sources import Source, SourceInfo, open_source, source_path
+from desktop_app.media.sources import Source, SourceError, SourceInfo, open_source, source_path
 from desktop_app.media.video_output import DEFAULT_RATE, FORMATS
+from desktop_app.stopping import StopRequest
 from desktop_app.vision.classifier import Classifier
 from desktop_app.vision.finder import FaceFinder
-from desktop_app.vision.predictions import PREDICTION_SUFFIXES, PredictionWriter, face_rows
+from desktop_app.vision.predictions import PREDICTION_SUFFIXES, PredictionFileError, PredictionWriter, face_rows
 from models.catalogue import Catalogue
 
 PICTURE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp")
@@ -71,7 +72,23 @@ class AnnotationProgress:
     notice: str = ""
 
 
-class PictureSink(Protocol):
+class Output(Protocol):
+    """A film, pictures or a table that is being written."""
+
+    def finish(self) -> None:
+        """Write what is left."""
+        ...
+
+    def close(self) -> None:
+        """Finish and take the place of what is to be overwritten."""
+        ...
+
+    def keep(self) -> None:
+        """Finish and leave what should have been overwritten."""
+        ...
+
+
+class PictureSink(Output, Protocol):
     """Takes finished pictures in order."""
 
     @property
@@ -83,13 +100,13 @@ class PictureSink(Protocol):
         """Take the next picture."""
         ...
 
-    def close(self) -> None:
-        """Finish what was written."""
-        ...
 
-
-def annotate(request: AnnotationRequest) -> Generator[AnnotationProgress, None, None]:
+def annotate(request: AnnotationRequest, stop: StopRequest | None = None) -> Generator[AnnotationProgress, None, None]:
     """Annotate a source to its end; what was written so far is kept whenever the iteration is left.
+
+    Args:
+        request: what to annotate.
+        stop: ends it as soon as the frames are written that were begun; safe at any moment.
 
     Yields:
         The progress after each frame.
@@ -98,9 +115,12 @@ def annotate(request: AnnotationRequest) -> Generator[AnnotationProgress, None, 
         AgelensError: source, model, provider or output cannot be used; nothing that existed was overwritten.
     """
     _check_outputs(request)
+    stop = stop or StopRequest()
     package = Catalogue().find(request.model)
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(request.source, camera=request.camera))
+        # What a source says that was closed in the middle is nobody's mistake.
+        stack.push(lambda kind, *_: stop.is_set() and kind is not None and issubclass(kind, SourceError))
+        source = stack.enter_context(open_source(request.source, camera=request.camera, cancel=stop.event))
         if request.output is not None:
             _check_kind(request.output, source.info)
         classifier = Classifier(
@@ -108,7 +128,7 @@ def annotate(request: AnnotationRequest) -> Generator[AnnotationProgress, None, 
         )
         finder = stack.enter_context(FaceFinder(request.detector, min_score=request.min_score))
         analysis = OfflineAnalysis(classifier, finder, style=request.style, mirror=request.mirror)
-        yield from _run(request, stack, source, analysis, classifier.notice)
+        yield from _run(request, stack, source, analysis, classifier.notice, stop)
 
 
 def _run(
@@ -117,20 +137,23 @@ def _run(
     source: Source,
     analysis: OfflineAnalysis,
     notice: str,
+    stop: StopRequest,
 ) -> Generator[AnnotationProgress, None, None]:
     sink: PictureSink | None = None
     table: PredictionWriter | None = None
+    outputs: list[Output] = []
+    stack.push(_finishing(outputs))
     frames, started_at = 0, 0.0
-    for composed in analysis.run(source):
+    for composed in analysis.run(source, stop):
         frame = composed.frame
         if frames == 0:
             # Not before there is something to write: what cannot be read leaves no file, and replaces none.
             if request.output is not None:
                 sink = _open_sink(request.output, source.info, composed, overwrite=request.overwrite)
-                stack.callback(sink.close)
+                outputs.append(sink)
             if request.predictions is not None:
                 table = PredictionWriter(request.predictions, overwrite=request.overwrite)
-                stack.push(_finishing(table))
+                outputs.append(table)
             # Nobody can do anything with the moment of the machine's own clock, and the video begins at 0.
             started_at = frame.captured_at if source.info.live else 0.0
         if sink is not None:
@@ -140,6 +163,8 @@ def _run(
             table.write(rows)
         frames += 1
         yield AnnotationProgress(frames, source.info.frame_count, len(rows), source.dropped_count, notice)
+    if stop.is_set():
+        return
     if frames == 0:
         raise AnnotationError(f"{source.info.name} holds no picture that could be read")
     # The other end of a network tells a regular end and a crash of its own apart as little as this one can.
@@ -151,14 +176,22 @@ def _run(
         yield AnnotationProgress(frames, source.info.frame_count, 0, source.dropped_count, line)
 
 
-def _finishing(table: PredictionWriter) -> Callable[[type[BaseException] | None, object, object], None]:
-    """Ends a table as the film beside it ended: a film that could not be written leaves the one that was there."""
+def _finishing(outputs: Sequence[Output]) -> Callable[[type[BaseException] | None, object, object], None]:
+    """Ends film and table by one rule: where one cannot be written, neither takes the place of what was there."""
 
     def finish(kind: type[BaseException] | None, _error: object, _trace: object) -> None:
-        if kind is not None and issubclass(kind, (RecordingError, AnnotationError)):
-            table.keep()
-        else:
-            table.close()
+        failed = kind is not None and issubclass(kind, (RecordingError, AnnotationError, PredictionFileError))
+        try:
+            if not failed:
+                for output in outputs:
+                    output.finish()
+                for output in outputs:
+                    output.close()
+        finally:
+            # Which does nothing to one that was closed well.
+            for output in outputs:
+                with suppress(AgelensError):
+                    output.keep()
 
     return finish
 
@@ -182,6 +215,8 @@ def _check_outputs(request: AnnotationRequest) -> None:
 def _check_place(path: Path, source: Path | None, *, overwrite: bool) -> None:
     if not path.parent.is_dir():
         raise AnnotationError(f"the folder {path.parent} does not exist; create it or choose another")
+    if not path.is_dir():
+        check_target(path)
     if path.exists():
         if source is not None and _is_same(path, source):
             raise AnnotationError(f"{path} is the source itself; choose another name")
@@ -232,9 +267,17 @@ class VideoSink:
         """Take the next picture."""
         self._recorder.write(composed.picture, composed.frame.captured_at)
 
+    def finish(self) -> None:
+        """Write what is left."""
+        self._recorder.finish()
+
     def close(self) -> None:
         """Finish the video."""
         self._recorder.close()
+
+    def keep(self) -> None:
+        """Finish the video and leave what should have been overwritten."""
+        self._recorder.keep()
 
 
 class PictureFileSink:
@@ -249,8 +292,10 @@ class PictureFileSink:
         """Write the picture."""
         write_picture(self._path, composed.picture, overwrite=self._overwrite)
 
-    def close(self) -> None:
-        """Nothing is open."""
+    def finish(self) -> None:
+        """Nothing is open: each picture is whole."""
+
+    close = keep = finish
 
 
 class PictureFolderSink:
@@ -290,8 +335,10 @@ class PictureFolderSink:
             self._shortened.append(f"{short}.png")
         write_picture(self._folder / f"{short}{number}.png", composed.picture, overwrite=self._overwrite)
 
-    def close(self) -> None:
-        """Nothing is open."""
+    def finish(self) -> None:
+        """Nothing is open: each picture is whole."""
+
+    close = keep = finish
 
 
 def _longest_name(folder: Path) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import SimpleQueue
 from types import MappingProxyType
 from typing import Final
 
@@ -17,6 +19,7 @@ from desktop_app.engine.locating import FaceLocator, stands_alone
 from desktop_app.engine.statistics import Statistics
 from desktop_app.media.frame import Frame
 from desktop_app.media.sources import Source, SourceError
+from desktop_app.stopping import StopRequest
 from desktop_app.vision.classifier import Classifier
 from desktop_app.vision.finder import FaceFinder
 from desktop_app.vision.geometry import Box
@@ -70,7 +73,7 @@ class OfflineAnalysis:
         self._smoother = Smoother(classifier.labels)
         self._labels: dict[int, Label] = {}
 
-    def run(self, source: Source) -> Generator[Composed, None, None]:
+    def run(self, source: Source, stop: StopRequest | None = None) -> Generator[Composed, None, None]:
         """Analyse a source to its end.
 
         While faces are looked for in one frame, the next ones are read on a second thread, and the faces of the last
@@ -79,6 +82,7 @@ class OfflineAnalysis:
 
         Args:
             source: the open source; of a live one every frame that it gives.
+            stop: ends the run; the frames that were begun still come out.
 
         Yields:
             One finished picture a frame, in order.
@@ -89,7 +93,7 @@ class OfflineAnalysis:
         waiting: deque[Future[Composed]] = deque()
         with ThreadPoolExecutor(1, thread_name_prefix="finish") as finisher:
             try:
-                for seen in self._look(source):
+                for seen in self._look(source, stop or StopRequest()):
                     waiting.append(finisher.submit(self._finish, seen))
                     if len(waiting) > AHEAD:
                         yield waiting.popleft().result()
@@ -98,33 +102,44 @@ class OfflineAnalysis:
                 raise
             yield from _results(waiting)
 
-    def _look(self, source: Source) -> Iterator[_Seen]:
+    def _look(self, source: Source, stop: StopRequest) -> Iterator[_Seen]:
         """Read, find and track, on the thread that made the finder."""
         alone = stands_alone(source.info)
         with Covering() as covering:
-            for frame in self._read(source):
+            for frame in self._read(source, stop):
                 taken_at = time.monotonic()
                 tracks = self._locator.locate(frame, self._finder, alone=alone)
                 covers = covering.look(frame, tracks, self._style.privacy, alone=alone, thorough=True)
                 yield _Seen(frame, tracks, covers, taken_at, alone)
 
-    def _read(self, source: Source) -> Iterator[Frame]:
-        """The frames of a source, read ahead on a thread of its own."""
+    def _read(self, source: Source, stop: StopRequest) -> Iterator[Frame]:
+        """The frames of a source, read ahead on a thread of its own, which is left behind where a read hangs."""
+        asked, over = SimpleQueue[Future[Frame | None] | None](), threading.Event()
 
-        def read() -> Frame | None:
-            with self._statistics.stage("read"):
-                return source.read()
+        def read_ahead() -> None:
+            while (future := asked.get()) is not None and not over.is_set():
+                try:
+                    with self._statistics.stage("read"):
+                        frame = source.read()
+                except BaseException as error:
+                    future.set_exception(error)
+                else:
+                    future.set_result(frame)
 
-        reader = ThreadPoolExecutor(1, thread_name_prefix="read")
+        def ask() -> Future[Frame | None]:
+            asked.put(future := Future[Frame | None]())
+            return future
+
+        threading.Thread(target=read_ahead, name="read", daemon=True).start()
         try:
-            coming = deque(reader.submit(read) for _ in range(AHEAD))
-            while (frame := coming.popleft().result()) is not None:
-                coming.append(reader.submit(read))
+            coming = deque(ask() for _ in range(AHEAD))
+            while not stop.comes_before(coming[0]) and (frame := coming.popleft().result()) is not None:
+                coming.append(ask())
                 self._statistics.count("capture")
                 yield frame
         finally:
-            # Not to wait: a read that hangs ends when the caller closes the source.
-            reader.shutdown(wait=False, cancel_futures=True)
+            over.set()
+            asked.put(None)
 
     def _finish(self, seen: _Seen) -> Composed:
         """Cut, classify and draw."""

@@ -94,6 +94,7 @@ class Recorder(Closing):
         self._frames = 0
         # Frames that are on the disk for good, and where they end.
         self._whole = (0, 0)
+        self._finished = False
         self._failure: RecordingError | None = None
         self._summary: RecordingSummary | None = None
         try:
@@ -151,7 +152,7 @@ class Recorder(Closing):
         """
         if self._failure is not None:
             raise self._failure
-        if self._summary is not None:
+        if self._summary is not None or self._finished:
             raise RecordingError(f"The recording “{self._file.path.name}” is closed; start a new one.")
         frame = self._converter.convert(image)
         frame.pts = self._next_pts(time_s)
@@ -181,9 +182,14 @@ class Recorder(Closing):
         """
         return self._end(self._file.keep)
 
-    def _end(self, finish: Callable[[], None]) -> RecordingSummary:
-        if self._summary is not None:
-            return self._summary
+    def finish(self) -> None:
+        """Write what is left; the file is closed and gets its name by `close` or `keep`.
+
+        Raises:
+            RecordingError: the end could not be written; the file is kept up to there.
+        """
+        if self._summary is not None or self._finished:
+            return
         try:
             for packet in self._stream.encode(None):
                 self._mux(packet)
@@ -192,13 +198,18 @@ class Recorder(Closing):
             raise self._fail(_ENCODER_CLAUSE) from error
         self._sink.check_present()
         self._check_sink()
-        try:
-            if self._frames == 0:
-                self._file.discard()
-            else:
-                finish()
-        finally:
-            self._summary = self._summarise(self._frames, self._end_pts)
+        self._finished = True
+
+    def _end(self, name: Callable[[], None]) -> RecordingSummary:
+        self.finish()
+        if self._summary is None:
+            try:
+                if self._frames == 0:
+                    self._file.discard()
+                else:
+                    name()
+            finally:
+                self._summary = self._summarise(self._frames, self._end_pts)
         return self._summary
 
     @property

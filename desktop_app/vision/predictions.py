@@ -160,17 +160,34 @@ class PredictionWriter(Closing):
         self._append("".join(self._to_line(row.values()) for row in rows))
         self._has_frames = True
 
+    def finish(self) -> None:
+        """Find out whether the file can be closed well.
+
+        Raises:
+            PredictionFileError: the file was removed meanwhile.
+        """
+        if self._closed:
+            return
+        try:
+            self._file.check_present()
+        except OSError as error:
+            self._closed = True
+            self._file.keep()
+            raise PredictionFileError(
+                f"Cannot finish the predictions in “{self._file.path}”: {explain(error)}."
+            ) from error
+
     def close(self) -> None:
         """Close the file; does nothing the second time.
 
         Raises:
             PredictionFileError: the file was removed meanwhile, or cannot get its name.
         """
+        self.finish()
         if self._closed:
             return
         self._closed = True
         try:
-            self._file.check_present()
             self._file.commit()
         except OSError as error:
             self._file.keep()

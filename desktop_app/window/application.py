@@ -5,19 +5,18 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from desktop_app.errors import AgelensError
+from desktop_app.terminal import EXIT_INTERRUPTED, handle_signals, leave
 
 if TYPE_CHECKING:
     from desktop_app.settings import Settings
 
 EXIT_DONE: Final = 0
-EXIT_INTERRUPTED: Final = 130
 DEBIAN_PACKAGES: Final = {
     "libEGL.so.1": "libegl1",
     "libGL.so.1": "libgl1",
@@ -71,7 +70,7 @@ def run_window(
     """
     check_display(os.environ)
     # Imported only now: Qt and OpenCV need the libraries that were looked for.
-    from PySide6.QtCore import Qt
+    from PySide6.QtCore import Qt, QTimer
     from PySide6.QtWidgets import QApplication
 
     from desktop_app.settings import SettingsStore
@@ -83,6 +82,7 @@ def run_window(
     for name in ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):
         os.environ.pop(name, None)
     app = QApplication(sys.argv[:1])
+    interrupted = _end_on_signals(lambda: QTimer.singleShot(0, app.quit))
     app.setApplicationName("Agelens")
     app.setDesktopFileName("agelens")
     app.setWindowIcon(app_icon())
@@ -98,7 +98,6 @@ def run_window(
     apply_theme(app, settings.theme)
     install_language(app, settings.language)
     window = MainWindow(settings, store)
-    interrupted = _close_on_signals(lambda: window.close())
     # All is loaded when there is a first picture. Left to be searched for garbage, it would stop every thread for the
     # length of two frames now and then.
     window.bridge.picture_arrived.connect(gc.freeze, Qt.ConnectionType.SingleShotConnection)
@@ -171,8 +170,13 @@ def _answers(display: str | None) -> bool:
     return not failed
 
 
-def _close_on_signals(close: Callable[[], object]) -> list[int]:
-    """Close the window on Ctrl+C, a polite kill and the end of the terminal, so that a recording is finished.
+def _end_on_signals(end: Callable[[], object]) -> list[int]:
+    """End the window on Ctrl+C, a polite kill and the end of the terminal, so that a recording is finished.
+
+    A second signal ends the process at once, with what is on the disk.
+
+    Args:
+        end: asks for the end; called in the middle of anything.
 
     Returns:
         A list that the number of a signal is put into when it comes.
@@ -181,10 +185,10 @@ def _close_on_signals(close: Callable[[], object]) -> list[int]:
 
     def on_signal(number: int, _frame: object) -> None:
         received.append(number)
-        close()
+        if len(received) > 1:
+            leave(EXIT_INTERRUPTED)
+        end()
 
     # Python runs this between two of its own instructions; the window's timers see to it that there are some.
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), on_signal)
+    handle_signals(on_signal)
     return received

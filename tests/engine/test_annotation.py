@@ -24,6 +24,7 @@ from skimage import data
 
 from desktop_app.engine.annotation import AnnotationRequest, annotate
 from desktop_app.errors import AgelensError
+from desktop_app.stopping import StopRequest
 from desktop_app.vision.face_cover import FaceCover
 from desktop_app.vision.overlay import OverlayStyle
 from desktop_app.vision.privacy import PrivacyMode, PrivacyStyle
@@ -166,6 +167,50 @@ def test_a_film_that_cannot_be_written_leaves_the_table_of_the_one_before(tmp_pa
     assert (output.read_bytes(), table.read_text()) == (b"my film", "my table")
     # Not even one picture had room, so there is nothing to keep beside them.
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "out.csv", "out.mp4"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not remove an open file")
+def test_a_table_that_cannot_be_written_leaves_the_film_of_the_one_before(tmp_path: Path) -> None:
+    film, output, table = write_film(tmp_path / "in.mp4"), tmp_path / "out.mp4", tmp_path / "out.csv"
+    output.write_bytes(b"my film")
+    table.write_text("my table")
+    steps = annotate(AnnotationRequest(source=str(film), output=output, predictions=table, overwrite=True))
+    next(steps)
+    (tmp_path / "out.part.csv").unlink()
+    with pytest.raises(AgelensError, match="Cannot finish the predictions"):
+        list(steps)
+    assert (output.read_bytes(), table.read_text()) == (b"my film", "my table")
+    with av.open(str(tmp_path / "out.part.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files of POSIX")
+@pytest.mark.parametrize("name", ["out.csv", "out.mp4", "out.png"])
+def test_only_files_are_overwritten(name: str, tmp_path: Path) -> None:
+    portrait, pipe = write_portrait(tmp_path / "in.png"), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / name).symlink_to(pipe)
+    outputs = {"predictions" if name == "out.csv" else "output": tmp_path / name}
+    for overwrite in (False, True):
+        with pytest.raises(AgelensError, match="only files are replaced"):
+            run(portrait, overwrite=overwrite, **outputs)
+    assert pipe.is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["in.png", "pipe", name])
+
+
+@pytest.mark.parametrize("frames", [0, 1, 3])
+def test_a_request_to_stop_ends_film_and_table_whole(frames: int, tmp_path: Path) -> None:
+    output, table, stop = tmp_path / "out.mp4", tmp_path / "out.jsonl", StopRequest()
+    steps = annotate(AnnotationRequest(source="demo", output=output, predictions=table), stop)
+    for _ in range(frames):
+        next(steps)
+    stop.set()
+    seen = frames + len(list(steps))
+    assert output.exists() == table.exists() == bool(frames)
+    if frames:
+        with av.open(str(output)) as container:
+            assert sum(1 for _ in container.decode(video=0)) == seen
+        assert json.loads(table.read_text(encoding="utf-8").splitlines()[-1])["frame"] < seen
 
 
 def test_a_folder_of_pictures_does_not_go_into_a_file(tmp_path: Path) -> None:

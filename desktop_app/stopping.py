@@ -1,0 +1,33 @@
+"""Asking work on other threads to end between two of its steps."""
+
+from __future__ import annotations
+
+import threading
+from concurrent import futures
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any
+
+
+class StopRequest:
+    """Set once by whoever wants the work to end; looked at by the work. Safe from any thread."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self._future: Future[None] = Future()
+
+    def set(self) -> None:
+        """Ask for the end."""
+        self.event.set()
+        with suppress(futures.InvalidStateError):
+            self._future.set_result(None)
+
+    def is_set(self) -> bool:
+        """Whether the end was asked for."""
+        return self.event.is_set()
+
+    def comes_before(self, result: Future[Any]) -> bool:
+        """Wait for a result or the request, whichever comes first; True where the request is there."""
+        both: tuple[Future[Any], ...] = (result, self._future)
+        futures.wait(both, return_when=futures.FIRST_COMPLETED)
+        return self.is_set()

@@ -176,7 +176,7 @@ class RecorderWorker(Worker):
         """Write the last picture once more, where no other was shown until that moment of the recording's clock."""
         # As late as the last one came: one that is on its way was taken after it.
         time_s = until_s - self._delay_s
-        if self._last is not None and time_s >= self._last[0] + 1 / self._rate:
+        if self._last is not None and time_s >= self._last[0] + min(1 / self._rate, STILL_AFTER_S):
             self._write(time_s, self._last[1])
 
     def _write(self, time_s: float, composed: Composed) -> None:

@@ -82,9 +82,7 @@ class MjpegCapture:
     @property
     def notice(self) -> str:
         """One sentence if pictures were damaged, else empty."""
-        if not self._damaged_count:
-            return ""
-        return f"damaged pictures that {self._name} sent and that were left out: {self._damaged_count}"
+        return damage_notice(self._name, self._damaged_count)
 
     def read(self) -> Captured | None:
         """Wait for the next picture; None at the stream's regular end.
@@ -174,6 +172,11 @@ class StillCapture:
     def close(self) -> None:
         """End the connection."""
         self._response.close()
+
+
+def damage_notice(name: str, count: int) -> str:
+    """What to say of a stream of which so many pictures were damaged; empty for none."""
+    return f"damaged pictures that {name} sent and that were left out: {count}" if count > 0 else ""
 
 
 HttpPictures = MjpegCapture | StillCapture

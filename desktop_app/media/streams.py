@@ -13,9 +13,16 @@ from av.video.frame import VideoFrame
 
 from desktop_app.media.addresses import public_name, split_credentials
 from desktop_app.media.base import Source, SourceError, SourceInfo, SourceStalledError
-from desktop_app.media.decoding import PictureConverter, choose_video_stream, decode_frames, nominal_rate
+from desktop_app.media.decoding import (
+    MOST_PIXELS,
+    DecodingRecord,
+    PictureConverter,
+    choose_video_stream,
+    decode_frames,
+    nominal_rate,
+)
 from desktop_app.media.http_client import request, unauthorized
-from desktop_app.media.http_pictures import open_pictures
+from desktop_app.media.http_pictures import damage_notice, open_pictures
 from desktop_app.media.live import STALL_TIMEOUT_S, Capture, Captured, LiveSource
 from desktop_app.media.pictures import PictureSource
 
@@ -24,6 +31,7 @@ STREAM_SCHEMES: Final = frozenset({"http", "https", "rtsp", "rtsps", "rtmp", "rt
 
 # Not "file": a playlist from the network must not make us read this machine's files.
 _PROTOCOLS: Final = "http,https,httpproxy,tls,tcp,udp,rtp,rtsp,rtsps,rtmp,rtmps,crypto,data"
+_BOUNDED: Final = {"max_pixels": str(MOST_PIXELS)}
 _SEGMENTED_FORMATS: Final = frozenset({"hls", "dash"})
 _GRACE_S: Final = 1.0
 _MOST_LATE_S: Final = 1.0
@@ -83,10 +91,10 @@ def _keep_picture(source: LiveSource) -> PictureSource:
 
 
 class StreamCapture:
-    """A connection; everything happens on the thread that made it.
+    """A connection that FFmpeg reads; everything happens on the thread that made it.
 
     Raises:
-        SourceError: it could not be made.
+        SourceError: it could not be made, or gives no picture.
     """
 
     def __init__(self, url: str, stop: threading.Event, *, open_timeout_s: float, read_timeout_s: float) -> None:
@@ -97,21 +105,27 @@ class StreamCapture:
         if stream is None:
             self._container.close()
             raise SourceError(f"{self._name} sends no video; give the address of a video stream")
+        stream.codec_context.options = _BOUNDED
         self._converter = PictureConverter(stream.sample_aspect_ratio)
-        self._frames = decode_frames(self._container.demux(stream), stream)
+        self._record = DecodingRecord()
+        self._frames = decode_frames(self._container.demux(stream), stream, self._record)
         # Recordings and playlists come faster than they are to be seen.
         self._paced = bool(self._container.duration) or self._container.format.name in _SEGMENTED_FORMATS
         self._zero_at: float | None = None
-        self._info = SourceInfo(
-            kind="stream",
-            name=self._name,
-            spec=url,
-            width=stream.width,
-            height=stream.height,
-            rate=nominal_rate(stream),
-            frame_count=None,
-            live=True,
-        )
+        # A connection alone is no stream: what announces pictures (SDP, a silent relay) need not send any.
+        try:
+            self._first = next(self._frames, None)
+        except av.FFmpegError as error:
+            self._container.close()
+            raise _refusal(error, url, self._name, read_timeout_s) from error
+        # What came before the first picture was not damaged, it lacked its beginning.
+        self._incomplete_count = len(self._record.lost)
+        if self._first is None:
+            self._container.close()
+            raise SourceError(f"{self._name} sends no video that can be read; give a video stream's address")
+        height, width = self._converter.to_bgr(self._first).shape[:2]
+        rate = nominal_rate(stream)
+        self._info = SourceInfo("stream", self._name, url, width, height, rate, None, live=True)
 
     @property
     def info(self) -> SourceInfo:
@@ -120,8 +134,8 @@ class StreamCapture:
 
     @property
     def notice(self) -> str:
-        """Nothing: FFmpeg conceals damage."""
-        return ""
+        """One sentence if pictures were damaged, else empty."""
+        return damage_notice(self._name, len(self._record.lost) - self._incomplete_count)
 
     def read(self) -> Captured | None:
         """Wait for the next picture; None at the stream's regular end.
@@ -129,10 +143,9 @@ class StreamCapture:
         Raises:
             SourceStalledError: the connection broke off or went silent.
         """
-        try:
-            frame = next(self._frames, None)
-        except av.FFmpegError as error:
-            raise SourceStalledError(f"{self._name} broke off ({_reason(error)}); check the connection") from error
+        frame, self._first = self._first, None
+        if frame is None:
+            frame = self._next_frame()
         if frame is None:
             return None
         if self._paced:
@@ -145,6 +158,12 @@ class StreamCapture:
     def close(self) -> None:
         """End the connection."""
         self._container.close()
+
+    def _next_frame(self) -> VideoFrame | None:
+        try:
+            return next(self._frames, None)
+        except av.FFmpegError as error:
+            raise SourceStalledError(f"{self._name} broke off ({_reason(error)}); check the connection") from error
 
     def _wait_for_turn(self, frame: VideoFrame) -> None:
         if frame.pts is None or not frame.time_base:
@@ -160,22 +179,26 @@ class StreamCapture:
 
 
 def _connect(url: str, name: str, open_timeout_s: float, read_timeout_s: float) -> InputContainer:
-    options = {"protocol_whitelist": _PROTOCOLS}
+    options = {"protocol_whitelist": _PROTOCOLS, **_BOUNDED}
     if url.lower().startswith("rtsp"):
         # Over UDP, lost packets smear the picture and firewalls eat all of them: only where TCP is refused.
         options["rtsp_flags"] = "prefer_tcp"
+    timeouts = (open_timeout_s, read_timeout_s)
     try:
-        return av.open(url, options=options, timeout=(open_timeout_s, read_timeout_s), metadata_errors="replace")
-    except av.error.ExitError:
-        raise SourceError(
-            f"{name} did not answer within {open_timeout_s:g} seconds; check the address and the network"
-        ) from None
-    except av.error.HTTPUnauthorizedError:
-        raise unauthorized(name, has_credentials=bool(split_credentials(url)[1])) from None
-    except av.error.InvalidDataError:
-        raise SourceError(f"{name} sends no video that can be read; give a video stream's address") from None
+        return av.open(url, options=options, timeout=timeouts, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise SourceError(f"{name} cannot be opened ({_reason(error)}); check the address") from error
+        raise _refusal(error, url, name, open_timeout_s) from error
+
+
+def _refusal(error: Exception, url: str, name: str, timeout_s: float) -> SourceError:
+    """What to say of a stream that gives no first picture."""
+    if isinstance(error, av.error.ExitError):
+        return SourceError(f"{name} did not answer within {timeout_s:g} seconds; check the address and the network")
+    if isinstance(error, av.error.HTTPUnauthorizedError):
+        return unauthorized(name, has_credentials=bool(split_credentials(url)[1]))
+    if isinstance(error, av.error.InvalidDataError):
+        return SourceError(f"{name} sends no video that can be read; give a video stream's address")
+    return SourceError(f"{name} cannot be opened ({_reason(error)}); check the address")
 
 
 def _reason(error: Exception) -> str:

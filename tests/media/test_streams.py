@@ -16,6 +16,7 @@ from desktop_app.media.addresses import public_name
 from desktop_app.media.frame import Frame
 from desktop_app.media.sources import SourceError, SourceStalledError, open_source
 from desktop_app.media.streams import StreamCapture, open_stream
+from tests.media.rtsp_camera import SDP, RtspCamera
 
 PATIENCE_S = 20.0
 PICTURES = 40
@@ -238,3 +239,29 @@ def test_a_playlist_from_the_network_cannot_read_local_files(recordings: tuple[P
 )
 def test_names_hold_no_secrets(url: str, name: str) -> None:
     assert public_name(url) == name
+
+
+@pytest.mark.parametrize(
+    ("takes_tcp", "takes_udp", "asked"), [(True, True, ["tcp"]), (True, False, ["tcp"]), (False, True, ["tcp", "udp"])]
+)
+def test_rtsp_comes_by_tcp_and_by_udp_where_tcp_is_refused(takes_tcp: bool, takes_udp: bool, asked: list[str]) -> None:
+    with RtspCamera(takes_tcp=takes_tcp, takes_udp=takes_udp) as camera, open_source(camera.url) as source:
+        frame = source.read()
+        assert (source.info.width, source.info.height) == (64, 48)
+    assert frame is not None
+    assert level(frame) == pytest.approx(90, abs=3)
+    assert camera.asked == asked
+
+
+def test_rtsp_that_takes_neither_gives_one_sentence() -> None:
+    with RtspCamera(takes_tcp=False, takes_udp=False) as camera, pytest.raises(SourceError, match="cannot be opened"):
+        open_source(camera.url)
+
+
+def test_what_announces_pictures_and_sends_none_gives_one_sentence(recordings: tuple[Path, str]) -> None:
+    folder, base = recordings
+    (folder / "camera.sdp").write_text(SDP.replace("video 0", "video 45678"), newline="")
+    with pytest.raises(
+        SourceError, match=r"camera\.sdp did not answer within 0\.5 seconds; check the address and the net"
+    ):
+        open_stream(f"{base}/camera.sdp", open_timeout_s=0.5, stall_timeout_s=0.5)

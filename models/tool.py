@@ -12,6 +12,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import Final, TypeVar
 from zipfile import BadZipFile
 
@@ -21,8 +22,11 @@ from desktop_app.errors import AgelensError
 
 Item = TypeVar("Item")
 
-ARRAY_ERRORS: Final = (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, BadZipFile, zlib.error)
-"""What NumPy raises where a `.npy` or `.npz` file is missing, damaged or something else."""
+ARRAY_ERRORS: Final = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, RuntimeError, SyntaxError),
+    *(BadZipFile, TokenError, zlib.error),
+)
+"""What NumPy, and the `zipfile` and `tokenize` below it, raise for a `.npy` or `.npz` that is missing or damaged."""
 
 
 class ToolError(AgelensError):

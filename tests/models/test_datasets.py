@@ -16,6 +16,7 @@ from skimage import data as pictures
 
 from desktop_app.vision.detector import FaceDetector, largest
 from models.datasets import (
+    Sample,
     Years,
     parse_gender,
     parse_years,
@@ -33,7 +34,7 @@ from models.labels import (
     gender_targets,
     parse_age_buckets,
 )
-from models.pictures import DataError
+from models.pictures import DataError, Picture
 from models.pixels import center, to_pixels
 from models.prepare import MIN_SCORE, age_targets, find_face, load_prepared, main, prepare
 from models.tool import ToolError
@@ -374,6 +375,11 @@ def test_networks_learn_from_the_crop_that_the_app_takes(portrait: NDArray[np.ui
     assert found.box.iou(expected.box) > 0.95
 
 
+def write_grey(folder: Path) -> Path:
+    (folder / "grey.png").write_bytes(png(GREY))
+    return folder / "grey.png"
+
+
 def test_a_damaged_cache_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"python -m models\.prepare"):
         load_prepared(tmp_path)
@@ -381,6 +387,20 @@ def test_a_damaged_cache_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "labels.npz", names=np.array(["a"]))
     with pytest.raises(DataError):
         load_prepared(tmp_path)
+    whole = prepare([Sample(picture=Picture(write_grey(tmp_path)), name="a", age=None, gender=0)], tmp_path / "set")
+    assert whole.gender.tolist() == [0]
+    for name, find, behind, put in (
+        ("pictures.npy", b"'shape'", 7, b";"),
+        ("pictures.npy", b"256, 3)", 3, b'"""'),
+        ("labels.npz", b"PK\1\2", 6, b"\xff"),
+    ):
+        path = tmp_path / "set" / name
+        content = path.read_bytes()
+        place = content.index(find) + behind
+        path.write_bytes(content[:place] + put + content[place + len(put) :])
+        with pytest.raises(DataError, match="holds no prepared data set"):
+            load_prepared(tmp_path / "set")
+        path.write_bytes(content)
 
 
 def test_the_tool_prepares_a_data_set(

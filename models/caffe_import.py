@@ -183,6 +183,7 @@ def _write_package(request: ImportRequest, networks: dict[str, OnnxNetwork], siz
         layers={**networks["age"].layers, **networks["gender"].layers},
         about={
             "licence": request.licence,
+            "framing": "whole",
             "source": f"imported from {request.age.weights.name} and {request.gender.weights.name}",
         },
     )

@@ -3,8 +3,8 @@
 `python -m models.evaluate --model agelens --data fairface --path ../shared/data/fairface --split val` prints the scores
 and a table per group of people; `--json`, `--plots` and `--write-scores` keep them.
 
-Adience's aligned pictures are judged whole, as Levi and Hassner did, unless the model learnt from the detector's crops;
-`--oversample` then averages the paper's ten views, and `--framing detector` looks as the app would.
+Models that learnt from Adience's aligned pictures as they are, and those imported from Caffe, are judged on them whole,
+as Levi and Hassner did. `--oversample` then averages the paper's ten views; `--framing detector` cuts as the app does.
 """
 
 from __future__ import annotations

@@ -273,7 +273,7 @@ def add_data_options(
         "--framing",
         choices=get_args(Framing),
         help="detector: cut faces out as the app does; whole: take pictures of aligned faces as they are, at 256×256 "
-        "(default: whole for Adience, detector for others)",
+        "(default: whole for Adience unless the network learnt otherwise, detector for others)",
     )
 
 
@@ -292,11 +292,13 @@ def framing_of(options: argparse.Namespace, notes: Mapping[str, str] | None = No
 
     Args:
         options: of `add_data_options`.
-        notes: what is said of the network that is to see them: one that learnt from the detector's crops gets those.
+        notes: what is said of the network that is to see them, where there is one: Adience's pictures are whole for
+            networks that learnt from whole ones alone.
     """
     if options.framing:
         return cast("Framing", options.framing)
-    return "whole" if options.data == "adience" and (notes or {}).get("framing") != "detector" else "detector"
+    wants_whole = notes is None or notes.get("framing") == "whole"
+    return "whole" if options.data == "adience" and wants_whole else "detector"
 
 
 def margin_of(options: argparse.Namespace) -> float:

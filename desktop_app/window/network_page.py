@@ -81,6 +81,9 @@ class NetworkPage(QWidget):
         self.legend.setText(self.tr("Orange supports the answer, blue speaks against it."))
         self.answers_caption.setText(self.tr("Answer for this crop alone"))
         self.filters_caption.setText(self.tr("First filters"))
+        self.filters.setToolTip(
+            self.tr("All filters share one scale, as in the demo of Levi and Hassner (2015): weak ones look grey.")
+        )
         self.maps_caption.setText(self.tr("Feature maps"))
         for widget, name in (
             (self.input, self.input_caption.text()),

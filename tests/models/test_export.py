@@ -16,9 +16,11 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
 
 from desktop_app.vision.classifier import Classifier  # noqa: E402
+from models.batches import Faces  # noqa: E402
 from models.catalogue import load_package  # noqa: E402
 from models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
 from models.export import ExportSettings, export_model, export_network, main  # noqa: E402
+from models.judging import answer_ten_views, judge_ten_views  # noqa: E402
 from models.labels import FAIRFACE_AGES  # noqa: E402
 from models.manifest import InputSpec, ModelError  # noqa: E402
 from models.networks import NetworkError, NetworkSpec  # noqa: E402
@@ -110,6 +112,18 @@ def test_the_papers_pair_becomes_one_model(paper_models: tuple[Path, list[Checkp
     (age,), (gender,) = (softmax_of(one.network(), pixels) for one in checkpoints)
     np.testing.assert_allclose(np.stack([one.age for one in predictions]), age, atol=5e-3)
     np.testing.assert_allclose(np.stack([one.gender for one in predictions]), gender, atol=5e-3)
+
+
+def test_ten_views_are_judged_as_the_app_averages_them(paper_models: tuple[Path, list[Checkpoint]]) -> None:
+    manifest_path, (age, gender) = paper_models
+    pictures = np.random.default_rng(2).integers(0, 256, (2, 256, 256, 3), np.uint8)
+    faces = Faces(pictures=pictures, targets={"age": np.array([0, 3]), "gender": np.array([1, -1])}, rows=np.arange(2))
+    shown = Classifier(load_package(manifest_path), provider="cpu", oversample=True).classify(pictures)
+    for one, head in ((age, "age"), (gender, "gender")):
+        judged = answer_ten_views(one.network(), one, faces)[head]
+        np.testing.assert_allclose(judged, np.stack([getattr(row, head) for row in shown]), atol=5e-3)
+    right = float(shown[0].gender.argmax() == 1)
+    assert judge_ten_views(gender.network(), gender, faces) == {"gender_oversampled": right}
 
 
 def test_response_normalisation_stays_one_operation(paper_models: tuple[Path, list[Checkpoint]]) -> None:

@@ -427,7 +427,9 @@ def test_five_folds_are_each_held_out_once_and_trained_once(tmp_path: Path, caps
     assert capsys.readouterr().out.splitlines()[-6:] == printed[-6:]
 
 
-def test_an_age_and_a_gender_network_of_adience_become_one_model(tmp_path: Path) -> None:
+def test_an_age_and_a_gender_network_of_adience_become_one_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("onnxscript")
     from models.export import main as export
 
@@ -452,6 +454,10 @@ def test_an_age_and_a_gender_network_of_adience_become_one_model(tmp_path: Path)
     scores = json.loads((tmp_path / "scores.json").read_text())
     # Grey squares are no faces; they are judged whole, as they were learnt.
     assert (scores["images"], scores["not_found"], scores["not_read"], scores["framing"]) == (3, 0, 1, "whole")
+    # A model that learnt from the detector's crops gets those, and it finds no face here.
+    capsys.readouterr()
+    assert run_tool(evaluate_main, [*evaluate, "--model", "agelens"]) == 2
+    assert "no face was found" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_adience_is_learnt_from_whole_pictures_or_from_the_apps_crops(tmp_path: Path) -> None:

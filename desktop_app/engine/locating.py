@@ -48,7 +48,7 @@ class FaceLocator:
         with self._statistics.stage("track"):
             if alone:
                 self._tracker.reset()
-            tracks = tuple(self._tracker.update(detections, frame.captured_at))
+            tracks = tuple(self._tracker.update(detections, frame.captured_at, None if alone else frame.image))
         self._expected = _count_expected(tracks)
         self._near = tuple(track.detection.box for track in tracks if track.missed)
         return tracks

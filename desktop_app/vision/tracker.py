@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from desktop_app.vision.assignment import assign
+from desktop_app.vision.continuity import FaceContinuity
 from desktop_app.vision.detector import Detection, shifted
 from desktop_app.vision.geometry import Box, Landmarks, Point
 
@@ -19,6 +23,9 @@ MAX_SIZE_RATIO: Final = 1.9
 _MAX_GROWTH: Final = math.log(MAX_SIZE_RATIO)
 DUPLICATE_IOU: Final = 0.5
 """Above this overlap two detections are one face."""
+CHECKED_AT_ONCE: Final = 2
+"""So many faces a frame, or a quarter of them, are looked at to see whether they are still the same; all of them where
+one may not be: at a cut all faces change."""
 YOUNG_HITS: Final = 3
 
 
@@ -55,6 +62,9 @@ class Tracker:
     for the sake of rare false ones. A track that is missed coasts; one seen in fewer than three frames, which
     may be false, only for a third of the time.
 
+    Where a face has become another one from one frame to the next, as at a cut, its track ends and a new one starts,
+    in that frame or the one after; see `FaceContinuity`.
+
     Boxes and landmarks are steadied by a 1€ filter (Casiez, Roussel and Vogel 2012, "1€ Filter: A Simple
     Speed-based Low-pass Filter for Noisy Input in Interactive Systems"): a still face is averaged over about
     0.1 s, a moving one is followed with a lag of a few hundredths of its size.
@@ -86,13 +96,14 @@ class Tracker:
         self._next_id = 1
         self._at = -math.inf
 
-    def update(self, detections: Sequence[Detection], at: float) -> list[Track]:
+    def update(self, detections: Sequence[Detection], at: float, image: NDArray[np.uint8] | None = None) -> list[Track]:
         """Take in the faces of one frame.
 
         Args:
             detections: the faces found, in any order; two of the same face count as one (the better score).
             at: moment of the frame in seconds. A moment before the last one (a video was wound back) ends all
                 tracks.
+            image: the frame, H×W×3 uint8, BGR; with it a track ends where its face has become another one.
 
         Returns:
             All tracks by rising id: those seen in this frame (`missed == 0`) and those coasting
@@ -104,6 +115,8 @@ class Tracker:
         self._tracks = [state for state in self._tracks if self._is_alive(state, at)]
         found = _without_duplicates(detections)
         pairs = assign(_costs(self._tracks, found, at), UNMATCHED_COST)
+        if image is not None:
+            pairs = self._without_others(pairs, found, at, image)
         for row, state in enumerate(self._tracks):
             if row in pairs:
                 state.see(found[pairs[row]], at, self._min_cutoff_hz, self._cutoff_slope)
@@ -113,7 +126,8 @@ class Tracker:
         taken = set(pairs.values())
         for column, detection in enumerate(found):
             if column not in taken:
-                self._tracks.append(_State(self._next_id, detection, at))
+                look = FaceContinuity(image, detection.box, at) if image is not None else None
+                self._tracks.append(_State(self._next_id, detection, at, look))
                 self._next_id += 1
         return [state.as_track(at) for state in self._tracks]
 
@@ -121,6 +135,30 @@ class Tracker:
         """End all tracks; ids go on counting."""
         self._tracks = []
         self._at = -math.inf
+
+    def _without_others(
+        self, pairs: Mapping[int, int], found: Sequence[Detection], at: float, image: NDArray[np.uint8]
+    ) -> dict[int, int]:
+        """End the tracks whose face has become another one.
+
+        Returns:
+            The pairs of the other tracks, by their new places.
+        """
+        looks = {row: look for row in pairs if (look := self._tracks[row].look) is not None}
+        ended: set[int] = set()
+        doubtful = False
+        enough = max(CHECKED_AT_ONCE, math.ceil(len(looks) / 4))
+        for number, row in enumerate(
+            sorted(looks, key=lambda row: (not looks[row].is_doubtful, looks[row].checked_at))
+        ):
+            if number >= enough and not doubtful:
+                break
+            if not looks[row].goes_on(image, found[pairs[row]].box, at):
+                ended.add(row)
+            doubtful = doubtful or row in ended or looks[row].is_doubtful
+        left = [row for row in range(len(self._tracks)) if row not in ended]
+        self._tracks = [self._tracks[row] for row in left]
+        return {place: pairs[row] for place, row in enumerate(left) if row in pairs}
 
     def _is_alive(self, state: _State, at: float) -> bool:
         patience_s = self._max_missed_s
@@ -143,6 +181,7 @@ class _State:
         "hits",
         "id",
         "last_seen_at",
+        "look",
         "missed",
         "raw",
         "seen",
@@ -151,8 +190,9 @@ class _State:
         "velocity",
     )
 
-    def __init__(self, track_id: int, detection: Detection, at: float) -> None:
+    def __init__(self, track_id: int, detection: Detection, at: float, look: FaceContinuity | None) -> None:
         self.id = track_id
+        self.look = look
         self.first_seen_at = at
         self.last_seen_at = at
         self.hits = 1

@@ -6,10 +6,9 @@ import io
 import threading
 import time
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from desktop_app.media.base import MAX_PIXELS, SourceError, SourceInfo, SourceStalledError
-from desktop_app.media.http_client import HttpResponse
 from desktop_app.media.live import Captured
 from desktop_app.media.multipart import (
     MAX_PART_BYTES,
@@ -22,6 +21,9 @@ from desktop_app.media.multipart import (
     stated_boundary,
 )
 from desktop_app.media.picture_decoding import Picture, PictureTooLargeError, decode_picture
+
+if TYPE_CHECKING:
+    from desktop_app.media.http_client import HttpResponse
 
 _PEEKED_BYTES: Final = 512
 

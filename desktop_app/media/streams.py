@@ -21,7 +21,6 @@ from desktop_app.media.decoding import (
     decode_frames,
     nominal_rate,
 )
-from desktop_app.media.http_client import request, unauthorized
 from desktop_app.media.http_pictures import damage_notice, open_pictures
 from desktop_app.media.live import STALL_TIMEOUT_S, Capture, Captured, LiveSource
 from desktop_app.media.pictures import PictureSource
@@ -58,6 +57,9 @@ def open_stream(
     """
 
     def open_capture(stop: threading.Event) -> Capture:
+        # Not before there is an address to ask: urllib3 makes a socket as soon as it is imported.
+        from desktop_app.media.http_client import request
+
         if url.lower().startswith(("http:", "https:")):
             response = request(url, timeout_s=open_timeout_s)
             try:
@@ -195,6 +197,8 @@ def _refusal(error: Exception, url: str, name: str, timeout_s: float) -> SourceE
     if isinstance(error, av.error.ExitError):
         return SourceError(f"{name} did not answer within {timeout_s:g} seconds; check the address and the network")
     if isinstance(error, av.error.HTTPUnauthorizedError):
+        from desktop_app.media.http_client import unauthorized
+
         return unauthorized(name, has_credentials=bool(split_credentials(url)[1]))
     if isinstance(error, av.error.InvalidDataError):
         return SourceError(f"{name} sends no video that can be read; give a video stream's address")

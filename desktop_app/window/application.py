@@ -102,7 +102,7 @@ def run_window(
     # length of two frames now and then.
     window.bridge.picture_arrived.connect(gc.freeze, Qt.ConnectionType.SingleShotConnection)
     window.show()
-    window.begin(explicit=source is not None)
+    window.begin()
     app.exec()
     # Where the display goes away, Qt ends without closing its windows, and a recording would stay unfinished.
     if window.isVisible():

@@ -32,7 +32,7 @@ class Dialogs(QObject):
         actions = window.actions_
         actions["preferences"].triggered.connect(self._on_preferences)
         actions["about"].triggered.connect(self._on_about)
-        actions["welcome"].triggered.connect(self._on_welcome)
+        actions["welcome"].triggered.connect(window.show_welcome)
         actions["copy_statistics"].triggered.connect(self._on_copy_statistics)
 
     @Slot()
@@ -46,12 +46,6 @@ class Dialogs(QObject):
         session = self._window.bridge.session
         package = session.package() if session is not None else None
         self._window.background.submit(read_licences, lambda text: self._open(AboutDialog(package, text, self._window)))
-
-    @Slot()
-    def _on_welcome(self) -> None:
-        self._window.stage.welcome.show()
-        self._window.stage.welcome.raise_()
-        self._window.stage.welcome.start_button.setFocus()
 
     @Slot()
     def _on_copy_statistics(self) -> None:

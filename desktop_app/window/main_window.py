@@ -79,20 +79,15 @@ class MainWindow(QMainWindow):
         """The session's status as the window shows it."""
         return as_shown(self.bridge.status, has_picture=self.stage.view.composed is not None)
 
-    def begin(self, *, explicit: bool = False) -> None:
-        """Start with the source of the settings, or with the first page where it was never read.
-
-        Args:
-            explicit: the user named the source just now, on the command line.
-        """
+    def begin(self) -> None:
+        """Start with the source of the settings, or with the first page where it was never accepted."""
         if self._store.problem:
             self.note(capitalised(translate_message(self._store.problem)))
-        if not self.settings.welcomed and not explicit:
-            self.stage.welcome.show()
-            self.stage.welcome.start_button.setFocus()
-            self.sources.watch_cameras()
-            return
         self.sources.begin()
+
+    def show_welcome(self) -> None:
+        """Show the first page, over whatever is shown."""
+        self.stage.show_welcome(accepted=self.settings.welcomed)
 
     def change(self, **changes: Any) -> None:
         """Change settings and keep them, a little later and on a thread."""
@@ -285,7 +280,10 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _on_escape(self) -> None:
-        if self.isFullScreen():
+        if not self.stage.welcome.isHidden():
+            if self.settings.welcomed:
+                self._on_welcomed()
+        elif self.isFullScreen():
             self.toggle_full_screen(False)
         else:
             self.options.select(None)

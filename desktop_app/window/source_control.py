@@ -15,7 +15,7 @@ from desktop_app.media.pictures import IMAGE_SUFFIXES
 from desktop_app.media.sources import VIDEO_SUFFIXES, source_path
 from desktop_app.vision.providers import available_providers
 from desktop_app.window.camera_watcher import CameraWatcher
-from desktop_app.window.source_names import guess_kind
+from desktop_app.window.source_names import display_name, guess_kind
 from desktop_app.window.stream_dialog import StreamDialog
 from models.catalogue import DEFAULT_MODEL, Catalogue, ModelError, ModelPackage
 
@@ -69,9 +69,13 @@ class SourceControl(QObject):
         return self._cameras
 
     def begin(self) -> None:
-        """Start with the source of the settings, else the first camera, else the demo."""
+        """Start with the source of the settings, else the first camera, else the demo; after the first page."""
         self.watch_cameras()
-        if self._window.settings.source:
+        if not self._window.settings.welcomed:
+            self._window.show_welcome()
+            # The button that was pressed shows what is so again.
+            self.show_status(self._window.status)
+        elif self._window.settings.source:
             self.open(self._window.settings.source)
         else:
             self._awaiting_camera = True
@@ -93,6 +97,12 @@ class SourceControl(QObject):
             # The next start may be in another folder.
             spec = str(path.absolute())
         window = self._window
+        if not window.settings.welcomed:
+            # Whatever asked for it. It is what comes once the page is accepted.
+            window.change(source=spec)
+            self.begin()
+            window.note(self.tr("Accept the notice first; then {name} opens.").format(name=display_name(spec)))
+            return
         window.stage.welcome.hide()
         window.change(source=spec)
         if guess_kind(spec) in REMEMBERED:

@@ -47,6 +47,18 @@ class Stage(QWidget):
         self._timer.timeout.connect(self._hide_floating)
         self.view.moved_over.connect(self._on_moved_over)
 
+    def show_welcome(self, *, accepted: bool) -> None:
+        """Cover all with the first page.
+
+        Args:
+            accepted: it was accepted before, and can be left.
+        """
+        self.welcome.set_accepted(accepted)
+        self.welcome.show()
+        self.welcome.raise_()
+        self.toast.raise_()
+        self.welcome.start_button.setFocus()
+
     def set_bars(self, *bars: QWidget) -> None:
         """Put bars below the picture, from top to bottom."""
         self._bars = bars

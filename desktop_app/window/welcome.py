@@ -1,4 +1,4 @@
-"""The first page: three lines on privacy and limits before any camera is opened."""
+"""The first page: what the program does, its limits and its privacy, before any camera is opened."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QFont, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from desktop_app.window.actions import FACES_PROMISE, PICTURE_PROMISE
 from desktop_app.window.theme import CANVAS, ON_CANVAS, app_icon, icon, scaled_font
 from desktop_app.window.translation import mark_text, tr
 from desktop_app.window.widgets import fit_wrapped, make_label, press_focused_button
 
+DOES: Final = mark_text(
+    "Agelens finds the faces in a camera’s picture, a video or a photo, and shows the age group and the perceived "
+    "gender that a neural network reads from each."
+)
+"""The first line: what the program does."""
 LINES: Final = (
     (
         "shield",
@@ -26,28 +32,39 @@ LINES: Final = (
     ),
     (
         "people-talk",
-        mark_text("Tell the people in view, and ask before you record. A privacy mode hides faces in every picture."),
+        mark_text("Tell the people in view, and ask before you record. The button with the eye hides them:"),
     ),
+    ("privacy", FACES_PROMISE),
+    ("privacy-picture", PICTURE_PROMISE),
 )
-TEXT_WIDTH: Final = 480
+TEXT_WIDTH: Final = 560
 
 
 class WelcomePage(QWidget):
-    """Fills the picture area until it is accepted."""
+    """Fills the picture area until it is accepted, or left where that was done before."""
 
     accepted = Signal()
+    """It was accepted, or is to be left."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("welcomePage")
         self._title = make_label()
         self._title.setFont(scaled_font(1.7, weight=QFont.Weight.DemiBold))
-        self._subtitle = make_label(role="muted")
+        self._does = make_label(wrap=True)
+        self._does.setFont(scaled_font(1.15))
+        self._does.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self._accepted = False
         self._texts = [make_label(wrap=True) for _ in LINES]
         self._start = QPushButton()
         self._start.setProperty("role", "primary")
         self._start.clicked.connect(self.accepted)
         self._build()
+        self._retranslate()
+
+    def set_accepted(self, accepted: bool) -> None:
+        """Offer to leave the page, where it was accepted before, instead of accepting it."""
+        self._accepted = accepted
         self._retranslate()
 
     @property
@@ -82,7 +99,7 @@ class WelcomePage(QWidget):
         column.addWidget(logo, alignment=center)
         column.addSpacing(8)
         column.addWidget(self._title, alignment=center)
-        column.addWidget(self._subtitle, alignment=center)
+        column.addWidget(self._does, alignment=center)
         column.addSpacing(16)
         lines = QWidget()
         grid = QGridLayout(lines)
@@ -101,9 +118,10 @@ class WelcomePage(QWidget):
 
     def _retranslate(self) -> None:
         self._title.setText(self.tr("Welcome to Agelens"))
-        self._subtitle.setText(self.tr("Age group and perceived gender, live"))
+        self._does.setText(tr(DOES))
+        fit_wrapped(self._does, TEXT_WIDTH)
         for (_, line), text in zip(LINES, self._texts, strict=True):
             text.setText(tr(line))
             fit_wrapped(text, TEXT_WIDTH)
-        self._start.setText(self.tr("I understand, start"))
+        self._start.setText(self.tr("Close") if self._accepted else self.tr("I understand, start"))
         self.setAccessibleName(self._title.text())

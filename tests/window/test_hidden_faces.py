@@ -66,10 +66,14 @@ def test_in_a_recording_the_picture_is_hidden_from_the_switch_on(desk: Desk) -> 
         session = desk.window.bridge.session
         return session.recording().frames if session is not None else 0
 
+    def is_hidden() -> bool:
+        latest = desk.window.bridge.session.latest() if desk.window.bridge.session is not None else None
+        return latest is not None and latest.privacy == "picture"
+
     desk.wait(lambda: frames() > 5)
     desk.trigger("privacy_picture")
     # What was drawn before the switch may still wait to be written.
-    desk.wait(lambda: desk.window.bridge.latest is not None and desk.window.bridge.latest.privacy == "picture")
+    desk.wait(is_hidden)
     at_switch = frames()
     desk.wait(lambda: frames() > at_switch + 12)
     desk.trigger("record")

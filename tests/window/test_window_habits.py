@@ -9,10 +9,11 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QTabBar, QWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QTabBar, QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop_app.settings import Settings, SettingsStore
+from desktop_app.window.actions import PROMISES
 from desktop_app.window.application import DisplayError, check_display
 from desktop_app.window.main_window import MainWindow
 from desktop_app.window.preferences import PreferencesDialog
@@ -142,20 +143,103 @@ def test_about_shows_model_and_licences(desk: Desk) -> None:
     assert "Apache" in dialog.licences.toPlainText()  # type: ignore[attr-defined]
 
 
-def test_first_start_shows_privacy_before_any_camera(qtbot: QtBot, tmp_path: Path) -> None:
-    store = SettingsStore(tmp_path / "a.json")
-    window = MainWindow(Settings(provider="cpu", language="en"), store)
+def unwelcomed(qtbot: QtBot, folder: Path, source: str = "") -> MainWindow:
+    window = MainWindow(Settings(provider="cpu", language="en", source=source), SettingsStore(folder / "settings.json"))
     qtbot.addWidget(window)
     window.show()
     window.begin()
+    return window
+
+
+def accept(window: MainWindow) -> None:
+    QTest.keyClick(window.stage.welcome.start_button, Qt.Key.Key_Return)
+
+
+def test_first_start_says_what_the_program_does_before_any_camera(qtbot: QtBot, tmp_path: Path) -> None:
+    window = unwelcomed(qtbot, tmp_path)
     assert window.stage.welcome.isVisible()
+    texts = [label.text() for label in window.stage.welcome.findChildren(QLabel) if label.text()]
+    assert texts[0] == "Welcome to Agelens"
+    assert "shows the age group and the perceived gender" in texts[1].replace("\n", " ")
     qtbot.waitUntil(lambda: window.sources.cameras is not None, timeout=LIVE_MS)
     assert window.bridge.session is None
-    QTest.keyClick(window.stage.welcome.start_button, Qt.Key.Key_Return)
+    accept(window)
     qtbot.waitUntil(lambda: window.bridge.session is not None, timeout=LIVE_MS)
     assert not window.stage.welcome.isVisible()
     window.close()
-    assert store.load().welcomed
+    assert SettingsStore(tmp_path / "settings.json").load().welcomed
+
+
+def test_a_source_of_the_command_line_waits_for_the_notice(qtbot: QtBot, clip: Path, tmp_path: Path) -> None:
+    window = unwelcomed(qtbot, tmp_path, str(clip))
+    assert window.stage.welcome.isVisible()
+    assert window.bridge.session is None
+    accept(window)
+    qtbot.waitUntil(lambda: window.bridge.status.state == "live", timeout=LIVE_MS)
+    info = window.bridge.status.info
+    assert info is not None
+    assert info.name == clip.name
+    window.close()
+
+
+def test_nothing_skips_the_notice(qtbot: QtBot, clip: Path, tmp_path: Path) -> None:
+    window = unwelcomed(qtbot, tmp_path)
+    welcome = window.stage.welcome
+    for name in ("start", "open_demo", "play"):
+        window.actions_[name].trigger()
+    QTest.keyClick(window, Qt.Key.Key_F5)
+    QTest.keyClick(window, Qt.Key.Key_D, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(welcome.start_button, Qt.Key.Key_Escape)
+    window.stage.message.asked.emit("start")
+    window.sources.open(str(clip))
+    assert welcome.isVisible()
+    assert window.bridge.session is None
+    assert not window.actions_["start"].isChecked()
+    assert window.stage.toast.text == f"Accept the notice first; then {clip.name} opens."
+    accept(window)
+    qtbot.waitUntil(lambda: window.bridge.session is not None, timeout=LIVE_MS)
+    assert window.settings.source == str(clip)
+    window.close()
+
+
+@pytest.mark.parametrize("way", ["escape", "button"])
+def test_a_notice_that_was_accepted_can_be_left_and_what_ran_runs_on(desk: Desk, way: str) -> None:
+    desk.open_demo()
+    session = desk.window.bridge.session
+    desk.trigger("welcome")
+    welcome = desk.window.stage.welcome
+    assert welcome.isVisible()
+    assert welcome.start_button.text() == "Close"
+    if way == "escape":
+        QTest.keyClick(welcome.start_button, Qt.Key.Key_Escape)
+    else:
+        QTest.mouseClick(welcome.start_button, Qt.MouseButton.LeftButton)
+    assert not welcome.isVisible()
+    assert desk.window.bridge.session is session
+    assert desk.state == "live"
+    desk.wait(lambda: QApplication.focusWidget() is desk.window.stage.view)
+
+
+def test_the_promises_are_the_same_everywhere(desk: Desk) -> None:
+    promises = [text for text in PROMISES.values() if text]
+    readme = " ".join((Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").split())
+    page = " ".join(" ".join(label.text().split()) for label in desk.window.stage.welcome.findChildren(QLabel))
+    for promise in promises:
+        assert promise in readme
+        assert promise in page
+    desk.trigger("preferences")
+    dialog = desk.window.dialogs.current
+    assert dialog is not None
+    box = dialog.findChild(QComboBox, "privacy")
+    assert isinstance(box, QComboBox)
+    for row, mode in enumerate(("off", "faces", "picture")):
+        box.setCurrentIndex(row)
+        box.activated.emit(row)
+        assert desk.window.settings.style.privacy == mode
+        shown = " ".join(label.text() for label in dialog.findChildren(QLabel))
+        assert [promise in shown for promise in promises] == [mode == "faces", mode == "picture"]
+        assert PROMISES[desk.window.settings.style.privacy] in desk.window.actions_["privacy"].toolTip()
+    dialog.accept()
 
 
 def test_window_closes_promptly_and_remembers(desk: Desk) -> None:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from desktop_app.vision.plates import BOLD, Colour, Plate, Run, Sprite, render_plate
+from desktop_app.vision.plates import Colour, Plate, Run, Sprite, render_plate
 
 _COLOUR: Final[Colour] = (255, 255, 255)
 _FINE: Final = 8
@@ -29,7 +29,7 @@ def render_badge(text: str, text_size: int, width: int) -> Sprite | None:
             is nothing.
     """
     for words in (text, ""):
-        plate = Plate(((Run(words, _COLOUR, BOLD, gap=_ICON_WIDTH if words else 1.0),),), text_size)
+        plate = Plate(((Run(words, _COLOUR, gap=_ICON_WIDTH if words else 1.0),),), text_size)
         if plate.width <= width:
             sprite = render_plate(plate)
             _draw_icon(sprite, plate.padding, text_size)

@@ -254,7 +254,7 @@ def _badge_of(scene: Scene, room: int) -> Sprite | None:
     if scene.style.privacy == "off":
         return None
     text = PICTURE_HIDDEN if scene.style.privacy == "picture" or scene.covers is None else FACES_HIDDEN
-    return render_badge(_translated(text, scene.style), max(round(14 * scene.unit), 10), room)
+    return render_badge(_translated(text, scene.style), scene.text_size, room)
 
 
 @lru_cache(maxsize=2)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtGui import QFont, QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QFont, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from desktop_app.window.actions import FACES_PROMISE, PICTURE_PROMISE
 from desktop_app.window.theme import CANVAS, ON_CANVAS, app_icon, icon, scaled_font
 from desktop_app.window.translation import mark_text, tr
-from desktop_app.window.widgets import fit_wrapped, make_label, press_focused_button
+from desktop_app.window.widgets import fit_wrapped, make_label, press_focused_button, scrolled
 
 DOES: Final = mark_text(
-    "Agelens finds the faces in a camera’s picture, a video or a photo, and shows the age group and the perceived "
-    "gender that a neural network reads from each."
+    "Agelens finds faces in a camera’s picture, a video or a photo, and shows the age group and perceived gender that "
+    "a neural network reads from each one."
 )
 """The first line: what the program does."""
 LINES: Final = (
@@ -38,6 +38,7 @@ LINES: Final = (
     ("privacy-picture", PICTURE_PROMISE),
 )
 TEXT_WIDTH: Final = 560
+LOGO_FROM_HEIGHT: Final = 560
 
 
 class WelcomePage(QWidget):
@@ -49,6 +50,7 @@ class WelcomePage(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("welcomePage")
+        self._logo = QLabel()
         self._title = make_label()
         self._title.setFont(scaled_font(1.7, weight=QFont.Weight.DemiBold))
         self._does = make_label(wrap=True)
@@ -78,6 +80,11 @@ class WelcomePage(QWidget):
         painter.fillRect(event.rect(), CANVAS)
         painter.end()
 
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Leave the room to the texts where there is little."""
+        super().resizeEvent(event)
+        self._logo.setVisible(event.size().height() >= LOGO_FROM_HEIGHT)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         """Press the focused button with Enter."""
         if not press_focused_button(self, event):
@@ -91,12 +98,12 @@ class WelcomePage(QWidget):
 
     def _build(self) -> None:
         center = Qt.AlignmentFlag.AlignHCenter
-        column = QVBoxLayout(self)
+        content = QWidget()
+        column = QVBoxLayout(content)
         column.setSpacing(8)
         column.addStretch(1)
-        logo = QLabel()
-        logo.setPixmap(app_icon().pixmap(QSize(72, 72), self.devicePixelRatioF()))
-        column.addWidget(logo, alignment=center)
+        self._logo.setPixmap(app_icon().pixmap(QSize(72, 72), self.devicePixelRatioF()))
+        column.addWidget(self._logo, alignment=center)
         column.addSpacing(8)
         column.addWidget(self._title, alignment=center)
         column.addWidget(self._does, alignment=center)
@@ -112,9 +119,12 @@ class WelcomePage(QWidget):
             grid.addWidget(picture, row, 0, Qt.AlignmentFlag.AlignTop)
             grid.addWidget(text, row, 1)
         column.addWidget(lines, alignment=center)
-        column.addSpacing(24)
-        column.addWidget(self._start, alignment=center)
         column.addStretch(1)
+        # In a low window the texts scroll; the button is always there.
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 16)
+        outer.addWidget(scrolled(content), 1)
+        outer.addWidget(self._start, alignment=center)
 
     def _retranslate(self) -> None:
         self._title.setText(self.tr("Welcome to Agelens"))

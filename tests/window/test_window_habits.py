@@ -160,7 +160,7 @@ def test_first_start_says_what_the_program_does_before_any_camera(qtbot: QtBot, 
     assert window.stage.welcome.isVisible()
     texts = [label.text() for label in window.stage.welcome.findChildren(QLabel) if label.text()]
     assert texts[0] == "Welcome to Agelens"
-    assert "shows the age group and the perceived gender" in texts[1].replace("\n", " ")
+    assert "shows the age group and perceived gender" in texts[1].replace("\n", " ")
     qtbot.waitUntil(lambda: window.sources.cameras is not None, timeout=LIVE_MS)
     assert window.bridge.session is None
     accept(window)

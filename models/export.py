@@ -196,7 +196,7 @@ def _by_head(checkpoints: Sequence[Checkpoint]) -> dict[str, Checkpoint]:
     if one.input != other.input or not np.array_equal(means[0], means[1]):
         raise ToolError(
             "the age and the gender network expect different inputs (mean, scale, margin or colour); "
-            "train both on the same prepared pictures"
+            "train both on the same pictures and folds"
         )
     return by_head
 

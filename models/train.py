@@ -1,13 +1,13 @@
 r"""Trains a network and writes a checkpoint; stopped and started again, it goes on.
 
-The paper's way, an age network (a gender network: `--task gender`, one network for both: `--task both`):
+The paper's way, an age network (a gender network: `--task gender`, one network for both: `--task both`), judged on one
+fold of five, or on each in turn with `--cross-validate`:
 
-    python -m models.train --recipe paper --task age --data adience --path ADIENCE --test-fold 0 --cache CACHE \
-        --output age.pt
+    python -m models.train --recipe paper --task age --data adience --path ADIENCE --test-fold 0 --output age.pt
 
 The compact network that the app ships:
 
-    python -m models.train --recipe compact --data fairface --path ../shared/data/fairface --cache CACHE --minutes 240 \
+    python -m models.train --recipe compact --data fairface --path ../shared/data/fairface --minutes 240 \
         --output agelens.pt
 """
 

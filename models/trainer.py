@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -264,6 +265,11 @@ class Trainer:
         start = self._start
         if (found.spec, found.labels, found.input) != (start.spec, start.labels, start.input) or not found.training:
             raise ToolError(f"{self._path} holds another network; choose another --output or delete it")
+        if not np.array_equal(found.mean_image, start.mean_image):  # type: ignore[arg-type]
+            raise ToolError(
+                f"{self._path} learnt from other pictures or folds (the mean image differs); "
+                "choose another --output or delete it"
+            )
         if found.training.get("finished"):
             raise ToolError(f"{self._path} is finished already; choose another --output or delete it")
         try:

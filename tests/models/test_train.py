@@ -162,6 +162,14 @@ def test_another_runs_file_is_never_overwritten(tmp_path: Path) -> None:
         Trainer(tiny_start(other), tiny_recipe(), faces_of(), path, settings_for(2))
 
 
+def test_a_training_does_not_go_on_with_another_mean_image(tmp_path: Path) -> None:
+    means = [np.full((256, 256, 3), value, np.float32) for value in (100, 101)]
+    one, other = (replace(tiny_start(), mean_image=mean) for mean in means)
+    save_checkpoint(replace(one, training={"finished": False}), tmp_path / "tiny.pt")
+    with pytest.raises(ToolError, match="other pictures or folds"):
+        Trainer(other, tiny_recipe(), faces_of(), tmp_path / "tiny.pt", settings_for(1))
+
+
 def test_a_training_that_diverges_says_so(tmp_path: Path) -> None:
     recipe = tiny_recipe(base_rate=1e30, warm_up=0.01, largest_gradient=math.inf)
     with pytest.raises(ToolError, match="diverged"):

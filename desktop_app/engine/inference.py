@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ from desktop_app.vision.classifier import Classifier
 from desktop_app.vision.label import Label, without_gender
 from desktop_app.vision.smoothing import Smoother
 from models.catalogue import Catalogue, ModelPackage
+
+log = logging.getLogger(__name__)
 
 CHANNEL_CAPACITY: Final = 4
 """Frames' worth of crops that may wait: more would only be older."""
@@ -85,6 +88,8 @@ class InferenceWorker(Worker):
         self._gender = choice.gender
         self._classifier: Classifier | None = None
         self._smoother: Smoother | None = None
+        self._in_use = choice
+        self._failed = False
         self._generation = 0
 
     def choose(self, choice: ModelChoice) -> None:
@@ -129,10 +134,12 @@ class InferenceWorker(Worker):
             classifier = Classifier(
                 package, provider=choice.provider, oversample=choice.oversample, gender=choice.gender
             )
-        except AgelensError as error:
-            self._keep_running_without(choice, notice or str(error))
+        except Exception as error:
+            # Whatever a model brings along: the one in use goes on.
+            self._keep_running_without(choice, notice or _sentence(error))
             return
-        self._classifier, self._smoother = classifier, Smoother(classifier.labels)
+        self._classifier, self._smoother, self._in_use = classifier, Smoother(classifier.labels), choice
+        self._failed = False
         self.labels = MappingProxyType({})
         self.model = ModelInUse(
             package,
@@ -169,8 +176,13 @@ class InferenceWorker(Worker):
             self.labels = MappingProxyType({})
             self._generation = generation
         crops = np.concatenate([one.crops for one in batches])
-        with self._statistics.stage("classify"):
-            predictions = iter(classifier.classify(crops))
+        try:
+            with self._statistics.stage("classify"):
+                predictions = iter(classifier.classify(crops))
+        except Exception as error:
+            self._recover(_sentence(error))
+            return
+        self._failed = False
         self._statistics.count("inference", len(crops))
         labels = dict(self.labels)
         for batch in batches:
@@ -181,6 +193,32 @@ class InferenceWorker(Worker):
         with self._choice_lock:
             self.labels = MappingProxyType(labels) if self._gender else _without_genders(labels)
         self._on_labels()
+
+    def _recover(self, reason: str) -> None:
+        """Go on after a network that failed: on the processor, or with the next faces; old labels are not kept."""
+        if self.labels:
+            # Not otherwise: a picture that stands still would be drawn, and its faces asked about, again and again.
+            self.labels = MappingProxyType({})
+            self._on_labels()
+        if self._failed:
+            # Said once, however many faces it fails on.
+            return
+        self._failed = True
+        self.model = replace(self.model, notice=reason)
+        self._on_model(self.model)
+        if self.model.provider != "cpu":
+            with self._choice_lock:
+                self._choice = self._choice or replace(self._in_use, provider="cpu")
+            self._load_choice(notice=reason)
+
+
+def _sentence(error: Exception) -> str:
+    """What to tell of an error that ended no thread."""
+    if isinstance(error, AgelensError):
+        return str(error)
+    log.exception("unforeseen", exc_info=error)
+    kind = type(error).__name__
+    return f"Cannot classify faces: {error or kind} ({kind}). Choose another model, and report it."
 
 
 def _without_genders(labels: Mapping[int, Label]) -> Mapping[int, Label]:

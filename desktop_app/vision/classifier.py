@@ -7,14 +7,17 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from onnxruntime import RunOptions
 
 from desktop_app.vision.crops import CROP_SIZE, OVERSAMPLE_SIZE
-from desktop_app.vision.providers import open_sessions
-from models.catalogue import InputSpec, Labels, ModelError, ModelPackage
+from desktop_app.vision.network_trial import try_network
+from desktop_app.vision.providers import open_sessions, run_options
+from models.catalogue import SHIPPED_FOLDER, InputSpec, Labels, ModelError, ModelPackage
+from models.manifest import MAX_REASON
 
 MAX_BATCH: Final = 32
 """Inputs a run: bounds the memory of a crowd or of ten views a face."""
+TRIED_BATCHES: Final = (1, 2, 3)
+"""A network that runs one face need not run two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +66,11 @@ class Classifier:
         self._outputs = (package.manifest.age, package.manifest.gender) if gender else (package.manifest.age,)
         self._mean = package.mean()
         files = tuple(dict.fromkeys(package.path.parent / output.file for output in self._outputs))
+        for file in files if package.path.parent.resolve() != SHIPPED_FOLDER else ():
+            try_network(file, package.manifest.files[file.name])
         opened = open_sessions(files, provider=provider, threads=threads)
         self._sessions = dict(zip(files, opened.sessions, strict=True))
-        self._run_options = RunOptions()
-        # Otherwise all nodes run, whichever outputs are asked for.
-        self._run_options.only_execute_path_to_fetches = True
+        self._run_options = run_options()
         self._provider, self._notice = opened.provider, opened.notice
         self._check()
         self._warm_up()
@@ -119,13 +122,21 @@ class Classifier:
 
         Raises:
             ValueError: the crops have another shape.
+            ModelError: the network failed, for example because the device or the memory is gone.
         """
         size = self.crop_size
         if crops.ndim != 4 or crops.shape[1:] != (size, size, 3):
             raise ValueError(f"crops must be N×{size}×{size}×3, not {crops.shape}")
         views = ten_views(crops, self._package.input.size) if self._oversample else crops
         per_crop = len(views) // len(crops) if len(crops) else 1
-        answers = [self._run(views[start : start + MAX_BATCH]) for start in range(0, len(views), MAX_BATCH)]
+        try:
+            answers = [self._run(views[start : start + MAX_BATCH]) for start in range(0, len(views), MAX_BATCH)]
+        except Exception as error:
+            # ONNX Runtime raises many kinds.
+            raise ModelError(
+                f"Cannot classify faces: the network of the model {self._package.name!r} failed on "
+                f"{self._provider} ({_first_line(error)}). Choose another model or provider."
+            ) from error
         if not answers:
             return []
         ages, genders = (
@@ -144,19 +155,29 @@ class Classifier:
             session = self._sessions[folder / file]
             results = session.run(tensors, {session.get_inputs()[0].name: pixels}, self._run_options)
             values.update({(file, tensor): result for tensor, result in zip(tensors, results, strict=True)})
-        logits = [values[output.file, output.tensor].reshape(len(views), -1) for output in self._outputs]
+        labels = self._package.labels
+        logits = [
+            values[output.file, output.tensor].reshape(len(views), count)
+            for output, count in zip(self._outputs, (len(labels.ages), len(labels.genders)), strict=False)
+        ]
         softened = manifest.activation == "softmax"
         age, *genders = (softmax(one) if softened else one.astype(np.float32) for one in logits)
         return age, genders[0] if genders else np.zeros((len(views), 0), np.float32)
 
     def _check(self) -> None:
+        try:
+            self._check_tensors()
+        except UnicodeDecodeError:
+            raise self._lies("the names in its network are not UTF-8 text") from None
+
+    def _check_tensors(self) -> None:
         manifest, folder = self._package.manifest, self._package.path.parent
         size = manifest.input.size
         for session in self._sessions.values():
             inputs = session.get_inputs()
             shape = list(inputs[0].shape) if inputs else []
             if len(inputs) != 1 or shape[1:] != [3, size, size] or isinstance(shape[0], int):
-                raise self._lies(f"its network takes {shape or 'nothing'}, not N×3×{size}×{size}")
+                raise self._lies(f"its network takes {_shortened(str(shape or 'nothing'))}, not N×3×{size}×{size}")
             if inputs[0].type != "tensor(float)":
                 raise self._lies(f"its network takes {inputs[0].type}, not float32")
         for output, kind, count in (
@@ -165,20 +186,23 @@ class Classifier:
         )[: len(self._outputs)]:
             tensors = {one.name: one for one in self._sessions[folder / output.file].get_outputs()}
             if output.tensor not in tensors:
-                raise self._lies(f"{output.file} has no output {output.tensor!r} but {', '.join(tensors)}")
+                raise self._lies(f"{output.file} has no output {output.tensor!r} but {_shortened(', '.join(tensors))}")
             classes = _classes(tensors[output.tensor])
             if classes != count:
                 raise self._lies(f"it lists {count} {kind} labels but the network answers with {classes}")
 
     def _warm_up(self) -> None:
-        size = self.crop_size
-        try:
-            prediction = self.classify(np.full((1, size, size, 3), 127, np.uint8))[0]
-        except Exception as error:
-            raise self._lies(f"its network does not run ({_first_line(error)})") from error
-        for probabilities in (prediction.age, prediction.gender)[: len(self._outputs)]:
-            if not np.isfinite(probabilities).all() or abs(float(probabilities.sum()) - 1) > 1e-2:
-                raise self._lies("its network's answers are not probabilities")
+        size = self._package.input.size
+        for count in TRIED_BATCHES:
+            try:
+                answers = self._run(np.full((count, size, size, 3), 127, np.uint8))[: len(self._outputs)]
+            except Exception as error:
+                faces = "one face" if count == 1 else f"{count} faces"
+                raise self._lies(f"its network does not run on {faces} ({_first_line(error)})") from error
+            for probabilities in answers:
+                sums = probabilities.sum(axis=1)
+                if not np.isfinite(probabilities).all() or (np.abs(sums - 1) > 1e-2).any():
+                    raise self._lies("its network's answers are not probabilities")
 
     def _lies(self, what: str) -> ModelError:
         return ModelError(f"the model {self._package.name!r} ({self._package.path}) cannot be used: {what}")
@@ -245,4 +269,8 @@ def _classes(tensor: Any) -> int:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    return _shortened((str(error).strip() or type(error).__name__).splitlines()[0])
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MAX_REASON else f"{text[:MAX_REASON]}…"

@@ -45,14 +45,14 @@ def read_graph(model: bytes) -> Graph:
     """
     nodes: list[Node] = []
     outputs: list[str] = []
-    for field, graph in _fields(memoryview(model)):
+    for field, graph in fields(memoryview(model)):
         if field != _MODEL_GRAPH:
             continue
-        for part, payload in _fields(graph):
+        for part, payload in fields(graph):
             if part == _GRAPH_NODE:
                 nodes.append(_read_node(payload))
             elif part == _GRAPH_OUTPUT:
-                outputs += [_text(value) for key, value in _fields(payload) if key == _VALUE_NAME]
+                outputs += [_text(value) for key, value in fields(payload) if key == _VALUE_NAME]
     return Graph(tuple(nodes), tuple(outputs))
 
 
@@ -72,7 +72,7 @@ def with_outputs(model: bytes, names: Iterable[str]) -> bytes:
 
 def _read_node(payload: memoryview) -> Node:
     op_type, inputs, outputs = "", [], []
-    for field, value in _fields(payload):
+    for field, value in fields(payload):
         if field == _NODE_INPUT:
             inputs.append(_text(value))
         elif field == _NODE_OUTPUT:
@@ -86,7 +86,7 @@ def _text(payload: memoryview) -> str:
     return bytes(payload).decode("utf-8", "replace")
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
+def fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
     """Field number and payload of each length-delimited field; numbers are passed over."""
     position = 0
     while position < len(message):

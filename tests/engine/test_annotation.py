@@ -28,6 +28,7 @@ from desktop_app.stopping import StopRequest
 from desktop_app.vision.face_cover import FaceCover
 from desktop_app.vision.overlay import OverlayStyle
 from desktop_app.vision.privacy import PrivacyMode, PrivacyStyle
+from tests.tiny_model import MakeModel, fail_from_four_faces
 
 FACE = data.astronaut()[..., ::-1]
 BARE: Final = OverlayStyle(boxes=False, ages=False, genders=False, names=False)
@@ -360,6 +361,21 @@ def test_a_stream_without_pictures_names_no_password(tmp_path: Path) -> None:
         run(f"http://ann:hush@127.0.0.1:{port}/live", predictions=tmp_path / "out.csv")
     assert "hush" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_that_fails_half_way_is_one_sentence_and_the_rows_before_are_kept(
+    tmp_path: Path, make_model: MakeModel
+) -> None:
+    folder, table = tmp_path / "pictures", tmp_path / "table.csv"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "a.png"), FACE)
+    cv2.imwrite(str(folder / "b.png"), np.block([[[FACE], [FACE]], [[FACE], [FACE]]]))
+    model = str(make_model(network_change=fail_from_four_faces))
+    with pytest.raises(AgelensError, match="Cannot classify faces: the network of the model 'tiny' failed") as error:
+        run(folder, predictions=table, model=model, provider="cpu")
+    assert "\n" not in str(error.value)
+    (row,) = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
+    assert row["file"].endswith("a.png")
 
 
 def test_without_gender_its_columns_are_empty(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from desktop_app.vision.classifier import Classifier
 from desktop_app.vision.finder import FaceFinder
 from desktop_app.vision.overlay import OverlayStyle
 from models.catalogue import Catalogue
+from tests.tiny_model import MakeModel, fail_from_four_faces, one_row_alone
 
 PATIENCE_S = 60.0
 
@@ -163,6 +164,29 @@ def test_a_change_of_model_that_fails_keeps_the_one_in_use() -> None:
         bell.wait_until(session.latest)
         session.set_model("", oversample=True)
         bell.wait_until(lambda: any(crop.shape[0] == 256 for crop in latest_of(session).crops.values()))
+
+
+def test_a_network_that_fails_later_is_told_and_labels_do_not_freeze(make_model: MakeModel, tmp_path: Path) -> None:
+    portrait = np.ascontiguousarray(pictures.astronaut()[..., ::-1])
+    cv2.imwrite(str(tmp_path / "four.png"), np.block([[[portrait], [portrait]], [[portrait], [portrait]]]))
+    model = str(make_model(network_change=fail_from_four_faces))
+    with running(SessionSettings(source=str(tmp_path / "four.png"), model=model, provider="cpu")) as (session, bell):
+        bell.wait_until(lambda: "Cannot classify faces" in session.status().notice)
+        assert session.status().model == "tiny"
+        bell.wait_until(session.latest)
+        assert not latest_of(session).labels
+        session.set_model("", "cpu")
+        bell.wait_until(lambda: len(latest_of(session).labels) == 4)
+        assert session.status().notice == ""
+
+
+def test_a_model_that_runs_one_face_alone_is_refused_when_it_is_chosen(make_model: MakeModel) -> None:
+    with running(SessionSettings(source="demo")) as (session, bell):
+        bell.wait_until(lambda: labelled(session))
+        session.set_model(str(make_model(network_change=one_row_alone)), "cpu")
+        bell.wait_until(lambda: "does not run on 2 faces" in session.status().notice)
+        assert session.status().model == "agelens"
+        bell.wait_until(lambda: labelled(session))
 
 
 def test_a_still_picture_is_labelled_by_every_model_that_is_chosen(tmp_path: Path) -> None:

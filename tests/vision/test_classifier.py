@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ from desktop_app.vision.providers import ProviderError, available_providers
 from models.catalogue import Catalogue, load_package
 from models.manifest import InputSpec, ModelError, OutputSpec, sha256_of
 from tests.conv_model import write_conv_model
-from tests.tiny_model import MakeModel
+from tests.tiny_model import MakeModel, add_to_ages, fail_from_four_faces, one_row_alone
+
+onnx = pytest.importorskip("onnx")
 
 
 def crops(count: int, size: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -93,6 +97,112 @@ def test_a_manifest_that_lies_about_its_network(make_model: MakeModel, changes: 
     package = load_package(make_model(**changes))
     with pytest.raises(ModelError, match=says):
         Classifier(package, provider="cpu")
+
+
+def endless(model: Any) -> None:
+    node, value = onnx.helper.make_node, onnx.helper.make_tensor_value_info
+    body = onnx.helper.make_graph(
+        [node("Identity", ["go"], ["go.on"])],
+        "body",
+        [value("round", 7, []), value("go", 9, [])],
+        [value("go.on", 9, [])],
+    )
+    model.graph.node.append(node("Loop", ["", "yes"], ["last"], body=body))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(True), "yes"))
+
+
+def immense(model: Any) -> None:
+    node = onnx.helper.make_node
+    add_to_ages(
+        model,
+        node("ConstantOfShape", ["many"], ["ones"]),
+        node("ReduceSum", ["ones"], ["nothing"], keepdims=0),
+        summand="nothing",
+        many=np.array([2_000_000_000]),
+    )
+
+
+def immense_by_broadcast(model: Any) -> None:
+    node = onnx.helper.make_node
+    side = np.zeros((50_000, 1), np.float32)
+    add_to_ages(
+        model,
+        node("Mul", ["column", "row"], ["plane"]),
+        node("ReduceSum", ["plane"], ["nothing"], keepdims=0),
+        summand="nothing",
+        column=side,
+        row=side.T.copy(),
+    )
+
+
+def endless_by_size(model: Any) -> None:
+    node = onnx.helper.make_node
+    sides = [node("MatMul", [f"m{i}", "m0"], [f"m{i + 1}"]) for i in range(2000)]
+    add_to_ages(
+        model,
+        *sides,
+        node("ReduceSum", ["m2000"], ["nothing"], keepdims=0),
+        summand="nothing",
+        m0=np.eye(512, dtype=np.float32),
+    )
+
+
+def with_weights_elsewhere(model: Any) -> None:
+    weight = model.graph.initializer[0]
+    weight.ClearField("raw_data")
+    weight.data_location = onnx.TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value="weights.bin")
+
+
+def with_packed_weights(model: Any) -> None:
+    packed = model.graph.sparse_initializer.add(dims=[2_000_000_000])
+    packed.values.CopyFrom(onnx.numpy_helper.from_array(np.ones(1, np.float32), "packed"))
+    packed.indices.CopyFrom(onnx.numpy_helper.from_array(np.zeros(1, np.int64), "where"))
+
+
+def with_names_of_no_text(model: Any) -> None:
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "NAME"
+
+
+def with_foreign_operations(model: Any) -> None:
+    model.graph.node[0].domain = "com.elsewhere"
+    model.opset_import.add(domain="com.elsewhere", version=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (one_row_alone, "does not run on 2 faces"),
+        (endless, "holds a loop"),
+        (immense, "far more memory"),
+        (immense_by_broadcast, "far more memory"),
+        (endless_by_size, "far more (time|memory)"),
+        (with_weights_elsewhere, "weights of its network are in other files"),
+        (with_packed_weights, "weights of its network are in other files or packed"),
+        (with_names_of_no_text, "names in its network are not UTF-8|cannot be loaded"),
+        (with_foreign_operations, "cannot be loaded"),
+    ],
+)
+def test_a_network_that_does_harm_is_refused(make_model: MakeModel, change: Callable[[Any], None], says: str) -> None:
+    manifest = make_model(network_change=change)
+    network = manifest.with_suffix(".onnx")
+    network.write_bytes(network.read_bytes().replace(b"NAME", b"\xff\xfe\xfd\xfc"))
+    package = load_package(make_model_manifest(manifest.parent, sha256_of(network)))
+    with pytest.raises(ModelError, match=says) as error:
+        Classifier(package, provider="cpu")
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 600
+
+
+def test_a_failure_while_it_runs_is_one_sentence(make_model: MakeModel) -> None:
+    classifier = Classifier(load_package(make_model(network_change=fail_from_four_faces)), provider="cpu")
+    assert len(classifier.classify(crops(3, 32))) == 3
+    with pytest.raises(
+        ModelError, match="Cannot classify faces: the network of the model 'tiny' failed on cpu"
+    ) as error:
+        classifier.classify(crops(4, 32))
+    assert "\n" not in str(error.value)
+    assert len(classifier.classify(crops(2, 32))) == 2
 
 
 def test_a_file_that_is_no_network(make_model: MakeModel, tmp_path: Path) -> None:

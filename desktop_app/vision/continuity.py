@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,8 +26,8 @@ _BLOCK_REACH: Final = 2
 _BLOCKS: Final = (1, 11, 21)
 SAME_FACE: Final = 0.55
 """Correlation of the details of two views of one face, at the least; of 800 pairs of different faces 0.4 % had more."""
-SAME_BLOCKS: Final = 0.75
-"""The same for the better half of a face's nine blocks, where something came before the others."""
+SAME_BLOCKS: Final = 0.84
+"""The same for the best third of a face's nine blocks, where something came before the others."""
 _LEAST_CONTRAST: Final = 5.0
 """Standard deviation in grey levels (0 to 255) below which a face is too dark or too pale to be told from another."""
 _BLOWN_OUT: Final = 250
@@ -70,7 +71,7 @@ class FaceContinuity:
         self.checked_at = at
         self._newest = view_face(image, box)
         self._older: list[FaceView] = []
-        self._remembered_at = at
+        self._remembered_at = -math.inf
         self._doubtful: FaceView | None = None
 
     @property
@@ -129,7 +130,7 @@ def is_same_face(before: FaceView, now: FaceView, image: NDArray[np.uint8], cent
     """Whether a face is the one that was seen a moment before.
 
     Faces are compared by their details, at the place where these fit best: brightness, contrast, the colour of the
-    light and a box that is a little off do not count, and neither does what covers less than half of the face.
+    light and a box that is a little off do not count, and neither does what covers two thirds of the face.
 
     Args:
         before: the face a moment ago.
@@ -152,7 +153,7 @@ def _is_alike(before: FaceView, window: NDArray[np.float32]) -> bool:
 
 
 def _compare_blocks(before: NDArray[np.float32], window: NDArray[np.float32], x: int, y: int) -> float:
-    """Median correlation of the blocks of a face with what is about their place in a window of another frame."""
+    """Third best correlation of the blocks of a face with what is about their place in a window of another frame."""
     found = []
     for top in _BLOCKS:
         for left in _BLOCKS:
@@ -160,7 +161,7 @@ def _compare_blocks(before: NDArray[np.float32], window: NDArray[np.float32], x:
             from_y, from_x = max(y + top - _BLOCK_REACH, 0), max(x + left - _BLOCK_REACH, 0)
             around = window[from_y : y + top + _BLOCK + _BLOCK_REACH, from_x : x + left + _BLOCK + _BLOCK_REACH]
             found.append(float(cv2.matchTemplate(around, block, cv2.TM_CCOEFF_NORMED).max()))
-    return float(np.median(found))
+    return sorted(found)[-3]
 
 
 def _sample(image: NDArray[np.uint8], center: Point, size: float) -> NDArray[np.uint8]:

@@ -47,10 +47,12 @@ class FaceCard(QWidget):
         self._number.setText(f"#{face.id}")
         self._age.setText(face.age or "…")
         self._gender.setText(" · ".join(filter(None, (face.gender, face.gender_text))))
+        _mute(self._age, label is not None and label.age_answer.unsure)
         self._seen.setText(self.tr("seen for {time}").format(time=face.seen))
         age, gender = (label.prediction.age, label.prediction.gender) if label else ((), ())
         self._ages.set_bars(probability_bars(ages, age, face.shown_ages))
         answer = label.gender_answer if label else None
+        _mute(self._gender, answer is not None and answer.unsure)
         self._genders.set_bars(probability_bars(genders, gender, answer.members if answer else ()))
         align_labels(self._ages, self._genders)
         self._show_crop()
@@ -113,6 +115,11 @@ def probability_bars(
         Bar(name, value if value >= 0.005 else 0.0, f"{value:.0%}", strong=place in shown)
         for place, (name, value) in enumerate(zip(fitting, values, strict=True))
     ]
+
+
+def _mute(text: QLabel, muted: bool) -> None:
+    """Write what is unsure as the picture does: less bright than a plain answer."""
+    text.setForegroundRole(QPalette.ColorRole.PlaceholderText if muted else QPalette.ColorRole.WindowText)
 
 
 def _scaled(font: QFont, factor: float) -> QFont:

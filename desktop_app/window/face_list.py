@@ -194,7 +194,9 @@ def _paint_texts(painter: QPainter, face: Face, area: QRect, option: QStyleOptio
     bold.setWeight(QFont.Weight.DemiBold)
     text, secondary = palette.color(QPalette.ColorRole.Text), muted(palette)
     first = QRect(area.left(), top, area.width(), line)
-    _paint_pair(painter, first, f"#{face.id}   {face.age or '…'}", face.age_text, bold, text, secondary)
+    unsure = bool(face.age) and len(face.shown_ages) != 1
+    age = f"#{face.id}   {face.age or '…'}"
+    _paint_pair(painter, first, age, face.age_text, bold, secondary if unsure else text, secondary)
     bar = QRectF(area.left(), top + line + 5, area.width(), 4)
     if face.gender:
         paint_bar(painter, bar, face.gender_share, accent(palette), trough(palette))

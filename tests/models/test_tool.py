@@ -13,6 +13,7 @@ def test_without_pytorch_a_tool_says_so_in_one_sentence(
     tool: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, f"models.{tool}", raising=False)
     monkeypatch.setattr(sys, "argv", [f"models.{tool}", "--help"])
     with pytest.raises(SystemExit) as ended:
         runpy.run_module(f"models.{tool}", run_name="__main__")

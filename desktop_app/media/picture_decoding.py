@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ctypes
 import io
+import logging
 import os
+import re
 import threading
 import warnings
 from collections.abc import Iterator
@@ -35,16 +37,24 @@ _HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis"})
 _ORIENTATION_TAG: Final = 0x0112
 # Converted at a time: Pillow's own conversion of a whole picture would hold it in memory twice more.
 _STRIP_PIXELS: Final = 1 << 20
-# A JPEG is never larger than its uncompressed pixels; metadata and what phones append come on top.
+# A picture of more pixels has at least so many bytes for them, unless it is blank, or states what it does not hold.
+_UNSUSPECTED_PIXELS: Final = 30_000_000
+_MAX_PIXELS_PER_BYTE: Final = 200
+# The strips or tiles of a TIFF file: each takes its time, however small.
+_MAX_PIECES: Final = 50_000
+# More than a byte for each pixel is hardly ever found in JPEG; metadata and what phones append come on top.
 _JPEG_EXTRA_BYTES: Final = 64 << 20
-# Progressive files have about ten; each further one costs a pass over the whole picture.
-_MAX_JPEG_SCANS: Final = 100
+# Progressive files have about ten scans, each of which passes over the whole picture.
+_MAX_JPEG_SCANS: Final = 20
+# From the data of a scan to the next marker that is not part of it.
+_NEXT_MARKER: Final = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 # Browsers show frames that state less than this for 0.1 s.
 _SHORTEST_FRAME_MS: Final = 10.0
 _DEFAULT_FRAME_MS: Final = 100.0
 
-# Pillow warns of odd metadata, which does not concern what is shown.
+# Pillow warns of odd metadata, which does not concern what is shown, and logs what it raises anyway.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
 _truncated_lock = threading.Lock()
 
 
@@ -183,9 +193,18 @@ def _explained_errors(file: IO[bytes], name: str) -> Iterator[None]:
 
 
 def _open_header(file: IO[bytes], name: str) -> Image.Image:
-    """Read a picture's header and check its size."""
+    """Read a picture's header and check what it states."""
     image = Image.open(file, formats=_FORMATS)
     _check_pixels(image.size, name)
+    if len(getattr(image, "tile", ())) > _MAX_PIECES:
+        raise ValueError("too many pieces")
+    pixels, place = image.width * image.height, file.tell()
+    if pixels > _UNSUSPECTED_PIXELS and pixels > _MAX_PIXELS_PER_BYTE * file.seek(0, os.SEEK_END):
+        millions = pixels // 1_000_000
+        raise SourceError(
+            f"Cannot open {name}: it states {millions} million pixels but holds too little data for them."
+        )
+    file.seek(place)
     return image
 
 
@@ -200,8 +219,9 @@ def _decode(file: IO[bytes], header: Image.Image, name: str) -> Picture:
 def _decode_jpeg(file: IO[bytes], header: Image.Image, name: str) -> tuple[NDArray[np.uint8], bool]:
     orientation = _orientation(header)
     file.seek(0)
-    data = file.read(3 * header.width * header.height + _JPEG_EXTRA_BYTES)
-    if data.count(b"\xff\xda") > _MAX_JPEG_SCANS:
+    pixels = header.width * header.height
+    data = file.read(pixels + _JPEG_EXTRA_BYTES)
+    if _count_scans(data) * pixels > _MAX_JPEG_SCANS * MAX_PIXELS:
         raise ValueError("too many scans")
     height, width, *_ = simplejpeg.decode_jpeg_header(data, strict=False)
     _check_pixels((width, height), name)
@@ -214,6 +234,15 @@ def _decode_jpeg(file: IO[bytes], header: Image.Image, name: str) -> tuple[NDArr
     except ValueError:
         # Damage that ends libjpeg's work; Pillow keeps what was decoded until then.
         return _decode_truncated(io.BytesIO(data), name), True
+
+
+def _count_scans(data: bytes) -> int:
+    """How often a JPEG picture is passed over, as far as its markers are in order."""
+    scans, place = 0, 2
+    while (marker := _NEXT_MARKER.search(data, place)) and marker[0] != b"\xff\xd9":
+        scans += marker[0] == b"\xff\xda"
+        place = marker.end() + max(int.from_bytes(data[marker.end() : marker.end() + 2], "big"), 2)
+    return scans
 
 
 def _decode_other(file: IO[bytes], image: Image.Image, name: str) -> tuple[NDArray[np.uint8], bool]:
@@ -273,7 +302,9 @@ def _to_bgr(image: Image.Image) -> NDArray[np.uint8]:
 
 def _spread(values: NDArray[np.generic], low: float, high: float) -> NDArray[np.uint8]:
     scale = 255 / (high - low) if high > low else 0.0
-    spread = np.nan_to_num((values.astype(np.float64) - low) * scale)
+    with np.errstate(all="ignore"):
+        # What is not a number becomes 0.
+        spread = np.nan_to_num((values.astype(np.float64) - low) * scale)
     return np.asarray(np.clip(spread, 0, 255), np.uint8)
 
 

@@ -219,26 +219,27 @@ def png_of(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + data
 
 
-def lying_picture(suffix: str) -> bytes:
-    """A small file that states far more pixels than can be read."""
+def lying_picture(suffix: str, side: int) -> bytes:
+    """A small file that states far more pixels than it holds."""
     if suffix == ".png":
-        return png_of(30_000, 30_000)
+        return png_of(side, side)
     file = BytesIO()
-    noise(96, 64).save(file, {".jpg": "JPEG", ".webp": "WEBP"}.get(suffix, suffix[1:].upper()))
+    noise(96, 64).save(file, {".jpg": "JPEG", ".jp2": "JPEG2000"}.get(suffix, suffix[1:].upper()))
     patches = {
-        ".jpg": (struct.pack(">HH", 64, 96), struct.pack(">HH", 60_000, 60_000)),
-        ".webp": (struct.pack("<HH", 96, 64), struct.pack("<HH", 16_383, 16_383)),
-        ".gif": (struct.pack("<HH", 96, 64), struct.pack("<HH", 60_000, 60_000)),
-        ".bmp": (struct.pack("<ii", 96, 64), struct.pack("<ii", 60_000, 60_000)),
-        ".tiff": (struct.pack("<HHII", 257, 4, 1, 64), struct.pack("<HHII", 257, 4, 1, 64_000_000)),
-        ".avif": (struct.pack(">II", 96, 64), struct.pack(">II", 60_000, 60_000)),
+        ".jpg": (struct.pack(">HH", 64, 96), struct.pack(">HH", side, side)),
+        ".webp": (struct.pack("<HH", 96, 64), struct.pack("<HH", side, side)),
+        ".gif": (struct.pack("<HH", 96, 64), struct.pack("<HH", side, side)),
+        ".bmp": (struct.pack("<ii", 96, 64), struct.pack("<ii", side, side)),
+        ".tiff": (struct.pack("<HHII", 257, 4, 1, 64), struct.pack("<HHII", 257, 4, 1, side * side)),
+        ".jp2": (struct.pack(">II", 64, 96), struct.pack(">II", side, side)),
+        ".avif": (struct.pack(">II", 96, 64), struct.pack(">II", side, side)),
     }
     return with_patched(file.getvalue(), *patches[suffix])
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".gif", ".bmp", ".tiff", ".avif"])
 def test_a_picture_that_states_too_many_pixels_is_refused_by_its_header(tmp_path: Path, suffix: str) -> None:
-    (tmp_path / f"a{suffix}").write_bytes(lying_picture(suffix))
+    (tmp_path / f"a{suffix}").write_bytes(lying_picture(suffix, 16_383))
     write_picture(tmp_path / "b.png", grey_picture(9))
     with FolderSource(tmp_path) as source:
         assert [frame.origin for frame in iter(source.read, None)] == ["b.png"]
@@ -246,6 +247,31 @@ def test_a_picture_that_states_too_many_pixels_is_refused_by_its_header(tmp_path
         SourceError, match=rf"^Cannot open a\{suffix}: it has more than 120 million pixels|not a picture"
     ):
         load_image(tmp_path / f"a{suffix}")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".gif", ".jp2"])
+def test_a_few_bytes_that_state_a_large_picture_are_refused(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / f"a{suffix}").write_bytes(lying_picture(suffix, 10_000))
+    with pytest.raises(
+        SourceError, match=rf"^Cannot open a\{suffix}: it states 100 million pixels but holds too little"
+    ):
+        load_image(tmp_path / f"a{suffix}")
+
+
+def test_a_panorama_opens(tmp_path: Path) -> None:
+    Image.new("1", (12_000, 2400)).save(tmp_path / "wide.png", compress_level=1)
+    assert load_image(tmp_path / "wide.png").shape == (2400, 12_000, 3)
+
+
+def test_a_jpeg_of_endless_scans_is_refused(tmp_path: Path) -> None:
+    file = BytesIO()
+    Image.fromarray(grey_picture(9)).save(file, "JPEG", progressive=True)
+    data = file.getvalue()
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    height, width = struct.pack(">HH", 24, 32), struct.pack(">HH", 5000, 5000)
+    (tmp_path / "a.jpg").write_bytes(with_patched(data[:-2], height, width) + scan * 12_000 + b"\xff\xd9")
+    with pytest.raises(SourceError, match="not a picture"):
+        load_image(tmp_path / "a.jpg")
 
 
 def test_a_file_that_is_too_large_for_a_picture_is_not_read(tmp_path: Path) -> None:

@@ -29,7 +29,11 @@ class CaptureControl(QObject):
         self._window = window
         self._announced = 0.0
         self._saver = Saver(
-            latest=lambda: window.stage.view.composed, describe=self._describe, is_live=self._is_live, parent=self
+            latest=lambda: window.stage.view.composed,
+            describe=self._describe,
+            guard=lambda composed: window.options.guarded(composed),
+            is_live=self._is_live,
+            parent=self,
         )
         self._saver.saved.connect(self._on_saved)
         self._saver.failed.connect(lambda message: window.note(capitalised(translate_message(message))))

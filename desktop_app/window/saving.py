@@ -58,6 +58,7 @@ class Saver(QObject):
     Args:
         latest: gives the newest picture.
         describe: gives what is kept with a picture, such as the model's name.
+        guard: gives a picture as it may be shown by now: what is to be hidden may have changed since it was caught.
         is_live: whether the source is live: its pictures' times are then counted from the first one that is saved.
         parent: the Qt owner.
     """
@@ -72,11 +73,12 @@ class Saver(QObject):
         *,
         latest: Callable[[], Composed | None],
         describe: Callable[[], dict[str, str]],
+        guard: Callable[[Composed], Composed],
         is_live: Callable[[], bool],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._latest, self._describe, self._is_live = latest, describe, is_live
+        self._latest, self._describe, self._guard, self._is_live = latest, describe, guard, is_live
         self._background = Background("saving", self)
         self._burst: Burst | None = None
         self._burst_settings = Settings()
@@ -149,7 +151,7 @@ class Saver(QObject):
         self._timer.stop()
         burst, self._burst = self._burst, None
         if burst is not None:
-            self._write_burst(burst)
+            self._write_burst(replace(burst, taken=[self._guard(one) for one in burst.taken]))
 
     def _write_burst(self, burst: Burst) -> None:
         metadata, beside = self._describe(), self._burst_settings.snapshot_json

@@ -131,3 +131,33 @@ def test_mirroring_twice_changes_nothing() -> None:
     twice = mirrored(mirrored(track, 320), 320)
     assert twice.detection.box == track.detection.box
     assert twice.detection.landmarks.nose == pytest.approx(track.detection.landmarks.nose)
+
+
+def test_in_the_mirror_the_same_face_is_hidden() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
+    style = OverlayStyle(privacy="faces")
+    plain, turned = (
+        compose(Frame(noise, 0, 0.0), (), {}, {}, style, covers=[Box(40, 80, 60, 60)], mirror=mirror).picture
+        for mirror in (False, True)
+    )
+    # Left of the badge.
+    assert (plain[60:, :] != noise[60:, :]).any()
+    difference = np.abs(turned[60:, ::-1].astype(int) - plain[60:]).mean()
+    assert difference < 1
+
+
+def test_crops_are_hidden_like_the_picture_and_stay_the_same_objects() -> None:
+    chooser = CropChooser()
+    track = make_track(1)
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    chooser.choose(Frame(noise, 0, 0.0), [track], CropSpec(64, 1.5))
+    off, blur, pixelate = (
+        OverlayStyle(),
+        OverlayStyle(privacy="faces"),
+        OverlayStyle(privacy="picture", privacy_style="pixelate"),
+    )
+    assert chooser.shown(off)[1] is chooser.crops[1]
+    hidden = chooser.shown(blur)[1]
+    assert hidden.std() < 0.3 * chooser.crops[1].std()
+    assert chooser.shown(blur)[1] is hidden
+    assert len(np.unique(chooser.shown(pixelate)[1].reshape(-1, 3), axis=0)) <= 36

@@ -127,3 +127,15 @@ def test_the_button_shows_and_tells_the_mode(desk: Desk) -> None:
     assert len({bytes(icon.constBits()) for icon in icons.values()}) == 3
     desk.window.apply_looks()
     assert button.icon().pixmap(24, 24).toImage() == icons["picture"]
+
+
+def test_a_burst_that_began_before_the_switch_shows_no_faces(desk: Desk) -> None:
+    desk.open_demo()
+    desk.wait_for_faces()
+    clear = sharpness(desk, desk.shown().picture)
+    desk.trigger("burst")
+    desk.trigger("privacy_picture")
+    desk.wait(lambda: len(desk.files(".png")) == desk.window.settings.burst_count)
+    desk.wait(lambda: desk.window.stage.toast.text.startswith("Saved "))
+    for path in desk.files(".png"):
+        assert sharpness(desk, np.asarray(cv2.imread(str(path)), np.uint8)) < clear / 4

@@ -123,9 +123,10 @@ def test_a_stream_that_does_not_answer_is_given_up(kind: str, tmp_path: Path) ->
                 jpeg = cv2.imencode(".jpg", data.astronaut()[..., ::-1])[1].tobytes()
                 part = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%s\r\n" % (len(jpeg), jpeg)
                 kind_line = b"Content-Type: multipart/x-mixed-replace; boundary=frame"
-                connection.sendall(b"HTTP/1.1 200 OK\r\n" + kind_line + b"\r\n\r\n" + 40 * part)
+                connection.sendall(b"HTTP/1.1 200 OK\r\n" + kind_line + b"\r\n\r\n")
                 while process.poll() is None and not film.exists():
-                    time.sleep(0.02)
+                    connection.sendall(part)
+                    time.sleep(0.05)
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors

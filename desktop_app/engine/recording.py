@@ -26,6 +26,8 @@ STILL_AFTER_S: Final = 0.25
 LATE_S: Final = 0.7
 """How much later than its predecessor a picture may come and still find its moment free. Together with `STILL_AFTER_S`
 that is how far a recording may be behind what is shown, which a program that is killed loses: under a second."""
+BEHIND_S: Final = 0.7
+"""A picture that waited longer is left out if others wait behind it: an encoder that is too slow catches up by that."""
 RESERVE_BYTES: Final = 64 * 2**20
 """Free space at which a recording ends: it is finished in order, and other programs still have room."""
 SPACE_CHECK_S: Final = 1.0
@@ -99,13 +101,14 @@ class RecorderWorker(Worker):
         self._writer: PredictionWriter | None = None
         self._last: tuple[float, Composed] | None = None
         self._delay_s = 0.0
+        self._skipped = 0
         self._space_checked_at = float("-inf")
 
     @property
     def status(self) -> RecordingStatus:
         """How it is doing; safe from any thread."""
         with self._lock:
-            return replace(self._status, dropped=self._pictures.dropped)
+            return replace(self._status, dropped=self._pictures.dropped + self._skipped)
 
     def offer(self, composed: Composed) -> None:
         """Hand in the picture that is shown now; returns at once. One that was taken in a pause is left out."""
@@ -166,6 +169,10 @@ class RecorderWorker(Worker):
             self._repeat(self._now_s() - LATE_S)
             return
         self._delay_s = self._now_s() - item[0]
+        if self._delay_s > BEHIND_S and self._pictures.fill and not self.stopping.is_set():
+            with self._lock:
+                self._skipped += 1
+            return
         self._write(*item)
 
     def _now_s(self) -> float:

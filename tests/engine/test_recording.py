@@ -202,6 +202,19 @@ def test_a_name_that_was_asked_for_is_not_numbered(tmp_path: Path) -> None:
     assert path.read_bytes() == b"mine"
 
 
+def test_pictures_that_are_too_late_are_left_out_unless_they_are_the_last(tmp_path: Path) -> None:
+    path, at = tmp_path / "film.mkv", time.monotonic()
+    worker = recorder_worker(path)
+    # As if the encoder had been busy for long: three that are old, and one that is not.
+    for age_s in (9.0, 8.0, 7.0, -60.0):
+        worker.offer(picture_at(at - age_s))
+    worker.start()
+    wait_for_frames(worker, 1)
+    worker.stop()
+    assert worker.join(PATIENCE_S)
+    assert (worker.status.frames, worker.status.dropped) == (1, 3)
+
+
 def test_a_picture_that_stands_still_is_on_the_disk_while_it_does(tmp_path: Path) -> None:
     # One picture, and none for long: what a kill would leave is looked at while the recording runs.
     path, at = tmp_path / "film.mkv", time.monotonic()

@@ -33,7 +33,15 @@ from models.manifest_writer import write_manifest
 from models.metrics import Answers, GroupScore, Report, measure
 from models.pictures import read_ahead
 from models.pixels import center
-from models.prepare import add_data_options, age_targets, framing_of, read_chosen, whole_picture
+from models.prepare import (
+    add_data_options,
+    add_held_out_option,
+    age_targets,
+    framing_of,
+    hold_out,
+    read_chosen,
+    whole_picture,
+)
 from models.tool import ToolError, progress, run_tool
 
 BATCH: Final = 32
@@ -284,6 +292,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m models.evaluate", description=__doc__)
     parser.add_argument("--model", default="", help="name or file of the model (default: the app's)")
     add_data_options(parser, split="val")
+    add_held_out_option(parser)
     parser.add_argument("--provider", default="auto", help="execution provider, as in the app")
     views = parser.add_mutually_exclusive_group()
     views.add_argument("--oversample", action="store_true", help="average ten views of each face")
@@ -305,6 +314,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     data = " ".join([options.data, *([options.split] if options.data == "fairface" else [])])
     if options.data == "csv":
         data = f"{options.path.resolve().name}"
+    if options.held_out:
+        samples = [samples[row] for row in hold_out(len(samples), options.held_out)]
+        data = f"{data}, held out pictures"
     framing = framing_of(options, package.manifest.about)
     evaluation = evaluate(samples, classifier, data=data, both_sides=options.both_sides, framing=framing)
     print(as_text(evaluation))

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from models.tool import require_modules
 
@@ -30,7 +30,7 @@ from models.checkpoints import Checkpoint, load_checkpoint
 from models.layers import fold_norms
 from models.manifest import InputSpec, Labels, Manifest, OutputSpec, check_model_name, sha256_of
 from models.manifest_writer import write_manifest
-from models.networks import INPUT_SIZE
+from models.networks import INPUT_SIZE, NetworkName
 from models.onnx_export import published_names, to_onnx
 from models.onnx_weights import Storage, quantise_static, store_weights
 from models.together import written_together
@@ -231,9 +231,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m models.export", description=__doc__)
     parser.add_argument("--checkpoint", type=Path, nargs="+", required=True, help="one file, or age and gender")
     parser.add_argument(
-        "--architecture", choices=("auto", "compact", "levi-hassner"), default="auto", help="what it must hold"
+        "--architecture", choices=("auto", *get_args(NetworkName)), default="auto", help="what it must hold"
     )
-    parser.add_argument("--side", type=int, help="compact: shrink the input to this side inside the network")
+    parser.add_argument(
+        "--side", type=int, help="all but levi-hassner: shrink the input to this side inside the network"
+    )
     parser.add_argument("--name", required=True, help="the model's name: a-z, 0-9 and '-'")
     parser.add_argument("--folder", type=Path, default=SHIPPED_FOLDER, help="where to write (default: models/)")
     parser.add_argument("--title", default="", help="the name people see")
@@ -257,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for path, one in zip(options.checkpoint, checkpoints, strict=True):
         if options.architecture not in ("auto", one.spec.architecture):
             raise ToolError(f"{path} holds a {one.spec.architecture} network, not {options.architecture}")
-        if options.side and one.spec.architecture != "compact":
+        if options.side and one.spec.architecture == "levi-hassner":
             raise ToolError(f"{path} holds a {one.spec.architecture} network, which --side is not for; leave it out")
     if options.side:
         checkpoints = [replace(one, spec=replace(one.spec, side=options.side)) for one in checkpoints]

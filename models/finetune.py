@@ -40,11 +40,11 @@ from models.tool import ToolError, not_negative, positive, positive_real, refuse
 from models.trainer import DEFAULT_WORKERS, Budget, Trainer, TrainingSettings
 
 HELD_OUT: Final = 0.2
-RATES: Final = {"compact": 5e-4, "levi-hassner": 1e-4}
+RATES: Final = {"compact": 5e-4, "levi-hassner": 1e-4, "efficientnet-lite0": 3e-4, "face-resnet": 3e-4}
 """Highest learning rates of all but the last layers, which learn five times as fast."""
 HEAD_FACTOR: Final = 5.0
 BATCH: Final = 32
-INHERITED: Final = frozenset({"data", "licence", "taught_by"})
+INHERITED: Final = frozenset({"data", "licence", "started_from", "taught_by"})
 """What is said of the old model and true of the new one as well."""
 
 
@@ -190,7 +190,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--title", default="", help="the name people see")
     parser.add_argument("--folder", type=Path, help="where the new model goes (default: the user's model folder)")
     parser.add_argument("--epochs", type=positive, default=10, help="passes over the pictures")
-    parser.add_argument("--rate", type=positive_real, default=0.0, help="highest rate (compact 5e-4, paper 1e-4)")
+    parser.add_argument(
+        "--rate", type=positive_real, default=0.0, help="highest rate (compact 5e-4, paper 1e-4, others 3e-4)"
+    )
     parser.add_argument("--seed", type=not_negative, default=0, help="where all chance comes from")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument(

@@ -21,10 +21,20 @@ class ResponseNorm(nn.LocalResponseNorm):
 class ConvNorm(nn.Sequential):
     """A convolution without bias and its batch normalisation; `fold_norms` makes one convolution of the two."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, padding: int = 0) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        padding: int = 0,
+        groups: int = 1,
+        epsilon: float = 1e-5,
+    ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
-        self.norm = nn.BatchNorm2d(outputs)
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
+        self.norm = nn.BatchNorm2d(outputs, eps=epsilon)
 
 
 class SqueezeExcitation(nn.Module):

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from desktop_app.errors import AgelensError
+from models.efficient import EfficientNet
+from models.face_resnet import SMALLEST_SIDE, FaceResNet
 from models.layers import ConvNorm, ResidualBlock, ResponseNorm
 from models.manifest import MAX_LABELS
 
@@ -23,7 +25,7 @@ INPUT_SIZE: Final = 227
 FC6_SIDE: Final = 7
 """Side of the maps that reach fc6 of the paper's network."""
 
-NetworkName = Literal["compact", "levi-hassner"]
+NetworkName = Literal["compact", "levi-hassner", "efficientnet-lite0", "face-resnet"]
 Norm = Literal["lrn", "batch"]
 State = Mapping[str, Tensor]
 
@@ -45,7 +47,7 @@ class NetworkSpec:
     """Which network, and how large: enough to make it again.
 
     Attributes:
-        architecture: `compact` or `levi-hassner`.
+        architecture: `compact`, `levi-hassner`, or one with a published start.
         ages: outputs of the age head; 0 leaves the head out.
         genders: outputs of the gender head; 0 leaves the head out.
         norm: what follows the first two pools of `levi-hassner`.
@@ -53,7 +55,7 @@ class NetworkSpec:
         widths: channels of its stages.
         blocks: residual blocks of its stages.
         attention: whether its blocks have squeeze-and-excitation.
-        side: larger pictures are shrunk to this side inside `compact`: cheaper, and less sharp.
+        side: larger pictures are shrunk to this side inside all but `levi-hassner`: cheaper, and less sharp.
     """
 
     architecture: NetworkName
@@ -78,7 +80,7 @@ class NetworkSpec:
             "widths": 0 < len(self.widths) == len(self.blocks) and all(one in WIDTHS for one in self.widths),
             "blocks": all(one in BLOCKS for one in self.blocks),
             "attention": isinstance(self.attention, bool),
-            "side": self.side in SIDES,
+            "side": self.side in SIDES and self.side >= self.smallest_side,
         }
         for name, is_sensible in sensible.items():
             if not is_sensible:
@@ -86,6 +88,11 @@ class NetworkSpec:
                 raise NetworkError(
                     f"no network can be made with {name} {value}; correct that or take another checkpoint"
                 )
+
+    @property
+    def smallest_side(self) -> int:
+        """Side of the smallest pictures that the network can take."""
+        return SMALLEST_SIDE if self.architecture == "face-resnet" else SIDES.start
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -266,6 +273,10 @@ def build_network(spec: NetworkSpec) -> nn.Module:
             attention=spec.attention,
             side=spec.side,
         )
+    if spec.architecture == "efficientnet-lite0":
+        return EfficientNet(spec.ages, spec.genders, side=spec.side)
+    if spec.architecture == "face-resnet":
+        return FaceResNet(spec.ages, spec.genders, side=spec.side)
     if spec.ages and spec.genders:
         return TwoHeadLeviHassnerNet(spec.ages, spec.genders, spec.norm)
     return LeviHassnerNet(spec.ages + spec.genders, spec.norm)

@@ -37,6 +37,7 @@ PICTURES, LABELS = "pictures.npy", "labels.npz"
 MIN_SCORE: Final = 0.3
 """With a border around the picture nothing is missed at this score; where the face must be sorts out false ones."""
 CERTAIN_SCORE: Final = 0.5
+HOLD_OUT_SEED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,17 @@ def prepare(
     # The labels come last: a folder that has them is complete.
     _write_labels(samples, found, readable, folder / LABELS, margin=margin, framing=framing)
     return load_prepared(folder)
+
+
+def hold_out(count: int, held_out: int) -> NDArray[np.int64]:
+    """The rows of so many pictures that are never learnt: the same ones of a set each time, for choices among networks.
+
+    Raises:
+        DataError: hardly any picture would be left.
+    """
+    if 2 * held_out > count:
+        raise DataError(f"{held_out} of {count} pictures cannot be held out; hold out less than half of them")
+    return np.sort(np.random.default_rng(HOLD_OUT_SEED).permutation(count)[:held_out])
 
 
 def _refuse_full_disk(folder: Path, needed: int) -> None:
@@ -316,6 +328,13 @@ def read_chosen(options: argparse.Namespace) -> list[Sample]:
     """
     data = cast("DataName", options.data)
     return read_data(data, options.path, split=options.split, folds=options.folds)[: options.limit]
+
+
+def add_held_out_option(parser: argparse.ArgumentParser) -> None:
+    """Which pictures of a training set are meant where only those count that were not learnt."""
+    parser.add_argument(
+        "--held-out", type=positive, metavar="N", help="only the N pictures that models.train --hold-out N leaves out"
+    )
 
 
 def add_margin_option(parser: argparse.ArgumentParser) -> None:

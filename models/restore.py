@@ -31,7 +31,7 @@ def checkpoints_from_package(package: ModelPackage) -> list[Checkpoint]:
     Batch normalisation that was folded into a convolution stays there: such norms come back as identities.
 
     Raises:
-        ToolError: it is neither a compact network nor one of Levi and Hassner's.
+        ToolError: it is none of the networks that are known here.
         ModelError: a file cannot be read.
     """
     manifest = package.manifest
@@ -60,7 +60,7 @@ def with_ages(checkpoint: Checkpoint, ages: tuple[AgeLabel, ...], seed: int) -> 
     torch.manual_seed(seed)
     spec, old = replace(checkpoint.spec, ages=len(ages)), checkpoint.spec
     fresh, state = build_network(spec).state_dict(), dict(checkpoint.state)
-    layer = "age" if spec.architecture == "compact" else "fc8"
+    layer = "fc8" if spec.architecture == "levi-hassner" else "age"
     shares = _overlaps(ages, checkpoint.labels.ages)
     for name in (f"{layer}.weight", f"{layer}.bias"):
         previous = state[name]

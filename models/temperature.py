@@ -1,8 +1,8 @@
 """Makes a network's confidences mean what they say: temperature scaling (Guo et al., ICML 2017).
 
 `python -m models.temperature --checkpoint in.pt --output out.pt --data fairface --path ../shared/data/fairface
---split val --cache CACHE` fits one temperature for each head on pictures that the network did not learn from, and
-divides the last layer by it. Which class is the likeliest stays as it was.
+--split train --held-out 2000 --cache CACHE` fits one temperature for each head on pictures that the network did not
+learn from, and divides the last layer by it. Which class is the likeliest stays as it was.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from models.batches import as_faces
 from models.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from models.judging import answer
 from models.labels import gender_targets
-from models.prepare import add_cache_option, add_data_options, prepare_chosen
+from models.prepare import add_cache_option, add_data_options, add_held_out_option, hold_out, prepare_chosen
 from models.tool import ToolError, refuse_existing, run_tool
 
 
@@ -82,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
     add_cache_option(parser)
     add_data_options(parser, split="val")
+    add_held_out_option(parser)
     options = parser.parse_args(arguments)
     refuse_existing(options.output, overwrite=options.overwrite)
     checkpoint = load_checkpoint(options.checkpoint)
@@ -90,12 +91,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "age": prepared.ages(checkpoint.labels.ages),
         "gender": gender_targets(prepared.gender, checkpoint.labels.genders),
     }
-    faces = as_faces(prepared, {head: targets[head] for head in checkpoint.spec.heads}, np.arange(len(prepared)))
+    rows = hold_out(len(prepared), options.held_out) if options.held_out else np.arange(len(prepared))
+    faces = as_faces(prepared, {head: targets[head] for head in checkpoint.spec.heads}, rows)
     logits = answer(checkpoint.network(), checkpoint, faces)
     temperatures = {head: fit_temperature(one, faces.targets[head][faces.rows]) for head, one in logits.items()}
     said = ", ".join(f"{head} {value:.3f}" for head, value in temperatures.items())
     of = f"{options.data} {options.split}" if options.data == "fairface" else options.data
-    fitted_on = f"{len(faces)} pictures of {of}"
+    fitted_on = f"{len(faces)} {'held out ' if options.held_out else ''}pictures of {of}"
     notes = {**checkpoint.notes, "temperatures": f"{said}, fitted on {fitted_on}"}
     save_checkpoint(replace(divide_heads(checkpoint, temperatures), notes=notes), options.output)
     print(f"{options.output}: {said}")

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from models.tool import require_modules
 
@@ -38,10 +38,11 @@ from models.labels import ADIENCE_AGES, FAIRFACE_AGES, GENDERS, parse_age_bucket
 from models.manifest import AgeLabel, InputSpec, Labels
 from models.networks import INPUT_SIZE, NetworkSpec, build_network
 from models.norms import unfold_norms
-from models.prepare import Prepared, prepare_chosen
+from models.prepare import Prepared, hold_out, prepare_chosen
 from models.recipes import DEFAULT_SIDES, CompactRecipe, PaperRecipe, Recipe, hard_group_weights
 from models.restore import checkpoints_from_package
 from models.soft_labels import load_soft_labels
+from models.starts import published_state
 from models.tool import ToolError, run_tool
 from models.train_options import parse_options
 from models.trainer import Budget, Trainer, TrainingSettings
@@ -93,12 +94,17 @@ def load_split(options: argparse.Namespace, ages: tuple[AgeLabel, ...], heads: S
     """Prepare the chosen data (once), and split it."""
     prepared = prepare_chosen(options, margin=options.margin)
     targets = _targets(prepared, ages, heads)
+    if options.hold_out:
+        held_out = hold_out(len(prepared), options.hold_out)
+        rest = np.setdiff1d(np.arange(len(prepared)), held_out)
+        readable = rest[prepared.readable[rest]]
+        return Split(as_faces(prepared, targets, rest), as_faces(prepared, targets, held_out), prepared, readable)
     if options.data == "fairface":
         held_options = argparse.Namespace(**{**vars(options), "split": "val"})
-        held_out = prepare_chosen(held_options, margin=options.margin)
+        val = prepare_chosen(held_options, margin=options.margin)
         return Split(
             as_faces(prepared, targets, np.arange(len(prepared))),
-            as_faces(held_out, _targets(held_out, ages, heads), np.arange(len(held_out))),
+            as_faces(val, _targets(val, ages, heads), np.arange(len(val))),
             prepared,
             np.flatnonzero(prepared.readable),
         )
@@ -119,9 +125,10 @@ def make_start(options: argparse.Namespace, ages: tuple[AgeLabel, ...], split: S
         stem_width=options.stem_width,
         widths=tuple(options.widths),
         blocks=tuple(options.blocks),
+        side=options.side,
     )
-    if spec.architecture == "compact" and len(spec.heads) < 2:
-        raise ToolError("the compact network answers both questions; use --task both")
+    if spec.architecture != "levi-hassner" and len(spec.heads) < 2:
+        raise ToolError(f"{spec.architecture} answers both questions; use --task both")
     notes = {"data": f"{options.data}: {len(train)} pictures", "framing": split.prepared.framing}
     labels, state = Labels(ages, GENDERS), build_network(spec).state_dict()
     if options.recipe == "paper":
@@ -145,6 +152,8 @@ def make_start(options: argparse.Namespace, ages: tuple[AgeLabel, ...], split: S
         else np.ones(1)
     )
     sides = options.sides or (DEFAULT_SIDES if spec.architecture == "compact" else ((0.0, INPUT_SIZE),))
+    if min(side for _, side in sides) < spec.smallest_side:
+        raise ToolError(f"{spec.architecture} needs --sides of at least {spec.smallest_side}")
     return start, CompactRecipe(
         age_counts=tuple(int(one) for one in counts),
         base_rate=options.rate or 3e-3,
@@ -171,7 +180,7 @@ def train(options: argparse.Namespace, output: Path) -> dict[str, float]:
         if same and earlier.training.get("finished"):
             return _judge_fold(earlier, split.validation)
     if options.init:
-        start = replace(start, state=_initial_state(options.init, start.spec, split.train))
+        start = _begun(start, options.init, split.train)
     teacher = load_checkpoint(options.teacher) if options.teacher else None
     if teacher and (teacher.spec.heads, teacher.labels) != (start.spec.heads, start.labels):
         raise ToolError(f"{options.teacher} answers other questions; a teacher must have the labels of its student")
@@ -217,14 +226,23 @@ def _judge_fold(finished: Checkpoint, held_out: Faces) -> dict[str, float]:
     return {**judge(network, finished, held_out), **judge_ten_views(network, finished, held_out)}
 
 
-def _initial_state(path: Path, spec: NetworkSpec, faces: Faces) -> Any:
+def _begun(start: Checkpoint, path: Path, faces: Faces) -> Checkpoint:
+    """An untrained network with the weights of a file, and a note of whose they are."""
+    published = published_state(path, start.spec)
+    if published is not None:
+        state, credit = published
+        # Its norms are used to other pictures, or have never normalised at all.
+        unfolded = unfold_norms(replace(start, state=state), faces)
+        return replace(unfolded, notes={**start.notes, "started_from": credit})
     is_model = path.suffix == ".toml"
     known = checkpoints_from_package(load_package(path)) if is_model else [load_checkpoint(path)]
     # What a network shrinks its input to is no part of its weights.
-    fitting = next((one for one in known if replace(one.spec, side=spec.side) == spec), None)
+    fitting = next((one for one in known if replace(one.spec, side=start.spec.side) == start.spec), None)
     if fitting is None:
         raise ToolError("--init holds another network than the one to train; give the options that it was trained with")
-    return (unfold_norms(fitting, faces) if is_model else fitting).state
+    inherited = {key: value for key, value in fitting.notes.items() if key == "started_from"}
+    state = (unfold_norms(fitting, faces) if is_model else fitting).state
+    return replace(start, state=state, notes={**start.notes, **inherited})
 
 
 def _targets(prepared: Prepared, ages: tuple[AgeLabel, ...], heads: Sequence[str]) -> dict[str, NDArray[np.int64]]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
+from models.networks import INPUT_SIZE, NetworkName
 from models.prepare import add_cache_option, add_data_options, add_margin_option, margin_of
 from models.tool import ToolError, not_negative, positive, positive_real
 from models.trainer import DEFAULT_WORKERS
 
 PAPER_OPTIONS: Final = ("mean", "step_every", "step_at")
-COMPACT_OPTIONS: Final = ("sides", "augment", "gender_weight", "mixup")
+COMPACT_OPTIONS: Final = ("side", "sides", "augment", "gender_weight", "mixup")
 """Options that only one recipe knows."""
 
 
@@ -44,6 +45,8 @@ def parse_options(arguments: Sequence[str] | None, description: str) -> argparse
     for name in others:
         if getattr(options, name) != parser.get_default(name):
             raise ToolError(f"--{name.replace('_', '-')} is not for --recipe {options.recipe}; leave it out")
+    if options.hold_out and (options.cross_validate or options.test_fold is not None):
+        raise ToolError("a fold is held out already; leave out --hold-out")
     if options.data != "adience" and (options.cross_validate or options.test_fold is not None):
         raise ToolError("only Adience has folds; leave out --cross-validate and --test-fold")
     options.margin = margin_of(options)
@@ -69,10 +72,16 @@ def _build_parser(description: str) -> argparse.ArgumentParser:
         prog="python -m models.train", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--recipe", choices=("paper", "compact"), required=True, help="how to train")
-    parser.add_argument("--architecture", choices=("compact", "levi-hassner"), help="network (default: the recipe's)")
+    parser.add_argument("--architecture", choices=get_args(NetworkName), help="network (default: the recipe's)")
     parser.add_argument("--task", choices=("age", "gender", "both"), default="both", help="what to answer")
     add_data_options(parser)
     add_margin_option(parser)
+    parser.add_argument(
+        "--hold-out",
+        type=positive,
+        metavar="N",
+        help="judge on N pictures that are drawn from these and not learnt (default: a tenth; FairFace: those of val)",
+    )
     parser.add_argument("--age-buckets", default="", help="age groups, such as 0-12,13-19,20-64,65+")
     parser.add_argument("--test-fold", type=int, choices=range(5), help="Adience: hold this fold out")
     parser.add_argument(
@@ -82,7 +91,12 @@ def _build_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, required=True, help="the checkpoint to write, and to go on from")
     parser.add_argument("--iterations", type=positive, help="steps (paper: 50,000)")
     parser.add_argument("--minutes", type=positive_real, help="time to train for, instead of steps")
-    parser.add_argument("--init", type=Path, metavar="FILE", help="checkpoint, or manifest of a model, to start from")
+    parser.add_argument(
+        "--init",
+        type=Path,
+        metavar="FILE",
+        help="checkpoint, or manifest of a model, or published weights (CONTRIBUTING.md says which) to start from",
+    )
     parser.add_argument("--teacher", type=Path, metavar="FILE", help="checkpoint whose answers are learnt as well")
     parser.add_argument("--soft-labels", type=Path, metavar="FILE", help="answers to learn, from models.soft_labels")
     parser.add_argument(
@@ -130,6 +144,9 @@ def _build_parser(description: str) -> argparse.ArgumentParser:
         default=0.0,
         metavar="ALPHA",
         help="blend pictures in pairs, by shares from a beta distribution with this parameter (default: not)",
+    )
+    compact.add_argument(
+        "--side", type=positive, default=INPUT_SIZE, help="shrink the input to this side inside the network"
     )
     compact.add_argument("--stem-width", type=int, default=24, help="channels of the first convolution")
     compact.add_argument("--widths", type=int, nargs="+", default=[32, 64, 128, 256], help="channels of the stages")

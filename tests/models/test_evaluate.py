@@ -225,6 +225,16 @@ def test_scores_and_a_card_are_written(
         assert says in line
 
 
+def test_a_model_can_be_judged_on_what_a_training_left_out(
+    folder: Path, make_model: MakeModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--model", str(make_model()), "--data", "csv", "--path", str(folder), "--provider", "cpu"]
+    assert run_tool(main, [*arguments, "--held-out", "1"]) == 0
+    assert "csv, held out pictures: 1 faces" in capsys.readouterr().out.replace(folder.name, "csv")
+    assert run_tool(main, [*arguments, "--held-out", "2"]) == 2
+    assert "hold out less than half" in capsys.readouterr().err
+
+
 def test_confusion_matrices_are_drawn(folder: Path, make_model: MakeModel, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     classifier = Classifier(load_package(make_model()), provider="cpu")

@@ -72,3 +72,7 @@ def test_the_tool_writes_a_checkpoint_that_says_what_was_done(tmp_path: Path) ->
     assert not torch.equal(written.state["age.weight"], start(COMPACT).state["age.weight"])
     with pytest.raises(ToolError, match="exists already"):
         main([*files, *data])
+    main([*files, *data, "--overwrite", "--held-out", "3"])
+    few = load_checkpoint(tmp_path / "out.pt")
+    assert "fitted on 3 held out pictures" in few.notes["temperatures"]
+    assert not torch.equal(few.state["age.weight"], written.state["age.weight"])

@@ -84,17 +84,23 @@ def decode_frames(
     """
     record = record or DecodingRecord()
     decoder, deinterlacer = _Decoder(stream, record), _Deinterlacer(record)
-    for packet in packets:
-        # An empty packet says that nothing changed; FFmpeg would take it for an error, or for the end.
-        if packet.size == 0:
-            continue
-        for frame in decoder.decode(packet):
-            yield from deinterlacer.feed(frame)
-        if decoder.is_hopeless:
-            return
+    breach: av.FFmpegError | None = None
+    try:
+        for packet in packets:
+            # An empty packet says that nothing changed; FFmpeg would take it for an error, or for the end.
+            if packet.size == 0:
+                continue
+            for frame in decoder.decode(packet):
+                yield from deinterlacer.feed(frame)
+            if decoder.is_hopeless:
+                return
+    except av.FFmpegError as error:
+        breach = error
     for frame in decoder.finish():
         yield from deinterlacer.feed(frame)
     yield from deinterlacer.feed(None)
+    if breach is not None:
+        raise breach
 
 
 class PictureConverter:

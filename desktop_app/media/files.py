@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import av
 from av.container import InputContainer
@@ -17,15 +17,9 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from desktop_app.media.base import SourceBase, SourceError, SourceInfo
-from desktop_app.media.decoding import (
-    MOST_PIXELS,
-    DecodingRecord,
-    PictureConverter,
-    choose_video_stream,
-    decode_frames,
-    nominal_rate,
-)
+from desktop_app.media.decoding import DecodingRecord, PictureConverter, decode_frames, nominal_rate
 from desktop_app.media.frame import Frame
+from desktop_app.media.frame_table import FrameTable, is_hollow, open_video, scan_frames
 from desktop_app.media.timeline import Timeline, read_packets
 
 _CLOSE_TIMEOUT_S: Final = 0.1
@@ -33,50 +27,8 @@ _CLOSE_TIMEOUT_S: Final = 0.1
 _MISSING_END_S: Final = 0.5
 _MISSING_END_SHARE: Final = 0.05
 _COUNT_LIMIT_BYTES: Final = 1 << 30
-# Neither a file's name ("file:" before it, and no pattern in it) nor its content may lead anywhere else.
-_OPTIONS: Final = {
-    "protocol_whitelist": "file,crypto,data",
-    "pattern_type": "none",
-    "max_pixels": str(MOST_PIXELS),
-}
 # FFmpeg guesses from the times that it finds at both ends.
 _UNSTATED_LENGTH: Final = frozenset({"mpeg", "mpegts"})
-# FFmpeg plays text files as the screen of an old terminal.
-_TEXT_FORMATS: Final = frozenset({"tty", "bin", "xbin", "adf", "idf"})
-
-
-class KeyFrame(NamedTuple):
-    """A frame that decoding can start at.
-
-    Attributes:
-        time: when it is shown, in units of the stream's time base.
-        packets: how many of the stream come before it.
-        seek_time: what the container knows it by.
-    """
-
-    time: int
-    packets: int
-    seek_time: int
-
-
-@dataclass(frozen=True, slots=True)
-class FrameTable:
-    """When the frames of a file are shown, in units of the stream's time base.
-
-    Attributes:
-        times: of all frames, ascending.
-        keys: the frames that decoding can start at, ascending; empty where the file states no times, and `times` then
-            only count.
-        steady: the file's own times are these, so that it can be sought by them.
-    """
-
-    times: list[int]
-    keys: list[KeyFrame]
-    steady: bool
-
-    def keys_until(self, time: int) -> int:
-        """How many of the key frames are shown at `time` or before."""
-        return bisect_right(self.keys, time, key=lambda key: key.time)
 
 
 class VideoFileSource(SourceBase):
@@ -129,6 +81,7 @@ class VideoFileSource(SourceBase):
             return f"{self._path.name} is damaged: it plays up to the break ({self._break})"
         # Those at an end that is missing are part of it.
         lost = len(self._record.lost if self._missing_s else self._lost())
+        lost += self._table.missing if self._table is not None else 0
         pictures = "1 picture" if lost == 1 else f"{lost} pictures"
         if self._missing_s and lost:
             return f"{self._path.name} is damaged: {pictures} and its last {self._missing_s:.1f} seconds are missing"
@@ -241,7 +194,7 @@ class VideoFileSource(SourceBase):
         return max(time_s, self._last_s)
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
-        container, stream = _open_video(self._path)
+        container, stream = open_video(self._path)
         stream.thread_type = "SLICE" if self._one_thread else "AUTO"
         return container, stream
 
@@ -257,6 +210,8 @@ class VideoFileSource(SourceBase):
                 last = frame.pts
             if self._record.tail and last is not None:
                 yield from self._decode_tail(last)
+        except (av.error.ExitError, av.error.BlockingIOError):
+            self._break = "nothing that can be read follows"
         except av.FFmpegError as error:
             self._break = error.strerror or "?"
 
@@ -315,7 +270,7 @@ class VideoFileSource(SourceBase):
 
     def _frame_table(self) -> FrameTable:
         if self._table is None:
-            self._table = _scan_frames(self._path, self._start)
+            self._table = scan_frames(self._path, self._start)
         return self._table
 
     def _describe(self, spec: str) -> SourceInfo:
@@ -326,7 +281,11 @@ class VideoFileSource(SourceBase):
             raise SourceError(f"the pictures of {self._path.name} are of a kind that cannot be shown") from error
         rate = nominal_rate(self._stream)
         count = _stated_count(self._stream, rate)
-        if count is None and self._path.stat().st_size <= _COUNT_LIMIT_BYTES:
+        size_bytes = self._path.stat().st_size
+        if count is not None and count > size_bytes:
+            # No picture takes less than a byte.
+            count = None
+        if count is None and (size_bytes <= _COUNT_LIMIT_BYTES or is_hollow(self._path)):
             table = self._frame_table()
             count = len(table.times) or None
             if table.keys:
@@ -335,23 +294,6 @@ class VideoFileSource(SourceBase):
             count = round(self._container.duration / av.time_base * rate) or None
         sound = bool(self._container.streams.audio)
         return SourceInfo("file", self._path.name, spec, width, height, rate, count, live=False, has_sound=sound)
-
-
-def _open_video(path: Path) -> tuple[InputContainer, VideoStream]:
-    try:
-        container = av.open(f"file:{path}", options=_OPTIONS, metadata_errors="replace")
-    except av.error.InvalidDataError:
-        raise SourceError(f"{path.name} is not a video that can be read; it is damaged or of another kind") from None
-    except (av.FFmpegError, OSError) as error:
-        raise SourceError(f"{path.name} cannot be opened: {error.strerror or error}") from error
-    stream = choose_video_stream(container)
-    if container.format.name in _TEXT_FORMATS:
-        stream = None
-    if stream is None:
-        container.close()
-        raise SourceError(f"{path.name} holds no video; give a file with moving pictures")
-    stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
-    return container, stream
 
 
 def _stated_duration(container: InputContainer, stream: VideoStream) -> float | None:
@@ -374,30 +316,6 @@ def _stated_count(stream: VideoStream, rate: float) -> int | None:
         return stated
     # A clip that was cut without being encoded anew still holds, and counts, what was cut off.
     return sum(not entry.is_discard for entry in stream.index_entries) or stated
-
-
-def _scan_frames(path: Path, start: int | None) -> FrameTable:
-    """Read through a file without decoding; damaged files up to the break."""
-    container, stream = _open_video(path)
-    times: list[int] = []
-    keys: list[KeyFrame] = []
-    complete = True
-    with container:
-        timeline = Timeline(container, stream)
-        try:
-            for number, packet in enumerate(read_packets(container, stream, timeline)):
-                if packet.size == 0 or packet.is_discard:
-                    continue
-                complete = complete and packet.pts is not None
-                time = packet.pts if packet.pts is not None else packet.dts
-                if time is not None and start is not None and time < start:
-                    continue
-                times.append(len(times) if time is None else time)
-                if packet.is_keyframe:
-                    keys.append(KeyFrame(times[-1], number, packet.dts if packet.dts is not None else times[-1]))
-        except av.FFmpegError:
-            pass
-    return FrameTable(sorted(times), sorted(keys) if complete else [], steady=not timeline.restarts)
 
 
 def _checked_rate(times: list[int], unit_s: float, stated: float) -> float:

@@ -20,7 +20,7 @@ _FORWARD_S: Final = 10.0
 # In other formats a picture may stand for long, as in a slide show; but not for that long.
 _FORWARD_ELSEWHERE_S: Final = 3600.0
 # FFmpeg gives up after some ten kilobytes of garbage; behind them the film may go on.
-_MOST_FAILURES: Final = 1000
+_MOST_FAILURES: Final = 100
 
 
 class Timeline:
@@ -31,6 +31,9 @@ class Timeline:
     Args:
         container: the film, from its start on.
         stream: of it.
+
+    Attributes:
+        moved: whether some times were moved, so that the film cannot be sought by them.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
@@ -42,7 +45,7 @@ class Timeline:
         self._shift = self._lead = 0
         self._last: int | None = None
         self._end: int | None = None
-        self.restarts = 0
+        self.moved = False
 
     def place(self, packet: Packet[VideoStream]) -> None:
         """Move the times of the next packet."""
@@ -50,8 +53,10 @@ class Timeline:
             if packet.pts is not None:
                 if -self._back <= packet.pts - packet.dts <= self._forward:
                     self._lead = packet.pts - packet.dts
-                # Where a clock started anew, FFmpeg mixes the time of the one with that of the other.
-                packet.pts = packet.dts + self._lead
+                else:
+                    # Where a clock started anew, FFmpeg mixes the time of the one with that of the other.
+                    packet.pts = packet.dts + self._lead
+                    self.moved = True
             moved = packet.dts + self._shift
             if (
                 self._last is not None
@@ -61,7 +66,7 @@ class Timeline:
                 first = packet.pts if packet.pts is not None else packet.dts
                 moved += self._end - first - self._shift
                 self._shift = self._end - first
-                self.restarts += 1
+                self.moved = True
             self._last = packet.dts = moved
         if packet.pts is not None:
             packet.pts += self._shift
@@ -91,7 +96,7 @@ def read_packets(
                     timeline.place(packet)
                 yield packet
             return
-        except av.error.InvalidDataError:
+        except (av.error.InvalidDataError, av.error.BlockingIOError):
             failures += 1
             if failures > _MOST_FAILURES:
                 raise

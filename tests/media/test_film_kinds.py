@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from itertools import pairwise
@@ -298,6 +299,64 @@ def test_a_damaged_picture_costs_that_picture_and_one_notice(
             assert frame.captured_at == pytest.approx(times[index])
             assert np.array_equal(frame.image, shown[index].image)
         assert source.notice == f"{name} is damaged: 1 picture is missing"
+
+
+@pytest.mark.parametrize(("name", "codec"), [("part.mkv", "libx264"), ("part.ts", "libx264")])
+def test_a_destroyed_part_in_the_middle_is_told(tmp_path: Path, name: str, codec: str) -> None:
+    path = write_video(tmp_path / name, [index / 25 for index in range(240)], codec=codec)
+    with VideoFileSource(path) as source:
+        whole = len(list(iter(source.read, None)))
+        assert (whole, source.notice) == (240, "")
+    data = bytearray(path.read_bytes())
+    third = len(data) // 3
+    data[third : 2 * third] = np.random.default_rng(2).bytes(third)
+    path.write_bytes(data)
+    with VideoFileSource(path) as source:
+        shown = list(iter(source.read, None))
+        notice = source.notice
+    assert 50 < len(shown) < 200
+    missing = int(notice.removeprefix(f"{name} is damaged: ").removesuffix(" pictures are missing"))
+    assert missing == pytest.approx(240 - len(shown), abs=8)
+    assert read_number(shown[-1].image) == 239
+
+
+@pytest.mark.parametrize("name", ["slides.mkv", "slides.mp4", "slides.webm"])
+def test_a_picture_that_stands_for_long_is_no_damage(tmp_path: Path, name: str) -> None:
+    times_s = [index / 25 + (30 if index > 40 else 0) for index in range(80)]
+    path = write_video(tmp_path / name, times_s, codec="libvpx-vp9" if name.endswith("webm") else "libx264")
+    with VideoFileSource(path) as source:
+        _, times = read_all(source)
+        source.seek(60)
+        frame = source.read()
+        assert source.notice == ""
+    assert times == pytest.approx(times_s, abs=0.001)
+    assert frame is not None
+    assert read_number(frame.image) == 60
+
+
+@pytest.mark.skipif(not hasattr(os, "SEEK_HOLE"), reason="the system does not tell what of a file is there")
+@pytest.mark.parametrize("name", ["film.mkv", "film.avi", "film.ts"])
+def test_emptiness_behind_a_film_is_not_searched(tmp_path: Path, name: str) -> None:
+    path = write_video(tmp_path / name, STEADY[:20], codec="mpeg4" if name.endswith("avi") else "libx264")
+    os.truncate(path, 50 << 30)
+    with VideoFileSource(path) as source:
+        numbers, _ = read_all(source)
+        assert source.notice.startswith(f"{name} is damaged: ")
+        source.seek(7)
+        frame = source.read()
+    assert len(numbers) >= 19
+    assert frame is not None
+    assert read_number(frame.image) == 7
+
+
+def test_a_count_that_the_file_is_too_small_for_is_not_believed(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "film.avi", STEADY[:20], codec="mpeg4")
+    data = bytearray(path.read_bytes())
+    place = data.index(b"strh") + 40
+    data[place : place + 4] = (0x7FFFFFFF).to_bytes(4, "little")
+    path.write_bytes(data)
+    with VideoFileSource(path) as source:
+        assert source.info.frame_count == 20
 
 
 @pytest.mark.parametrize("pixel_aspect", [Fraction(1000), Fraction(1, 1000), Fraction(20)])

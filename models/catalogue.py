@@ -47,8 +47,8 @@ DEFAULT_MODEL: Final = "agelens"
 SHIPPED_FOLDER: Final = Path(__file__).resolve().parent
 MAX_MEAN_BYTES: Final = 32 << 20
 """More than the largest input has as float64."""
-MAX_FILE_BYTES: Final = 2 << 30
-"""Protobuf's own limit, and so that of an ONNX file; a larger one would only take minutes to check."""
+MAX_FILE_BYTES: Final = 768 << 20
+"""A VGG-16 has 553 MB; what is larger would take seconds to check at each start, and is no network for live video."""
 
 
 @dataclass(frozen=True, slots=True)

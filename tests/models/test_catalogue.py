@@ -101,11 +101,11 @@ def test_what_is_no_file_is_no_manifest(make_model: MakeModel, tmp_path: Path, k
     assert Catalogue([tmp_path]).find("tiny").name == "tiny"
 
 
-def test_a_network_larger_than_onnx_allows_is_not_read(make_model: MakeModel) -> None:
+def test_a_network_that_is_too_large_to_be_one_is_not_read(make_model: MakeModel) -> None:
     path = make_model()
     with path.with_suffix(".onnx").open("r+b") as stream:
-        stream.truncate((2 << 30) + 1)
-    with pytest.raises(ModelError, match="is larger than 2048 MB"):
+        stream.truncate((768 << 20) + 1)
+    with pytest.raises(ModelError, match="is larger than 768 MB"):
         load_package(path)
 
 

@@ -154,7 +154,8 @@ def _open(file: Path, short: str, threads: int) -> Any:
     chain = [PROVIDERS[short]] if short == "cpu" else [PROVIDERS[short], PROVIDERS["cpu"]]
     try:
         with _quiet():
-            session = runtime.InferenceSession(str(file), options, providers=chain)
+            # Its own way to fall back prints on standard output, where results may be written.
+            session = runtime.InferenceSession(str(file), options, providers=chain, enable_fallback=0)
     except Exception as error:
         if short != "cpu":
             return None

@@ -12,7 +12,7 @@ from desktop_app.engine.board import SessionBoard
 from desktop_app.engine.covering import Covering
 from desktop_app.engine.flow import SessionSettings
 from desktop_app.engine.inference import InferenceWorker, ModelInUse
-from desktop_app.engine.locating import FaceLocator, stands_alone
+from desktop_app.engine.locating import FaceLocator
 from desktop_app.engine.playback import Playback, Turn
 from desktop_app.engine.statistics import Statistics
 from desktop_app.engine.worker import Worker
@@ -187,11 +187,10 @@ class CaptureWorker(Worker):
         if generation != self._generation:
             self._generation = generation
             self._forget()
-        still = self._info is not None and stands_alone(self._info)
-        tracks = self._locator.locate(frame, self._ready_finder(), alone=still)
+        tracks = self._locator.locate(frame, self._ready_finder(), alone=frame.alone)
         self._statistics.count("detection")
-        self._offer_crops(frame, tracks, standing=still)
-        self._covers = self._covering.look(frame, tracks, self.style.privacy, alone=still)
+        self._offer_crops(frame, tracks, standing=frame.alone)
+        self._covers = self._covering.look(frame, tracks, self.style.privacy, alone=frame.alone)
         self._last = (frame, tracks)
         self._publish(taken_at)
 

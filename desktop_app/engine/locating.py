@@ -7,7 +7,6 @@ from typing import Final
 
 from desktop_app.engine.statistics import Statistics
 from desktop_app.media.frame import Frame
-from desktop_app.media.sources import SourceInfo
 from desktop_app.vision.finder import FaceFinder
 from desktop_app.vision.geometry import Box
 from desktop_app.vision.tracker import Track, Tracker
@@ -57,11 +56,6 @@ class FaceLocator:
         """End all tracks, at a jump in time or for another way to look; ids go on counting."""
         self._tracker.reset()
         self._expected, self._near = 0, ()
-
-
-def stands_alone(info: SourceInfo) -> bool:
-    """Whether a source's pictures have nothing to do with each other: stills, not a film."""
-    return info.kind in {"image", "folder"}
 
 
 def _count_expected(tracks: Sequence[Track]) -> int:

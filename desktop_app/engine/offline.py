@@ -15,7 +15,7 @@ from typing import Final
 from desktop_app.engine.analysis import CropChooser, CropSpec, compose, smoothed
 from desktop_app.engine.covering import Covering
 from desktop_app.engine.flow import Composed
-from desktop_app.engine.locating import FaceLocator, stands_alone
+from desktop_app.engine.locating import FaceLocator
 from desktop_app.engine.statistics import Statistics
 from desktop_app.media.frame import Frame
 from desktop_app.media.sources import Source, SourceError
@@ -35,13 +35,12 @@ AHEAD: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A frame and the faces in it; `alone`: it has nothing to do with the one before."""
+    """A frame and the faces in it."""
 
     frame: Frame
     tracks: tuple[Track, ...]
     covers: tuple[Box, ...] | None
     taken_at: float
-    alone: bool
 
 
 class OfflineAnalysis:
@@ -104,13 +103,12 @@ class OfflineAnalysis:
 
     def _look(self, source: Source, stop: StopRequest) -> Iterator[_Seen]:
         """Read, find and track, on the thread that made the finder."""
-        alone = stands_alone(source.info)
         with Covering() as covering:
             for frame in self._read(source, stop):
                 taken_at = time.monotonic()
-                tracks = self._locator.locate(frame, self._finder, alone=alone)
-                covers = covering.look(frame, tracks, self._style.privacy, alone=alone, thorough=True)
-                yield _Seen(frame, tracks, covers, taken_at, alone)
+                tracks = self._locator.locate(frame, self._finder, alone=frame.alone)
+                covers = covering.look(frame, tracks, self._style.privacy, alone=frame.alone, thorough=True)
+                yield _Seen(frame, tracks, covers, taken_at)
 
     def _read(self, source: Source, stop: StopRequest) -> Iterator[Frame]:
         """The frames of a source, read ahead on a thread of its own, which is left behind where a read hangs."""
@@ -158,7 +156,7 @@ class OfflineAnalysis:
     def _classified(self, seen: _Seen) -> Mapping[int, Label]:
         frame, tracks = seen.frame, seen.tracks
         with self._statistics.stage("crop"):
-            batch = self._chooser.choose(frame, tracks, self._spec, labelled=self._labels.keys(), standing=seen.alone)
+            batch = self._chooser.choose(frame, tracks, self._spec, labelled=self._labels.keys(), standing=frame.alone)
         if batch is not None:
             with self._statistics.stage("classify"):
                 predictions = self._classifier.classify(batch.crops)

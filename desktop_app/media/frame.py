@@ -17,9 +17,11 @@ class Frame:
         index: 0 for the source's first frame, counting those that were read.
         captured_at: seconds: of the monotonic clock for live sources, of media time for files.
         origin: file name for folders and images, else the source's name.
+        alone: it has nothing to do with the frame before, as a picture of a folder; frames of films and cameras have.
     """
 
     image: NDArray[np.uint8]
     index: int
     captured_at: float
     origin: str = ""
+    alone: bool = False

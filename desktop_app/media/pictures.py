@@ -70,7 +70,7 @@ class PictureSource(SourceBase):
     """
 
     def __init__(self, image: NDArray[np.uint8], info: SourceInfo, notice: str) -> None:
-        self._frame = Frame(image, 0, 0.0, info.name)
+        self._frame = Frame(image, 0, 0.0, info.name, alone=True)
         self._info, self._notice = info, notice
         self._left = 1
 
@@ -208,7 +208,7 @@ class FolderSource(SourceBase):
                 return None
             item = self._items[self._place]
             time_s = sum(other.length_s for other in self._items[: self._place]) + self._offset * item.period_s
-            frame = Frame(first, self._next_index(), time_s, item.path.name)
+            frame = Frame(first, self._next_index(), time_s, item.path.name, alone=not self._offset)
             self._advance(1)
             return frame
 

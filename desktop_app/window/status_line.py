@@ -88,7 +88,7 @@ class StatusLine(QStatusBar):
             rate = f" · {info.rate:g} Hz" if info.rate else ""
             described = f"{info.width}×{info.height}{rate}"
         self._source.setText(described)
-        self._notice.setText(capitalised(translate_message(status.notice)))
+        self._notice.setText(capitalised(translate_message(status.notice)).replace("\n", " · "))
         self._notice.setToolTip(self._notice.text())
 
     def show_statistics(self, snapshot: StatisticsSnapshot | None) -> None:

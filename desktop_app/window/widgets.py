@@ -87,9 +87,10 @@ def plain_text(label: QLabel) -> str:
 
 
 def capitalised(sentence: str) -> str:
-    """A sentence of the engine with a large first letter, unless its first word looks like the name of a file."""
-    first = sentence.split(" ", 1)[0]
-    return sentence[:1].upper() + sentence[1:] if first.isalpha() else sentence
+    """Sentences of the engine, a line each, with large first letters, unless a first word looks like a file's name."""
+    return "\n".join(
+        line[:1].upper() + line[1:] if line.split(" ", 1)[0].isalpha() else line for line in sentence.split("\n")
+    )
 
 
 def make_separator() -> QFrame:

@@ -250,6 +250,18 @@ def test_names_of_any_length_are_written(tmp_path: Path) -> None:
         assert not [name for name in written if ".part" in name]
 
 
+def test_a_face_is_the_same_one_in_all_frames_of_an_animation(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write_portrait(tmp_path / "in" / "a.png")
+    write_portrait(tmp_path / "in" / "c.png")
+    frames = [Image.fromarray(np.roll(FACE[..., ::-1], step, axis=1)) for step in (0, 5, 10, 15)]
+    frames[0].save(tmp_path / "in" / "b.webp", save_all=True, append_images=frames[1:], duration=100)
+    run(tmp_path / "in", predictions=tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as file:
+        tracks = [(row["file"], row["track"]) for row in csv.DictReader(file)]
+    assert tracks == [("a.png", "1"), *[("b.webp", "2")] * 4, ("c.png", "3")]
+
+
 def test_the_frames_of_an_animation_are_numbered(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     frames = [Image.new("RGB", (16, 16), (level, level, level)) for level in (10, 100, 200)]

@@ -327,6 +327,8 @@ def test_animations_in_a_folder_are_played_at_their_own_pace(tmp_path: Path, suf
         after = source.read()
     assert [frame.index for frame in shown] == list(range(7))
     assert [frame.origin for frame in shown] == ["a.png", *[f"b{suffix}"] * 5, "c.png"]
+    # The frames of an animation go together, as those of a film.
+    assert [frame.alone for frame in shown] == [True, True, False, False, False, False, True]
     assert [frame.captured_at for frame in shown] == pytest.approx([0, 1, 1.4, 1.8, 2.2, 2.6, 3])
     levels = [float(frame.image.mean()) for frame in shown]
     assert levels == pytest.approx([10, 30, 70, 110, 150, 190, 250], abs=3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -202,7 +202,7 @@ class RecorderWorker(Worker):
     def _begin(self, time_s: float, composed: Composed) -> Recorder:
         """Make the files, now that there is something to write; another window may want the same names just now."""
         height, width = composed.picture.shape[:2]
-        for path in self._free_names(self._path, (*FORMATS, *PREDICTION_SUFFIXES)):
+        for path in self._names():
             try:
                 recorder = Recorder(path, width=width, height=height, rate=self._rate, overwrite=self._overwrite)
                 recorder.write(composed.picture, time_s)
@@ -210,27 +210,33 @@ class RecorderWorker(Worker):
                 if not self._numbered:
                     raise
                 continue
-            break
-        self._note(path=path)
-        if self._predictions is not None:
-            self._writer = self._open_table(path.with_name(f"{path.stem}{self._predictions.suffix}"))
-        return recorder
-
-    def _open_table(self, beside: Path) -> PredictionWriter:
-        assert self._predictions is not None
-        for path in self._free_names(beside if self._numbered else self._predictions, PREDICTION_SUFFIXES):
+            # Closed with this worker from here on, whatever becomes of the table.
+            self._recorder = recorder
             try:
-                return PredictionWriter(path, overwrite=self._overwrite)
+                self._writer = self._open_table(path)
             except PredictionFileError as error:
                 if not (self._numbered and isinstance(error.__cause__, FileExistsError)):
                     raise
+                recorder.discard()
+                continue
+            self._note(path=path)
+            return recorder
         raise AssertionError("there is no last number")
 
-    def _free_names(self, path: Path, suffixes: Sequence[str]) -> Iterator[Path]:
-        """The name that was asked for; where it may be numbered, those that are free with all of the suffixes."""
+    def _names(self) -> Iterator[Path]:
+        """The name that was asked for; where it may be numbered, those that are free with all suffixes."""
         if not self._numbered:
-            return iter((path,))
-        return (one for one in numbered(path) if not any(os.path.lexists(one.with_suffix(other)) for other in suffixes))
+            return iter((self._path,))
+        suffixes = (*FORMATS, *PREDICTION_SUFFIXES)
+        return (
+            path for path in numbered(self._path) if not any(os.path.lexists(path.with_suffix(s)) for s in suffixes)
+        )
+
+    def _open_table(self, film: Path) -> PredictionWriter | None:
+        if self._predictions is None:
+            return None
+        path = film.with_suffix(self._predictions.suffix) if self._numbered else self._predictions
+        return PredictionWriter(path, overwrite=self._overwrite)
 
     def _check_space(self) -> None:
         """End in order rather than in the middle of a write.

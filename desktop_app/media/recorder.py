@@ -182,6 +182,14 @@ class Recorder(Closing):
         """
         return self._end(self._file.keep)
 
+    def discard(self) -> None:
+        """End the recording and leave no file."""
+        self._sink.stop()
+        with suppress(av.FFmpegError):
+            self._container.close()
+        self._file.discard()
+        self._summary = self._summarise(0, 0)
+
     def finish(self) -> None:
         """Write what is left; the file is closed and gets its name by `close` or `keep`.
 

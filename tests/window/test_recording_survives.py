@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -145,6 +146,7 @@ def test_killed_window_leaves_a_film_and_predictions(tmp_path: Path, source: str
         ("log out", 0),
         pytest.param(signal.SIGTERM, 130, marks=on_unix),
         pytest.param(signal.SIGINT, 130, marks=on_unix),
+        pytest.param("SIGHUP", 130, marks=on_unix),
     ],
 )
 def test_film_is_whole_however_the_window_is_asked_to_close(
@@ -152,8 +154,8 @@ def test_film_is_whole_however_the_window_is_asked_to_close(
 ) -> None:
     with recording_program(tmp_path, predictions="csv") as program:
         program.read_until(lambda: program.frames >= 10)
-        if isinstance(ending, signal.Signals):
-            program.process.send_signal(ending)
+        if isinstance(ending, signal.Signals) or ending == "SIGHUP":
+            program.process.send_signal(getattr(signal, ending) if isinstance(ending, str) else ending)
         else:
             program.order(ending)
         assert program.finish() == code
@@ -163,6 +165,18 @@ def test_film_is_whole_however_the_window_is_asked_to_close(
     assert len(times) == program.frames
     assert duration_of(program.film) == pytest.approx(program.duration_s, abs=0.002)
     assert len(program.table.read_text(encoding="utf-8").splitlines()) > len(times)
+
+
+@on_unix
+def test_a_signal_ends_a_window_that_waits_for_its_source(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/live"
+        with recording_program(tmp_path, address) as program:
+            connection, _ = server.accept()
+            program.process.send_signal(signal.SIGTERM)
+            assert program.finish() == 130
+            assert "Traceback" not in program.errors()
+            connection.close()
 
 
 @on_unix

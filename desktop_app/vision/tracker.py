@@ -26,6 +26,8 @@ DUPLICATE_IOU: Final = 0.5
 CHECKED_AT_ONCE: Final = 2
 """So many faces a frame, or a quarter of them, are looked at to see whether they are still the same; all of them where
 one may not be: at a cut all faces change."""
+MOST_LOST: Final = 6
+"""With so many lost faces, the last ones, a new one is compared."""
 YOUNG_HITS: Final = 3
 
 
@@ -63,7 +65,8 @@ class Tracker:
     may be false, only for a third of the time.
 
     Where a face has become another one from one frame to the next, as at a cut, its track ends and a new one starts,
-    in that frame or the one after; see `FaceContinuity`.
+    in that frame or the one after; see `FaceContinuity`. A face that is lost and found elsewhere within a second, or
+    that comes back to its place, has its track again.
 
     Boxes and landmarks are steadied by a 1€ filter (Casiez, Roussel and Vogel 2012, "1€ Filter: A Simple
     Speed-based Low-pass Filter for Noisy Input in Interactive Systems"): a still face is averaged over about
@@ -93,6 +96,7 @@ class Tracker:
         self._min_cutoff_hz = min_cutoff_hz
         self._cutoff_slope = cutoff_slope
         self._tracks: list[_State] = []
+        self._parted: list[_State] = []
         self._next_id = 1
         self._at = -math.inf
 
@@ -113,6 +117,7 @@ class Tracker:
             self.reset()
         self._at = at
         self._tracks = [state for state in self._tracks if self._is_alive(state, at)]
+        self._parted = [state for state in self._parted if at - state.last_seen_at <= self._max_missed_s]
         found = _without_duplicates(detections)
         pairs = assign(_costs(self._tracks, found, at), UNMATCHED_COST)
         if image is not None:
@@ -125,7 +130,7 @@ class Tracker:
         self._tracks = [state for state in self._tracks if self._is_alive(state, at)]
         taken = set(pairs.values())
         for column, detection in enumerate(found):
-            if column not in taken:
+            if column not in taken and not (image is not None and self._take_back(detection, at, image)):
                 look = FaceContinuity(image, detection.box, at) if image is not None else None
                 self._tracks.append(_State(self._next_id, detection, at, look))
                 self._next_id += 1
@@ -133,7 +138,7 @@ class Tracker:
 
     def reset(self) -> None:
         """End all tracks; ids go on counting."""
-        self._tracks = []
+        self._tracks, self._parted = [], []
         self._at = -math.inf
 
     def _without_others(
@@ -157,8 +162,22 @@ class Tracker:
                 ended.add(row)
             doubtful = doubtful or row in ended or looks[row].is_doubtful
         left = [row for row in range(len(self._tracks)) if row not in ended]
+        self._parted += [self._tracks[row] for row in sorted(ended)]
         self._tracks = [self._tracks[row] for row in left]
         return {place: pairs[row] for place, row in enumerate(left) if row in pairs}
+
+    def _take_back(self, detection: Detection, at: float, image: NDArray[np.uint8]) -> bool:
+        """Go on with the track of a face that was lost a moment ago and is found elsewhere, as after a swish."""
+        lost = [state for state in self._tracks if state.missed and state.look is not None]
+        lost = sorted(lost + self._parted, key=lambda state: (-state.last_seen_at, state.id))[:MOST_LOST]
+        for state in lost:
+            if state.look is not None and state.look.comes_back(image, detection.box, at):
+                state.jump(detection, at)
+                if state in self._parted:
+                    self._parted.remove(state)
+                    self._tracks = sorted([*self._tracks, state], key=lambda one: one.id)
+                return True
+        return False
 
     def _is_alive(self, state: _State, at: float) -> bool:
         patience_s = self._max_missed_s
@@ -210,6 +229,15 @@ class _State:
             self._filter(raw, dt, min_cutoff_hz, cutoff_slope / max(detection.box.size, 1.0))
         self.raw, self.seen = raw, detection
         self.steady = _to_detection(self.smooth, detection.score)
+        self.last_seen_at = at
+        self.hits += 1
+        self.missed = 0
+
+    def jump(self, detection: Detection, at: float) -> None:
+        """Begin anew at another place."""
+        self.seen = self.steady = detection
+        self.raw = self.smooth = _to_vector(detection)
+        self.velocity = [0.0] * len(self.raw)
         self.last_seen_at = at
         self.hits += 1
         self.missed = 0

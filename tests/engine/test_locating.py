@@ -98,6 +98,11 @@ def test_only_the_one_who_was_replaced_is_new(finder: FaceFinder) -> None:
     assert [seen(one) for one in (tracks[AT - 1], tracks[-1])] == [{1, 2}, {1, 3}]
 
 
+def test_who_is_back_after_a_short_look_at_another_is_no_one_new(finder: FaceFinder) -> None:
+    tracks = locate(finder, [scene(0)] * AT + [scene(3)] * 5 + [scene(0)] * 5)
+    assert [seen(tracks[index]) for index in (AT - 1, AT + 3, AT + 8)] == [{1}, {2}, {1}]
+
+
 def flashed(*, frames: int, gain: float) -> Effect:
     return lambda picture, index: picture * (gain if AT <= index < AT + frames else 1.0)
 
@@ -148,11 +153,19 @@ def covered(index: int) -> Picture:
     return image
 
 
+def swish(index: int) -> Picture:
+    """The camera swings to one side: three pictures of streaks, then the face far from where it was."""
+    if AT <= index < AT + 3:
+        return np.asarray(cv2.blur(scene(1, shift=60 * (index - AT + 1)), (161, 1)), np.uint8)
+    return scene(1, shift=0 if index < AT else 220)
+
+
 MOTIONS = {
     "a pan": [scene(1, shift=6 * k) for k in range(20)],
     "a fast pan": [scene(1, shift=20 * k - 60) for k in range(12)],
     "a zoom": [scene(1, scale=1 + 0.04 * k) for k in range(12)],
     "a step of the camera": [scene(1, shift=35 * (k // 4 % 2)) for k in range(16)],
+    "a swish": [swish(k) for k in range(AT + 8)],
     "a hand": [covered(k) for k in range(24)],
 }
 

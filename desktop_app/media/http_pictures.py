@@ -153,7 +153,7 @@ class StillCapture:
         while data := response.read():
             content += data
             if len(content) > MAX_PART_BYTES:
-                raise _too_large(name)
+                raise _no_picture(name)
         try:
             picture = decode_picture(io.BytesIO(content), name)
         except PictureTooLargeError:

@@ -186,10 +186,13 @@ def _connect(url: str, name: str, open_timeout_s: float, read_timeout_s: float) 
         # Over UDP, lost packets smear the picture and firewalls eat all of them: only where TCP is refused.
         options["rtsp_flags"] = "prefer_tcp"
     timeouts = (open_timeout_s, read_timeout_s)
+    started = time.monotonic()
     try:
         return av.open(url, options=options, timeout=timeouts, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise _refusal(error, url, name, open_timeout_s) from error
+        # FFmpeg's RTSP says that the answer was wrong where none came.
+        late = time.monotonic() - started >= open_timeout_s
+        raise _refusal(av.error.ExitError(errno.ETIMEDOUT, "") if late else error, url, name, open_timeout_s) from error
 
 
 def _refusal(error: Exception, url: str, name: str, timeout_s: float) -> SourceError:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -251,6 +252,15 @@ def test_rtsp_comes_by_tcp_and_by_udp_where_tcp_is_refused(takes_tcp: bool, take
     assert frame is not None
     assert level(frame) == pytest.approx(90, abs=3)
     assert camera.asked == asked
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http", "rtmp"])
+def test_a_server_that_says_nothing_gives_one_sentence(scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"{scheme}://ann:hush@127.0.0.1:{silent.getsockname()[1]}/live"
+        with pytest.raises(SourceError, match=r"/live did not answer within 0\.3 seconds; check the address") as caught:
+            open_stream(url, open_timeout_s=0.3)
+    assert "hush" not in str(caught.value)
 
 
 def test_rtsp_that_takes_neither_gives_one_sentence() -> None:

@@ -120,6 +120,7 @@ BAD = {
     "unknown video": (["annotate", "demo", "--output", "{tmp}/o.avi"], ".mp4"),
     "bad seconds": (["benchmark", "--seconds", "-3"], "--seconds"),
     "bad provider": (["annotate", "demo", "--provider", "tpu"], "tpu"),
+    "bad privacy mode": (["annotate", "demo", "--privacy", "heads"], "heads"),
 }
 
 
@@ -224,3 +225,16 @@ cli.run()
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("agelens\t")
     assert "terminate" not in done.stderr
+
+
+def test_annotate_hides_what_it_is_asked_to_and_does_without_gender(portrait: Path, tmp_path: Path) -> None:
+    def colours(name: str, *options: str) -> int:
+        path = tmp_path / name
+        assert main(["annotate", str(portrait), "--output", str(path), "--no-gender", *options]) == 0
+        # The lower part of the picture: a suit with badges, below all labels.
+        picture = np.asarray(cv2.imread(str(path)), np.uint8)[400:]
+        return len(np.unique(picture.reshape(-1, 3), axis=0))
+
+    plain = colours("plain.png")
+    assert colours("picture.png", "--privacy", "picture", "--privacy-style", "pixelate") <= 36 < plain / 10
+    assert colours("faces.png", "--privacy", "faces") > plain / 3

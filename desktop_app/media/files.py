@@ -29,6 +29,8 @@ _MISSING_END_SHARE: Final = 0.05
 _COUNT_LIMIT_BYTES: Final = 1 << 30
 # FFmpeg guesses from the times that it finds at both ends.
 _UNSTATED_LENGTH: Final = frozenset({"mpeg", "mpegts"})
+# Their pictures are shown in another order than they are decoded in.
+_SORTED_IN_AVI: Final = frozenset({"h264", "hevc"})
 
 
 class VideoFileSource(SourceBase):
@@ -129,12 +131,13 @@ class VideoFileSource(SourceBase):
             if self._closed:
                 return
             table = self._frame_table()
-            lost = self._lost()
-            times = [time for time in table.times if time not in lost]
+            times = self._shown(table)
             index = min(max(index, 0), max(len(times) - 1, 0))
             self._last_s = 0.0
             try:
-                if table.keys:
+                if table.keys and table.counted:
+                    self._count_to(table, times, index)
+                elif table.keys:
                     self._seek_picture(table, times, index)
                 else:
                     self._replay(index)
@@ -186,7 +189,10 @@ class VideoFileSource(SourceBase):
         self._container.close()
 
     def _time_of(self, frame: VideoFrame, index: int) -> float:
-        if frame.pts is not None and self._start is not None and frame.time_base:
+        table = self._table
+        if table is not None and table.counted and index < len(table.times) and self._stream.time_base:
+            time_s = float((table.times[index] - table.times[0]) * self._stream.time_base)
+        elif frame.pts is not None and self._start is not None and frame.time_base:
             time_s = float((frame.pts - self._start) * frame.time_base)
         else:
             time_s = index / self._info.rate if self._info.rate else float(index)
@@ -224,6 +230,23 @@ class VideoFileSource(SourceBase):
                 if frame.pts is not None and frame.pts > last:
                     yield frame
 
+    def _shown(self, table: FrameTable) -> list[int]:
+        lost = self._lost()
+        return [time for time in table.times if time not in lost] if lost else table.times
+
+    def _count_to(self, table: FrameTable, times: list[int], index: int) -> None:
+        """Stand before picture `index` by counting from the last key frame that has its time for itself."""
+        base, before = 0, times[0] - 1
+        for key in reversed(table.keys[: table.keys_until(times[max(index - 1, 0)])]):
+            place = bisect_left(times, key.time)
+            if times[place : place + 2].count(key.time) == 1:
+                base, before = place, key.time
+                break
+        self._frames = self._decode(self._packets_before(table, before))
+        self._pending = None
+        for _ in range(base, index):
+            next(self._frames, None)
+
     def _seek_picture(self, table: FrameTable, times: list[int], index: int) -> None:
         """Stand before picture `index`."""
         # Deinterlacing looks at the picture before.
@@ -232,9 +255,6 @@ class VideoFileSource(SourceBase):
             self._frames = self._decode(self._packets_before(table, time))
             self._pending = next(self._frames, None)
         while self._pending is not None and self._pending.pts is not None and self._pending.pts < times[index]:
-            self._pending = next(self._frames, None)
-        # Pictures may share a time.
-        for _ in range(index - bisect_left(times, times[index])):
             self._pending = next(self._frames, None)
 
     def _seek_time(self, table: FrameTable, time: int) -> bool:
@@ -280,7 +300,7 @@ class VideoFileSource(SourceBase):
         except (av.FFmpegError, ValueError) as error:
             raise SourceError(f"the pictures of {self._path.name} are of a kind that cannot be shown") from error
         rate = nominal_rate(self._stream)
-        count = _stated_count(self._stream, rate)
+        count = _stated_count(self._container, self._stream, rate)
         size_bytes = self._path.stat().st_size
         if count is not None and count > size_bytes:
             # No picture takes less than a byte.
@@ -290,6 +310,9 @@ class VideoFileSource(SourceBase):
             count = len(table.times) or None
             if table.keys:
                 rate = _checked_rate(table.times, float(self._stream.time_base or 0), rate)
+        elif count is not None and self._container.format.name == "avi" and self._stream.duration:
+            # Its rate is that of the moments, of which some bring no picture.
+            rate = count / float(self._stream.duration * (self._stream.time_base or 1))
         elif count is None and self._container.duration:
             count = round(self._container.duration / av.time_base * rate) or None
         sound = bool(self._container.streams.audio)
@@ -307,9 +330,13 @@ def _stated_duration(container: InputContainer, stream: VideoStream) -> float | 
     return container.duration / av.time_base if alone and container.duration is not None else None
 
 
-def _stated_count(stream: VideoStream, rate: float) -> int | None:
+def _stated_count(container: InputContainer, stream: VideoStream, rate: float) -> int | None:
     """How many frames are shown, as far as the container says so; None where it does not."""
     stated = stream.frames or None
+    if container.format.name == "avi":
+        # It counts moments at which nothing changes as well, and has no times for pictures that are sorted.
+        pictures = sum(entry.size > 0 for entry in stream.index_entries)
+        return None if stream.codec_context.name in _SORTED_IN_AVI else pictures or None
     if stated is None or stream.duration is None or not stream.time_base or rate <= 0:
         return stated
     if abs(stated / rate - float(stream.duration * stream.time_base)) <= 1 / rate:

@@ -58,12 +58,15 @@ class FrameTable:
         keys: those of the frames that decoding can start at, ascending; empty where the file states no times, and
             `times` then only count.
         steady: the file can be sought by these times: they are its own, and FFmpeg does not get lost in emptiness.
+        counted: frames do not carry these times, though they come in this order: some share a time, or the container
+            knows only when they are decoded.
         missing: how many frames stood where the file is destroyed.
     """
 
     times: list[int]
     keys: list[KeyFrame]
     steady: bool
+    counted: bool
     missing: int
 
     def keys_until(self, time: int) -> int:
@@ -119,7 +122,7 @@ def scan_frames(path: Path, start: int | None) -> FrameTable:
     times: list[int] = []
     keys: list[KeyFrame] = []
     places = _Places()
-    complete = True
+    complete = sorted_already = True
     with container:
         timeline = Timeline(container, stream)
         try:
@@ -132,6 +135,7 @@ def scan_frames(path: Path, start: int | None) -> FrameTable:
                 complete = complete and packet.pts is not None
                 if time is not None and start is not None and time < start:
                     continue
+                sorted_already = sorted_already and (time is None or not times or time > times[-1])
                 times.append(len(times) if time is None else time)
                 if packet.is_keyframe:
                     keys.append(KeyFrame(times[-1], number, packet.dts if packet.dts is not None else times[-1]))
@@ -142,7 +146,10 @@ def scan_frames(path: Path, start: int | None) -> FrameTable:
         indexed = container.format.name in _INDEXED_FORMATS
     missing = 0 if indexed else places.count_missing()
     steady = not timeline.moved and not is_hollow(path)
-    return FrameTable(sorted(times), sorted(keys) if complete else [], steady, missing)
+    # Where pictures are decoded before others that are shown first, their times cannot come in order.
+    reordered = stream.codec_context.has_b_frames
+    counted = len(set(times)) < len(times) or (reordered and sorted_already and container.format.name == "avi")
+    return FrameTable(sorted(times), sorted(keys) if complete else [], steady, counted, missing)
 
 
 class _Places:

@@ -261,6 +261,35 @@ def test_joined_recordings_play_one_after_the_other(tmp_path: Path, suffix: str,
             assert frame.captured_at == pytest.approx(times[index])
 
 
+TWICE = [step // 2 * 2 / 25 for step in range(60)]
+"""Each time twice, as careless converters write it."""
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "times_s"),
+    [
+        ("surveillance.avi", "libx264", STEADY),
+        ("twice.mkv", "ffv1", TWICE),
+        ("wrapped.ts", "libx264", [95_442.5 + time for time in STEADY]),
+    ],
+)
+def test_times_that_are_not_what_they_should_be(tmp_path: Path, name: str, codec: str, times_s: list[float]) -> None:
+    with VideoFileSource(write_video(tmp_path / name, times_s, codec=codec)) as source:
+        numbers, times = read_all(source)
+        assert numbers == list(range(60))
+        assert times == pytest.approx([time - times_s[0] for time in times_s], abs=0.041)
+        assert times == sorted(times)
+        assert source.info.frame_count == 60
+        assert source.info.rate == pytest.approx(25, rel=0.03)
+        assert source.notice == ""
+        for index in (37, 3, 59, 11, 12, 13, 24, 23, 1, 0):
+            source.seek(index)
+            frame = source.read()
+            assert frame is not None
+            assert (frame.index, read_number(frame.image)) == (index, index)
+            assert frame.captured_at == pytest.approx(times[index])
+
+
 def packet_places(path: Path) -> list[tuple[int, int]]:
     """Where the packets of a film's pictures lie, and how many bytes they are, in the order in which they are shown."""
     data = path.read_bytes()
@@ -268,6 +297,9 @@ def packet_places(path: Path) -> list[tuple[int, int]]:
         packets = [packet for packet in container.demux(video=0) if packet.size]
     packets.sort(key=lambda packet: packet.pts or 0)
     return [(data.index(bytes(packet), packet.pos or 0), packet.size) for packet in packets]
+
+
+FAST = {"libx264": {"bf": "0"}, "libvpx": {"deadline": "realtime", "cpu-used": "8"}}
 
 
 @pytest.mark.parametrize(
@@ -279,7 +311,7 @@ def test_a_damaged_picture_costs_that_picture_and_one_notice(
     tmp_path: Path, name: str, codec: str, number: int
 ) -> None:
     frames = [frame_of(numbered_picture(index), "yuvj420p" if codec == "mjpeg" else "yuv420p") for index in range(60)]
-    path = write_frames(tmp_path / name, frames, codec=codec, options={"bf": "0"} if codec == "libx264" else None)
+    path = write_frames(tmp_path / name, frames, codec=codec, options=FAST.get(codec))
     data = bytearray(path.read_bytes())
     place, size = packet_places(path)[number]
     data[place : place + size] = np.random.default_rng(1).bytes(size)

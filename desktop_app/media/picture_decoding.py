@@ -48,6 +48,8 @@ _JPEG_EXTRA_BYTES: Final = 64 << 20
 _MAX_JPEG_SCANS: Final = 20
 # From the data of a scan to the next marker that is not part of it.
 _NEXT_MARKER: Final = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+# What a frame takes in any format; a file states more frames than it has at will.
+_MIN_FRAME_BYTES: Final = 8
 # Browsers show frames that state less than this for 0.1 s.
 _SHORTEST_FRAME_MS: Final = 10.0
 _DEFAULT_FRAME_MS: Final = 100.0
@@ -128,7 +130,8 @@ def open_animation(path: Path) -> Animation | None:
         stack.callback(file.close)
         with _explained_errors(file, path.name):
             header = _open_header(file, path.name)
-            frame_count = getattr(header, "n_frames", 1) if header.format in _ANIMATED_FORMATS else 1
+            stated = getattr(header, "n_frames", 1) if header.format in _ANIMATED_FORMATS else 1
+            frame_count = min(stated, file.seek(0, os.SEEK_END) // _MIN_FRAME_BYTES)
             if frame_count <= 1:
                 return None
         stack.pop_all()

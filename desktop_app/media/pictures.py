@@ -167,7 +167,10 @@ class FolderSource(SourceBase):
         self._reason = ""
         self._animation: Animation | None = None
         self._items = [_Item(path) for path in list_images(folder)]
+        # The frame that is next: of which file, which of its frames, and where that file begins.
         self._place = self._offset = 0
+        self._start, self._start_s = 0, 0.0
+        self._totals: tuple[int, float] | None = None
         found = len(self._items)
         if not found:
             raise SourceError(f"the folder {folder} holds no pictures; give one with JPEG, PNG or similar files")
@@ -182,7 +185,7 @@ class FolderSource(SourceBase):
     def info(self) -> SourceInfo:
         """The folder's name and the number of frames in the pictures that are not known to be unreadable."""
         name = self._folder.name or str(self._folder)
-        count, length_s = sum(item.frame_count for item in self._items), sum(item.length_s for item in self._items)
+        count, length_s = self._total()
         return SourceInfo(
             "folder", name, self._spec, self._width, self._height, FOLDER_RATE, count, live=False, length_s=length_s
         )
@@ -207,15 +210,15 @@ class FolderSource(SourceBase):
                 self._close_animation()
                 return None
             item = self._items[self._place]
-            time_s = sum(other.length_s for other in self._items[: self._place]) + self._offset * item.period_s
-            frame = Frame(first, self._next_index(), time_s, item.path.name, alone=not self._offset)
+            index, time_s = self._start + self._offset, self._start_s + self._offset * item.period_s
+            frame = Frame(first, index, time_s, item.path.name, alone=not self._offset)
             self._advance(1)
             return frame
 
     def skip(self, count: int) -> int:
         """Pass over up to `count` pictures without opening them."""
         with self._lock:
-            left = sum(item.frame_count for item in self._items) - self._next_index()
+            left = self._total()[0] - self._start - self._offset
             passed = 0 if self._closed else min(max(count, 0), left)
             self._advance(passed)
             return passed
@@ -223,10 +226,10 @@ class FolderSource(SourceBase):
     def seek(self, index: int) -> None:
         """Make frame `index` the next one, kept within the folder."""
         with self._lock:
-            last = sum(item.frame_count for item in self._items) - 1
-            self._place = self._offset = 0
+            self._place = self._offset = self._start = 0
+            self._start_s = 0.0
             self._close_animation()
-            self._advance(min(max(index, 0), last))
+            self._advance(min(max(index, 0), self._total()[0] - 1))
 
     def close(self) -> None:
         """End the source; see `Source.close`."""
@@ -252,13 +255,20 @@ class FolderSource(SourceBase):
             return ""
         return f"pictures with more than one page, of which the first is shown: {_listed(self._with_pages)}"
 
-    def _next_index(self) -> int:
-        return sum(item.frame_count for item in self._items[: self._place]) + self._offset
+    def _total(self) -> tuple[int, float]:
+        """How many frames there are, and how long they last."""
+        if self._totals is None:
+            count, length_s = sum(item.frame_count for item in self._items), sum(item.length_s for item in self._items)
+            self._totals = count, length_s
+        return self._totals
 
     def _advance(self, count: int) -> None:
         self._offset += count
         while self._place < len(self._items) and self._offset >= self._items[self._place].frame_count:
-            self._offset -= self._items[self._place].frame_count
+            item = self._items[self._place]
+            self._offset -= item.frame_count
+            self._start += item.frame_count
+            self._start_s += item.length_s
             self._place += 1
             self._close_animation()
 
@@ -275,6 +285,7 @@ class FolderSource(SourceBase):
                 return self._load(item)
             except SourceError as error:
                 self._close_animation()
+                self._totals = None
                 if self._offset:
                     # An animation that ends before its time.
                     item.frame_count = self._offset
@@ -287,7 +298,8 @@ class FolderSource(SourceBase):
     def _load(self, item: _Item) -> NDArray[np.uint8]:
         opened: Picture | Animation = self._animation or open_picture(item.path)
         if isinstance(opened, Picture):
-            item.frame_count, item.period_s, self._offset = 1, 1 / FOLDER_RATE, 0
+            if item.frame_count > 1:
+                item.frame_count, item.period_s, self._offset, self._totals = 1, 1 / FOLDER_RATE, 0, None
             if opened.damaged:
                 self._damaged[item.path] = None
             if opened.has_more_pages:
@@ -296,7 +308,7 @@ class FolderSource(SourceBase):
         self._animation = opened
         image, period_s = opened.read(self._offset)
         if item.frame_count == 1:
-            item.frame_count, item.period_s = opened.frame_count, period_s
+            item.frame_count, item.period_s, self._totals = opened.frame_count, period_s, None
         return image
 
 

@@ -249,6 +249,7 @@ def test_a_picture_that_states_too_many_pixels_is_refused_by_its_header(tmp_path
         load_image(tmp_path / f"a{suffix}")
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".gif", ".jp2"])
 def test_a_few_bytes_that_state_a_large_picture_are_refused(tmp_path: Path, suffix: str) -> None:
     (tmp_path / f"a{suffix}").write_bytes(lying_picture(suffix, 10_000))
@@ -337,6 +338,21 @@ def test_animations_in_a_folder_are_played_at_their_own_pace(tmp_path: Path, suf
     assert again.image.mean() == pytest.approx(110, abs=3)
     assert after is not None
     assert (after.index, after.origin) == (6, "c.png")
+
+
+def test_a_file_that_states_endless_frames_gives_those_it_has(tmp_path: Path) -> None:
+    frames = [Image.fromarray(grey_picture(level)) for level in (10, 90)]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:], duration=100)
+    stated = struct.pack(">I4sII", 8, b"acTL", 2, 0)
+    data = with_patched((tmp_path / "a.png").read_bytes(), stated, struct.pack(">I4sII", 8, b"acTL", 0x7FFFFFFF, 0))
+    place = data.index(b"acTL")
+    checksum = struct.pack(">I", zlib.crc32(data[place : place + 12]))
+    (tmp_path / "a.png").write_bytes(data[: place + 12] + checksum + data[place + 16 :])
+    with FolderSource(tmp_path) as source:
+        assert source.info.frame_count is not None
+        assert source.info.frame_count < 100
+        assert len(list(iter(source.read, None))) == 2
+        assert source.info.frame_count == 2
 
 
 def test_an_animation_that_ends_early_gives_the_frames_it_has(tmp_path: Path) -> None:

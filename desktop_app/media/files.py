@@ -71,7 +71,7 @@ class VideoFileSource(SourceBase):
     def info(self) -> SourceInfo:
         """What the file says about itself; counted rather than believed where that is cheap.
 
-        Pictures that cannot be decoded leave the count when they are met.
+        Pictures that cannot be decoded leave the count when they are met, those of a missing end at the end.
         """
         lost, count = len(self._lost()), self._info.frame_count
         return self._info if not lost or count is None else replace(self._info, frame_count=max(count - lost, 1))
@@ -107,7 +107,7 @@ class VideoFileSource(SourceBase):
                     self._record.lost.add(self._next_index if frame.pts is None else frame.pts)
                     continue
                 return Frame(image, self._next_index - 1, self._last_s, self._path.name)
-            self._note_missing_end()
+            self._note_end()
             self._release_if_closed()
             return None
 
@@ -171,10 +171,13 @@ class VideoFileSource(SourceBase):
             self._next_index += 1
         return frame
 
-    def _note_missing_end(self) -> None:
+    def _note_end(self) -> None:
         """A file that was cut off, as by a broken download, ends without any error."""
+        if self._closed:
+            return
+        self._info = replace(self._info, frame_count=self._next_index + len(self._lost()))
         restarted = self._table is not None and not self._table.steady
-        stated_s = None if self._closed or restarted else _stated_duration(self._container, self._stream)
+        stated_s = None if restarted else _stated_duration(self._container, self._stream)
         if stated_s is not None and stated_s - self._end_s > max(_MISSING_END_S, _MISSING_END_SHARE * stated_s):
             self._missing_s = stated_s - self._end_s
 

@@ -76,7 +76,9 @@ def test_a_film_whose_end_is_missing_says_so(tmp_path: Path, name: str) -> None:
         assert source.notice == ""
     path.write_bytes(path.read_bytes()[: round(path.stat().st_size * 0.55)])
     with VideoFileSource(path) as source:
-        assert 20 < len(read_all(source)[0]) < 120
+        count = len(read_all(source)[0])
+        assert 20 < count < 120
+        assert source.info.frame_count == count
         assert source.notice.startswith(f"{name} is damaged: its last ")
 
 

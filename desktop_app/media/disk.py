@@ -8,9 +8,10 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import BytesIO, FileIO
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
@@ -111,7 +112,7 @@ def write_whole(path: Path, data: bytes, *, overwrite: bool) -> None:
     Raises:
         OSError: it cannot be written; FileExistsError if it exists and `overwrite` is not set.
     """
-    file = NewFile(path, overwrite=overwrite, staged=True)
+    file = NewFile(path, overwrite=overwrite, deferred=True)
     try:
         file.write(data)
         file.commit()
@@ -124,16 +125,15 @@ class NewFile:
     """A binary file that is made anew: whole writes, a mark to fall back to, nothing lost by accident.
 
     A name that is free is created exclusively, so that two programs cannot share it. Where an existing file
-    is to be overwritten, or with `staged`, the bytes go to a part file in the same folder
-    (`film.part.mp4`), which takes over the name in `commit`; a program that is killed before leaves the
-    existing file as it was and the part file beside it. Only regular files are ever replaced; a link to one
+    is to be overwritten, the bytes go to a part file in the same folder (`film.part.mp4`), which takes over
+    the name in `commit`; a program that is killed before leaves the existing file as it was and the part file
+    beside it. Only regular files are ever replaced; a link to one
     keeps pointing where it did, and the file behind it is replaced. Writes are unbuffered: what `write`
     returned from outlives the program.
 
     Args:
         path: the file's final name.
         overwrite: replace an existing file, in `commit` and not before.
-        staged: write to a part file even if the name is free, so that the name never shows half a file.
         deferred: keep what is written in memory until `appear`, so that no name shows a file that is of no
             use yet. That the folder can be written to is found out at once.
 
@@ -141,7 +141,7 @@ class NewFile:
         OSError: the file cannot be made; FileExistsError if it exists and `overwrite` is not set.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool = False, staged: bool = False, deferred: bool = False) -> None:
+    def __init__(self, path: Path, *, overwrite: bool = False, deferred: bool = False) -> None:
         check_target(path)
         self._replaces = path.exists()
         if self._replaces and not overwrite:
@@ -149,7 +149,6 @@ class NewFile:
         self._target = path.resolve() if self._replaces else path
         if self._replaces and not os.access(self._target, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-        self._staged = staged or self._replaces
         self._size = 0
         self._marked_size = 0
         self._has_tail = False
@@ -192,16 +191,10 @@ class NewFile:
         if not isinstance(self._file, BytesIO):
             return
         content, position = self._file.getvalue(), self._file.tell()
-        file, path = self._create()
-        try:
-            _write_all(file, content)
-            file.seek(position)
-        except OSError:
-            file.close()
-            with suppress(OSError):
-                path.unlink()
-            raise
-        self._file, self._path = file, path
+        self._file, self._path = _create_whole(
+            content, lambda: _part_names(self._target) if self._replaces else iter((self._target,))
+        )
+        self._file.seek(position)
 
     def write(self, data: bytes) -> None:
         """Write all of `data` at the current position.
@@ -271,8 +264,6 @@ class NewFile:
         if self._replaces:
             check_target(self._target)
             self._path.replace(self._target)
-        elif self._staged:
-            _give_name(self._path, self._target)
         self._path = self._target
         self._finished = True
 
@@ -294,7 +285,7 @@ class NewFile:
         self._finished = True
 
     def _create(self) -> tuple[FileIO, Path]:
-        return _open_part(self._target) if self._staged else (FileIO(self._target, "x"), self._target)
+        return _open_part(self._target) if self._replaces else (FileIO(self._target, "x"), self._target)
 
     def _close(self) -> None:
         if self._has_tail and not self._file.closed:
@@ -336,12 +327,66 @@ def _give_name(part: Path, target: Path) -> None:
         part.unlink()
 
 
+def _part_names(target: Path) -> Iterator[Path]:
+    """`film.part.mp4`, `film.part2.mp4`, … beside `film.mp4`."""
+    return (target.with_name(f"{target.stem}.part{number if number > 1 else ''}{target.suffix}") for number in count(1))
+
+
 def _open_part(target: Path) -> tuple[FileIO, Path]:
-    """Create the first free `film.part.mp4`, `film.part2.mp4`, … beside `film.mp4`."""
-    number = 1
-    while True:
-        part = target.with_name(f"{target.stem}.part{number if number > 1 else ''}{target.suffix}")
-        try:
+    """Create the first part file whose name is free."""
+    for part in _part_names(target):
+        with suppress(FileExistsError):
             return FileIO(part, "x"), part
-        except FileExistsError:
-            number += 1
+    raise AssertionError("there is no last number")
+
+
+def _create_whole(content: bytes, names: Callable[[], Iterator[Path]]) -> tuple[FileIO, Path]:
+    """A file that has all of its content as soon as it has its name, which is the first one that is free.
+
+    Raises:
+        OSError: it cannot be made, and nothing is left of it; FileExistsError if no name is free.
+    """
+    file = _open_nameless(next(names()).parent)
+    if file is None:
+        return _create_by_part(content, names())
+    try:
+        _write_all(file, content)
+        for name in names():
+            with suppress(FileExistsError):
+                # By its number, because it has no name; only with a folder's number given does Python follow that link.
+                os.link(f"/proc/self/fd/{file.fileno()}", name, src_dir_fd=file.fileno())
+                return file, name
+    except OSError as error:
+        file.close()
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}:
+            raise
+        return _create_by_part(content, names())
+    file.close()
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(next(names())))
+
+
+def _open_nameless(folder: Path) -> FileIO | None:
+    """A file that vanishes with the program until it is given a name; None where the system has no such thing."""
+    try:
+        return FileIO(os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666), "r+")
+    except (AttributeError, OSError):
+        return None
+
+
+def _create_by_part(content: bytes, names: Iterator[Path]) -> tuple[FileIO, Path]:
+    """As `_create_whole`, by way of a part file, which stays where the program is killed at this moment."""
+    first = next(names)
+    file, part = _open_part(first)
+    try:
+        _write_all(file, content)
+        file.close()
+        for name in chain((first,), names):
+            with suppress(FileExistsError):
+                _give_name(part, name)
+                return FileIO(name, "r+"), name
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(first))
+    except OSError:
+        file.close()
+        with suppress(OSError):
+            part.unlink()
+        raise

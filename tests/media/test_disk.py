@@ -9,7 +9,7 @@ import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -52,24 +52,9 @@ def test_roll_back_cuts_to_the_mark_and_goes_on_there(tmp_path: Path) -> None:
     assert file.size == 6
 
 
-def test_staged_file_takes_its_name_in_commit(tmp_path: Path) -> None:
-    path = tmp_path / "a.bin"
-    file = NewFile(path, staged=True)
-    file.write(b"content")
-
-    assert file.path == tmp_path / "a.part.bin"
-    assert not path.exists()
-    file.commit()
-    file.commit()
-
-    assert file.path == path
-    assert path.read_bytes() == b"content"
-    assert list(tmp_path.iterdir()) == [path]
-
-
 def test_of_two_that_want_a_name_the_first_to_be_ready_gets_it(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
-    first, second = NewFile(path, staged=True), NewFile(path, staged=True)
+    first, second = NewFile(path, deferred=True), NewFile(path, deferred=True)
     first.write(b"first")
     second.write(b"second")
     second.commit()
@@ -81,6 +66,21 @@ def test_of_two_that_want_a_name_the_first_to_be_ready_gets_it(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.fixture(params=[False, True], ids=["as here", "as where each file has a name"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a file is made by before it has its name: some systems and disks know none without."""
+    nameless, really_open = getattr(os, "O_TMPFILE", 0), os.open
+
+    def named_open(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
+        if nameless and flags & nameless == nameless:
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+        return really_open(path, flags, *arguments, **options)
+
+    if request.param:
+        monkeypatch.setattr(os, "open", named_open)
+
+
+@pytest.mark.usefixtures("way")
 def test_a_deferred_file_appears_with_all_that_was_written(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     file = NewFile(path, deferred=True)
@@ -99,6 +99,24 @@ def test_a_deferred_file_appears_with_all_that_was_written(tmp_path: Path) -> No
     assert path.read_bytes() == b"headerbody"
 
 
+@pytest.mark.usefixtures("way")
+def test_a_deferred_file_that_replaces_takes_the_first_free_part_name(tmp_path: Path) -> None:
+    path, left = tmp_path / "a.bin", tmp_path / "a.part.bin"
+    path.write_bytes(b"old")
+    left.write_bytes(b"left by a crash")
+    file = NewFile(path, overwrite=True, deferred=True)
+    file.write(b"new")
+    file.appear()
+    assert file.path == tmp_path / "a.part2.bin"
+    file.commit()
+
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == {
+        "a.bin": b"new",
+        "a.part.bin": b"left by a crash",
+    }
+
+
+@pytest.mark.usefixtures("way")
 def test_a_deferred_file_whose_name_is_taken_meanwhile_leaves_the_other(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     file = NewFile(path, deferred=True)
@@ -111,9 +129,9 @@ def test_a_deferred_file_whose_name_is_taken_meanwhile_leaves_the_other(tmp_path
     assert path.read_bytes() == b"theirs"
 
 
-@pytest.mark.parametrize("staged", [False, True])
-def test_discard_leaves_nothing(tmp_path: Path, staged: bool) -> None:
-    file = NewFile(tmp_path / "a.bin", staged=staged)
+@pytest.mark.parametrize("deferred", [False, True])
+def test_discard_leaves_nothing(tmp_path: Path, deferred: bool) -> None:
+    file = NewFile(tmp_path / "a.bin", deferred=deferred)
     file.write(b"content")
     file.discard()
 

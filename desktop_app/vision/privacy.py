@@ -16,9 +16,10 @@ PrivacyMode = Literal["off", "faces", "picture"]
 PrivacyStyle = Literal["blur", "pixelate"]
 """How it is hidden: as soft colours, or as squares."""
 
-CELLS: Final = 8
-"""What is left of a face and its surroundings: this many cells across, five or six of them on the face itself."""
-PICTURE_CELLS: Final = 6
+CELLS: Final = 6
+"""What is left of a face and its surroundings: this many cells across, four of them on the face itself. From seven on,
+people recognise some of those they know (Yip and Sinha 2002)."""
+PICTURE_CELLS: Final = 4
 """What is left of the longer side of a whole picture, which one face may fill."""
 WIDTH_FACTOR: Final = 1.55
 HEIGHT_FACTOR: Final = 1.85
@@ -110,9 +111,9 @@ def _pixelate(area: NDArray[np.uint8], shares: list[float], cell: float) -> None
     height, width = area.shape[:2]
     cells = _averaged(area, cell)
     hidden = cv2.resize(cells, (width, height), interpolation=cv2.INTER_NEAREST)
-    # Whole cells, so that the outline is made of them too.
+    # Each cell that the ellipse touches, so that the outline is made of cells too.
     inside = cv2.resize(_mask_part(shares), (cells.shape[1], cells.shape[0]), interpolation=cv2.INTER_AREA)
-    mask = cv2.resize((inside > 0.3).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    mask = cv2.resize((inside > 0).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
     cv2.copyTo(hidden, mask, area)
 
 

@@ -56,6 +56,30 @@ def test_recording_has_predictions_beside_it_when_wanted(desk: Desk) -> None:
     assert {"track", "age", "gender"} <= set(rows[0])
 
 
+def write_film_with_sound(path: Path) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        sound = container.add_stream("aac", rate=44_100)
+        assert isinstance(stream, av.VideoStream)
+        assert isinstance(sound, av.AudioStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for _ in range(20):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="bgr24")))
+        container.mux(stream.encode())
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        silence.sample_rate, silence.pts = 44_100, 0
+        container.mux(sound.encode(silence))
+        container.mux(sound.encode())
+    return path
+
+
+def test_recording_a_film_says_that_its_sound_is_left_out(desk: Desk, tmp_path: Path) -> None:
+    desk.open(str(write_film_with_sound(tmp_path / "talk.mp4")))
+    desk.wait(lambda: desk.window.actions_["record"].isEnabled() and desk.window.bridge.status.info is not None)
+    desk.trigger("record")
+    assert desk.window.stage.toast.text == "The sound of talk.mp4 is not recorded"
+
+
 def test_closing_while_recording_keeps_a_playable_file(desk: Desk) -> None:
     desk.open_demo()
     desk.trigger("record")

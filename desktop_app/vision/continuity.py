@@ -48,10 +48,12 @@ class FaceView:
     Attributes:
         window: 48×48 float32 grey levels, without what is larger than a few of these pixels; the face's box fills the
             32×32 pixels in the middle.
+        center: of that box, in pixels of the frame.
         size: side of that box in pixels of the frame.
     """
 
     window: NDArray[np.float32]
+    center: Point
     size: float
 
 
@@ -94,12 +96,15 @@ class FaceContinuity:
         seen = view_face(image, box)
         if seen is None:
             return True
-        if self._newest is None or any(
-            is_same_face(view, seen, image, box.center) for view in (self._newest, *self._older)
-        ):
+        views = self._views
+        if not views or any(is_same_face(view, seen, image) for view in views):
             self._take_in(seen, at)
             return True
-        confirmed = self._doubtful is not None and is_same_face(self._doubtful, seen, image, box.center)
+        if any(_is_alike(view, _details(_sample(image, view.center, view.size))) for view in views):
+            # The face is still where it was: only its box has jumped.
+            self._doubtful = None
+            return True
+        confirmed = self._doubtful is not None and is_same_face(self._doubtful, seen, image)
         self._doubtful = seen
         return not confirmed
 
@@ -112,15 +117,16 @@ class FaceContinuity:
             at: moment of the frame in seconds.
         """
         seen = view_face(image, box)
-        views = [view for view in (self._newest, *self._older) if view is not None]
         if seen is None or not any(
-            _fit(view, window)[0] >= RETURNED_FACE
-            for view in views
-            for window in _windows(view, seen, image, box.center)
+            _fit(view, window)[0] >= RETURNED_FACE for view in self._views for window in _windows(view, seen, image)
         ):
             return False
         self._take_in(seen, at)
         return True
+
+    @property
+    def _views(self) -> list[FaceView]:
+        return self._older if self._newest is None else [self._newest, *self._older]
 
     def _take_in(self, seen: FaceView, at: float) -> None:
         self._newest, self._doubtful = seen, None
@@ -145,10 +151,10 @@ def view_face(image: NDArray[np.uint8], box: Box) -> FaceView | None:
     face = grey[_INSIDE, _INSIDE]
     if float(face.std()) < _LEAST_CONTRAST or int(np.count_nonzero(face >= _BLOWN_OUT)) > _LARGEST_GLARE:
         return None
-    return FaceView(_details(grey), box.size)
+    return FaceView(_details(grey), box.center, box.size)
 
 
-def is_same_face(before: FaceView, now: FaceView, image: NDArray[np.uint8], center: Point) -> bool:
+def is_same_face(before: FaceView, now: FaceView, image: NDArray[np.uint8]) -> bool:
     """Whether a face is the one that was seen a moment before.
 
     Faces are compared by their details, at the place where these fit best: brightness, contrast, the colour of the
@@ -158,16 +164,15 @@ def is_same_face(before: FaceView, now: FaceView, image: NDArray[np.uint8], cent
         before: the face a moment ago.
         now: the face in the image.
         image: H×W×3 uint8, BGR.
-        center: of the face's box, in pixels of the image.
     """
-    return any(_is_alike(before, window) for window in _windows(before, now, image, center))
+    return any(_is_alike(before, window) for window in _windows(before, now, image))
 
 
-def _windows(before: FaceView, now: FaceView, image: NDArray[np.uint8], center: Point) -> Iterator[NDArray[np.float32]]:
+def _windows(before: FaceView, now: FaceView, image: NDArray[np.uint8]) -> Iterator[NDArray[np.float32]]:
     """The face now, at the size of its box, and where that differs at the size it had: boxes vary more than faces."""
     yield now.window
     if abs(now.size / before.size - 1) >= _SAME_SIZE:
-        yield _details(_sample(image, center, before.size))
+        yield _details(_sample(image, now.center, before.size))
 
 
 def _is_alike(before: FaceView, window: NDArray[np.float32]) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, dropwhile, islice
 from pathlib import Path
 from typing import Final
 
@@ -63,6 +63,8 @@ class VideoFileSource(SourceBase):
             raise SourceError(f"{path.name} holds no picture that can be decoded; the file is damaged or empty")
         self._converter = PictureConverter(self._stream.sample_aspect_ratio)
         self._next_index = 0
+        # The times of the first pictures, as far as they were read one after the other.
+        self._met: list[int] = []
         self._start = self._pending.pts
         self._last_s = self._end_s = 0.0
         self._info = self._describe(spec or str(path))
@@ -155,6 +157,9 @@ class VideoFileSource(SourceBase):
             finally:
                 self._lock.release()
 
+    def _comes_later(self, time: int) -> bool:
+        return not self._met or time > self._met[-1]
+
     def _lost(self) -> set[int]:
         return self._record.lost | self._record.lost_at_end
 
@@ -166,6 +171,8 @@ class VideoFileSource(SourceBase):
             frame = next(self._frames, None)
         if frame is not None:
             self._last_s = self._time_of(frame, self._next_index)
+            if frame.pts is not None and self._next_index == len(self._met) and self._comes_later(frame.pts):
+                self._met.append(frame.pts)
             # A last picture may stand for long.
             self._end_s = self._last_s + float((frame.duration or 0) * (frame.time_base or 0))
             self._next_index += 1
@@ -234,8 +241,11 @@ class VideoFileSource(SourceBase):
                     yield frame
 
     def _shown(self, table: FrameTable) -> list[int]:
-        lost = self._lost()
-        return [time for time in table.times if time not in lost] if lost else table.times
+        """When the pictures are shown: those that were met as they came, the others as their packets say."""
+        if table.counted or not self._met:
+            return table.times
+        lost, rest = self._lost(), table.times[bisect_right(table.times, self._met[-1]) :]
+        return self._met + [time for time in rest if time not in lost]
 
     def _count_to(self, table: FrameTable, times: list[int], index: int) -> None:
         """Stand before picture `index` by counting from the last key frame that has its time for itself."""
@@ -262,14 +272,17 @@ class VideoFileSource(SourceBase):
 
     def _seek_time(self, table: FrameTable, time: int) -> bool:
         """Stand at or before the picture that is shown at `time`; False where the container cannot."""
-        # Some come out somewhere behind what they were asked for.
+        # Some come out elsewhere, or with other times than in a row.
+        known = {(key.time, key.size) for key in table.keys}
         for key in reversed(table.keys[: table.keys_until(time)]):
             self._container.seek(key.seek_time, stream=self._stream)
-            self._frames = self._decode(read_packets(self._container, self._stream))
-            self._pending = next(self._frames, None)
-            if self._pending is None or self._pending.pts is None:
+            packets = dropwhile(lambda packet: not packet.is_keyframe, read_packets(self._container, self._stream))
+            first = next(packets, None)
+            if first is None or (first.pts, first.size) not in known:
                 return False
-            if self._pending.pts <= time:
+            if first.pts is not None and first.pts <= time:
+                self._frames = self._decode(chain([first], packets))
+                self._pending = next(self._frames, None)
                 return True
         return False
 

@@ -42,11 +42,13 @@ class KeyFrame(NamedTuple):
         time: when it is shown, in units of the stream's time base.
         packets: how many of the stream come before it.
         seek_time: what the container knows it by.
+        size: of its packet, in bytes.
     """
 
     time: int
     packets: int
     seek_time: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,8 @@ def scan_frames(path: Path, start: int | None) -> FrameTable:
                 sorted_already = sorted_already and (time is None or not times or time > times[-1])
                 times.append(len(times) if time is None else time)
                 if packet.is_keyframe:
-                    keys.append(KeyFrame(times[-1], number, packet.dts if packet.dts is not None else times[-1]))
+                    seek_time = packet.dts if packet.dts is not None else times[-1]
+                    keys.append(KeyFrame(times[-1], number, seek_time, packet.size))
                 if number > _MOST_PACKETS:
                     break
         except av.FFmpegError:

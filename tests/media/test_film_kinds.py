@@ -261,6 +261,19 @@ def test_joined_recordings_play_one_after_the_other(tmp_path: Path, suffix: str,
             assert frame.captured_at == pytest.approx(times[index])
 
 
+def test_a_container_that_seeks_badly_is_read_by_counting(tmp_path: Path) -> None:
+    # After a jump into a pack of many small pictures FFmpeg gives the first of them the time of another.
+    path = write_frames(
+        tmp_path / "dvd.mpg", [frame_of(numbered_picture(index)) for index in range(40)], codec="mpeg2video"
+    )
+    with VideoFileSource(path) as source:
+        for index in (39, 24, 38, 25, 33, 12, 0):
+            source.seek(index)
+            frame = source.read()
+            assert frame is not None
+            assert (frame.index, read_number(frame.image)) == (index, index)
+
+
 TWICE = [step // 2 * 2 / 25 for step in range(60)]
 """Each time twice, as careless converters write it."""
 

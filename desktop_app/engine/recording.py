@@ -166,7 +166,7 @@ class RecorderWorker(Worker):
 
     def _take(self, item: tuple[float, Composed] | None) -> None:
         if item is None:
-            self._repeat(self._now_s() - LATE_S)
+            self._repeat(self._now_s(LATE_S))
             return
         self._delay_s = self._now_s() - item[0]
         if self._delay_s > BEHIND_S and self._pictures.fill and not self.stopping.is_set():
@@ -175,9 +175,9 @@ class RecorderWorker(Worker):
             return
         self._write(*item)
 
-    def _now_s(self) -> float:
+    def _now_s(self, ago_s: float = 0.0) -> float:
         with self._lock:
-            return self._clock.time_of(time.monotonic())
+            return self._clock.time_of(time.monotonic() - ago_s)
 
     def _repeat(self, until_s: float) -> None:
         """Write the last picture once more, where no other was shown until that moment of the recording's clock."""

@@ -1,6 +1,6 @@
 """Start Agelens from a checkout: `python main.py`."""
 
-from desktop_app.cli import run
+from desktop_app.start import run
 
 if __name__ == "__main__":
     run()

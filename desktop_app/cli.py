@@ -21,13 +21,13 @@ from desktop_app.terminal import (
     drop_output,
     fill_standard_streams,
     handle_signals,
-    interrupt,
     leave,
     run_interruptibly,
     say,
 )
 
 EXIT_DONE: Final = 0
+_INTERRUPTED: Final = "interrupted; what was written so far is kept"
 EXIT_UNUSABLE: Final = 2
 COMMANDS: Final = ("annotate", "benchmark", "cameras", "models")
 SOURCE_HELP: Final = (
@@ -54,14 +54,20 @@ def run() -> NoReturn:
 
     # The first to be registered is the last to be called: pictures that are still being saved are saved by then.
     atexit.register(end)
+    # Until there is something to finish: an exception would come in the middle of an import, which Qt does not survive.
+    handle_signals(_leave_at_once)
     try:
-        handle_signals(interrupt)
         code = main(sys.argv[1:])
         handle_signals(lambda *_: leave(code))
     except KeyboardInterrupt:
         # The second signal, or the first one that came when all was done.
         leave(EXIT_INTERRUPTED)
     sys.exit(code)
+
+
+def _leave_at_once(_number: int, _frame: object) -> NoReturn:
+    say(_INTERRUPTED)
+    leave(EXIT_INTERRUPTED)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -85,7 +91,7 @@ def main(arguments: Sequence[str]) -> int:
         say(str(error))
         return EXIT_UNUSABLE
     except KeyboardInterrupt:
-        say("interrupted; what was written so far is kept")
+        say(_INTERRUPTED)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output left, as `head` does: nothing to say, and nowhere to say it.

@@ -98,11 +98,11 @@ def ending_in_order() -> Iterator[None]:
     Raises:
         KeyboardInterrupt: one of the signals came.
     """
-    with _handling(interrupt):
+    with _handling(_interrupt):
         yield
 
 
-def interrupt(_number: int, _frame: object) -> NoReturn:
+def _interrupt(_number: int, _frame: object) -> NoReturn:
     """A handler that raises KeyboardInterrupt."""
     raise KeyboardInterrupt
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import signal
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,6 +16,8 @@ from desktop_app.errors import AgelensError
 from desktop_app.terminal import EXIT_INTERRUPTED, handle_signals, leave
 
 if TYPE_CHECKING:
+    from PySide6.QtWidgets import QApplication
+
     from desktop_app.settings import Settings
 
 EXIT_DONE: Final = 0
@@ -70,7 +74,7 @@ def run_window(
     """
     check_display(os.environ)
     # Imported only now: Qt and OpenCV need the libraries that were looked for.
-    from PySide6.QtCore import Qt, QTimer
+    from PySide6.QtCore import Qt
     from PySide6.QtWidgets import QApplication
 
     from desktop_app.settings import SettingsStore
@@ -82,7 +86,7 @@ def run_window(
     for name in ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):
         os.environ.pop(name, None)
     app = QApplication(sys.argv[:1])
-    interrupted = _end_on_signals(lambda: QTimer.singleShot(0, app.quit))
+    interrupted = _end_on_signals(app)
     app.setApplicationName("Agelens")
     app.setDesktopFileName("agelens")
     app.setWindowIcon(app_icon())
@@ -170,25 +174,34 @@ def _answers(display: str | None) -> bool:
     return not failed
 
 
-def _end_on_signals(end: Callable[[], object]) -> list[int]:
+def _end_on_signals(app: QApplication) -> list[int]:
     """End the window on Ctrl+C, a polite kill and the end of the terminal, so that a recording is finished.
 
     A second signal ends the process at once, with what is on the disk.
 
-    Args:
-        end: asks for the end; called in the middle of anything.
-
     Returns:
         A list that the number of a signal is put into when it comes.
     """
+    from PySide6.QtCore import QSocketNotifier, QTimer
+
     received: list[int] = []
 
     def on_signal(number: int, _frame: object) -> None:
         received.append(number)
         if len(received) > 1:
             leave(EXIT_INTERRUPTED)
-        end()
+        # This may be in the middle of anything.
+        QTimer.singleShot(0, app.quit)
 
-    # Python runs this between two of its own instructions; the window's timers see to it that there are some.
     handle_signals(on_signal)
+    # Python runs a handler between two of its own instructions, of which a window that stands still has none: the
+    # byte that Python writes for each signal wakes it.
+    waking, woken = socket.socketpair()
+    waking.setblocking(False)
+    woken.setblocking(False)
+    signal.set_wakeup_fd(waking.fileno(), warn_on_full_buffer=False)
+    notifier = QSocketNotifier(woken.fileno(), QSocketNotifier.Type.Read, app)
+    notifier.activated.connect(lambda: woken.recv(64))
+    # Kept as long as the application.
+    app.setProperty("woken_by", (waking, woken))
     return received

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -165,6 +166,25 @@ def test_film_is_whole_however_the_window_is_asked_to_close(
     assert len(times) == program.frames
     assert duration_of(program.film) == pytest.approx(program.duration_s, abs=0.002)
     assert len(program.table.read_text(encoding="utf-8").splitlines()) > len(times)
+
+
+@on_unix
+def test_a_signal_ends_a_window_in_which_nothing_happens(tmp_path: Path) -> None:
+    # The notice at the first start: no picture arrives, and no Python runs that would see the signal.
+    code = """
+import os, signal, sys, threading
+from desktop_app import cli
+
+threading.Timer(3, os.kill, (os.getpid(), signal.SIGTERM)).start()
+sys.argv[1:] = ["demo"]
+cli.run()
+"""
+    places = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "QT_QPA_PLATFORM": "offscreen"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **places}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 130, done.stderr
 
 
 @on_unix

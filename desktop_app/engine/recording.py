@@ -183,7 +183,8 @@ class RecorderWorker(Worker):
         """Write the last picture once more, where no other was shown until that moment of the recording's clock."""
         # As late as the last one came: one that is on its way was taken after it.
         time_s = until_s - self._delay_s
-        if self._last is not None and time_s >= self._last[0] + min(1 / self._rate, STILL_AFTER_S):
+        # Half of it: one that comes a little early is not put off to the next time.
+        if self._last is not None and time_s >= self._last[0] + min(1 / self._rate, STILL_AFTER_S / 2):
             self._write(time_s, self._last[1])
 
     def _write(self, time_s: float, composed: Composed) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import hashlib
 import json
 import os
 import re
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import platformdirs
-from pydantic import Base64Bytes, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, PlainSerializer, TypeAdapter, ValidationError
 
 from desktop_app.errors import AgelensError
 from desktop_app.media.sources import CameraOptions
@@ -37,6 +39,24 @@ MAX_RATE: Final = 1000.0
 MAX_FILE_BYTES: Final = 1 << 20
 """What is kept takes a hundredth of that."""
 BURST_COUNTS: Final = (2, 30)
+
+
+def _seal(data: bytes) -> str:
+    return f"{hashlib.sha256(data).hexdigest()} {base64.b64encode(data).decode()}" if data else ""
+
+
+def _unseal(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    digest, _, text = value.partition(" ")
+    data = base64.b64decode(text)
+    if value and hashlib.sha256(data).hexdigest() != digest:
+        raise ValueError("it was changed")
+    return data
+
+
+SealedBytes = Annotated[bytes, PlainSerializer(_seal), BeforeValidator(_unseal)]
+"""Binary values of Qt's, kept with their checksum: Qt crashes on some that were changed."""
 
 
 def _videos_folder() -> Path:
@@ -98,8 +118,8 @@ class Settings:
     snapshot_json: bool = False
     burst_count: int = 5
     welcomed: bool = False
-    geometry: Base64Bytes = b""
-    layout: Base64Bytes = b""
+    geometry: SealedBytes = b""
+    layout: SealedBytes = b""
 
     def with_recent(self, spec: str) -> Settings:
         """The same settings with a source put first among the recent ones."""

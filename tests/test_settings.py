@@ -88,6 +88,8 @@ def test_what_belongs_to_the_picture_is_not_kept(file: Path) -> None:
         ("recordings_folder", ""),
         ("recordings_folder", "/a\0b"),
         ("geometry", "a"),
+        ("geometry", f"{'0' * 64} {'AAAA' * 20}"),
+        ("layout", [1]),
         ("source", None),
         ("camera", []),
         ("camera", {"width": -5}),

@@ -92,8 +92,14 @@ class SessionSwitch:
         try:
             unfinished = session.recording().state in UNFINISHED
             session.stop()
-            if unfinished:
-                self._on_recording_end(session.recording())
+            recording = session.recording()
+            if recording.state in UNFINISHED:
+                self._on_failure(
+                    f"Cannot finish the recording “{recording.path}” in time: the disk is slow. It is finished in the "
+                    "background, and plays up to where it is."
+                )
+            elif unfinished:
+                self._on_recording_end(recording)
         except Exception as error:
             # A defect or a system at its limits: an error in a thread would vanish.
             log.exception("a session cannot be stopped")

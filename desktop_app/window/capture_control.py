@@ -33,6 +33,7 @@ class CaptureControl(QObject):
             describe=self._describe,
             guard=lambda composed: window.options.guarded(composed),
             is_live=self._is_live,
+            is_playing=lambda: window.bridge.status.state == "live",
             parent=self,
         )
         self._saver.saved.connect(self._on_saved)

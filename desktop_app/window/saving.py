@@ -24,8 +24,6 @@ from desktop_app.vision.predictions import face_rows
 from desktop_app.window.background import Background
 
 BURST_INTERVAL_MS: Final = 200
-BURST_PATIENCE: Final = 2
-"""How many times as long as it should take a burst may, where pictures come slowly or not at all."""
 STEM: Final = "Agelens"
 
 
@@ -42,14 +40,12 @@ class Burst:
         at: when it began.
         count: pictures wanted.
         taken: what was caught so far.
-        ticks: how often a new picture was looked for.
     """
 
     folder: Path
     at: datetime
     count: int
     taken: list[Composed]
-    ticks: int = 0
 
 
 class Saver(QObject):
@@ -60,6 +56,7 @@ class Saver(QObject):
         describe: gives what is kept with a picture, such as the model's name.
         guard: gives a picture as it may be shown by now: what is to be hidden may have changed since it was caught.
         is_live: whether the source is live: its pictures' times are then counted from the first one that is saved.
+        is_playing: whether the source gives further pictures; a burst ends where it does not.
         parent: the Qt owner.
     """
 
@@ -75,10 +72,12 @@ class Saver(QObject):
         describe: Callable[[], dict[str, str]],
         guard: Callable[[Composed], Composed],
         is_live: Callable[[], bool],
+        is_playing: Callable[[], bool],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._latest, self._describe, self._guard, self._is_live = latest, describe, guard, is_live
+        self._latest, self._describe, self._guard = latest, describe, guard
+        self._is_live, self._is_playing = is_live, is_playing
         self._background = Background("saving", self)
         self._burst: Burst | None = None
         self._burst_settings = Settings()
@@ -139,10 +138,8 @@ class Saver(QObject):
             return
         if composed is not None and all(composed.frame is not other.frame for other in burst.taken):
             burst.taken.append(composed)
-        self._burst = burst = replace(burst, ticks=burst.ticks + 1)
-        # A picture that stands still gives no second one.
-        patient = burst.ticks < burst.count * BURST_PATIENCE
-        if len(burst.taken) < burst.count and composed is not None and patient:
+        # A source that stands still gives no second picture; one that plays gives it, however busy the machine is.
+        if len(burst.taken) < burst.count and composed is not None and self._is_playing():
             return
         self._end_burst()
 

@@ -217,7 +217,7 @@ def _run_window(options: argparse.Namespace) -> int:
 
     model = options.model or None
     if model is not None:
-        from models.catalogue import Catalogue
+        from desktop_app.catalogue.catalogue import Catalogue
 
         # What is chosen here is kept for the next starts, which may be in another folder.
         package = Catalogue().find(model)
@@ -236,8 +236,8 @@ def _run_annotate(options: argparse.Namespace) -> int:
 
     def work(stop: StopRequest) -> None:
         nonlocal dropped, begun
-        from desktop_app.engine.annotation import AnnotationRequest, annotate
-        from desktop_app.vision.overlay import OverlayStyle
+        from desktop_app.engine.annotate import AnnotationRequest, annotate
+        from desktop_app.vision.drawing.overlay import OverlayStyle
 
         request = AnnotationRequest(
             source=options.source,
@@ -274,7 +274,7 @@ def _run_benchmark(options: argparse.Namespace) -> int:
 
     def work(_: StopRequest) -> None:
         nonlocal printed
-        from desktop_app.engine.benchmark import BenchmarkRequest, run_benchmark
+        from desktop_app.benchmark.benchmark import BenchmarkRequest, run_benchmark
 
         request = BenchmarkRequest(
             source=options.source,
@@ -297,7 +297,7 @@ def _run_benchmark(options: argparse.Namespace) -> int:
 
 
 def _run_cameras(_: argparse.Namespace) -> int:
-    from desktop_app.media.cameras import list_cameras
+    from desktop_app.sources.cameras import list_cameras
 
     cameras = list_cameras()
     for camera in cameras:
@@ -308,7 +308,7 @@ def _run_cameras(_: argparse.Namespace) -> int:
 
 
 def _run_models(_: argparse.Namespace) -> int:
-    from models.catalogue import Catalogue, user_models_folder
+    from desktop_app.catalogue.catalogue import Catalogue, user_models_folder
 
     packages, errors = Catalogue().packages()
     for package in packages:

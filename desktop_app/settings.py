@@ -22,9 +22,9 @@ import platformdirs
 from pydantic import BeforeValidator, Field, PlainSerializer, TypeAdapter, ValidationError
 
 from desktop_app.errors import AgelensError
-from desktop_app.media.sources import CameraOptions
-from desktop_app.vision.overlay import OverlayStyle
-from desktop_app.vision.privacy import carry_over
+from desktop_app.sources.opening import CameraOptions
+from desktop_app.vision.drawing.overlay import OverlayStyle
+from desktop_app.vision.privacy.concealment import carry_over
 
 ThemeChoice = Literal["system", "light", "dark"]
 LanguageChoice = Literal["system", "en", "zh_CN"]

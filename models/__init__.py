@@ -1,1 +1,1 @@
-"""What the networks are, their weights, and how they were made."""
+"""The networks: weights, manifests, cards, and how they were made."""

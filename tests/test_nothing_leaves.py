@@ -13,7 +13,7 @@ import cv2
 import pytest
 from skimage import data
 
-from tests import no_network
+from tests.helpers import no_network
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = {
@@ -25,7 +25,7 @@ COMMANDS = {
 
 
 def start(arguments: Sequence[object], folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.no_network", *map(str, arguments)]
+    command = [sys.executable, "-m", "tests.helpers.no_network", *map(str, arguments)]
     pipe = subprocess.PIPE
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, cwd=folder, env=environment, text=True, stdin=pipe, stdout=pipe, stderr=pipe)
@@ -73,7 +73,7 @@ def test_no_command_asks_for_the_network(name: str, tmp_path: Path) -> None:
 
 
 def test_the_window_does_not_ask_for_the_network(tmp_path: Path) -> None:
-    arguments = ["-m", "tests.window.recording_window", tmp_path, "demo", "mp4", "csv"]
+    arguments = ["-m", "tests.helpers.recording_window", tmp_path, "demo", "mp4", "csv"]
     with start(arguments, tmp_path) as process:
         assert process.stdout is not None
         while '"pictures": 5}' not in process.stdout.readline():

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as campaign
 from hypothesis import strategies as st
 
-from desktop_app.media.sources import CameraOptions
 from desktop_app.settings import MAX_FILE_BYTES, MAX_RECENT, Settings, SettingsError, SettingsStore, load_settings
-from desktop_app.vision.overlay import OverlayStyle
+from desktop_app.sources.opening import CameraOptions
+from desktop_app.vision.drawing.overlay import OverlayStyle
 
 
 @pytest.fixture

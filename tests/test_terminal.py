@@ -40,7 +40,9 @@ def shell(line: str, *arguments: object, **environment: str) -> subprocess.Compl
 INJECTED = """
 import os, signal, sys, threading
 from desktop_app import cli
-from desktop_app.media import recorder, sources, video_output
+from desktop_app.output import recorder
+from desktop_app.sources import opening as sources
+from desktop_app.output import encoder as video_output
 
 number = signal.Signals[sys.argv[1]]
 calls = 0
@@ -60,7 +62,7 @@ if moment == "write":
 elif moment == "finish":
     recorder.Recorder.finish = sends(recorder.Recorder.finish, nth)
 elif moment == "open":
-    from desktop_app.engine import annotation
+    from desktop_app.engine import annotate as annotation
     annotation.open_source = sends(annotation.open_source, nth)
 elif moment == "hang":
     # Killed by the first one, and by the second while it waits for a disk that does not answer.

@@ -1,1 +1,1 @@
-"""Time and threads between the sources and the front ends: no Qt."""
+"""Time and threads between sources and front ends: no Qt."""

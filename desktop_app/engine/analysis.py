@@ -11,18 +11,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from desktop_app.engine.flow import Composed, CropBatch
 from desktop_app.engine.statistics import Statistics
-from desktop_app.media.frame import Frame
-from desktop_app.vision.classifier import Classifier, Prediction
-from desktop_app.vision.crops import crop_face, roll
-from desktop_app.vision.detector import Detection
+from desktop_app.engine.types import Composed, CropBatch
+from desktop_app.sources.frame import Frame
+from desktop_app.vision.classification.classifier import Classifier, Prediction
+from desktop_app.vision.classification.label import Label
+from desktop_app.vision.classification.smoothing import Smoother, crop_weight
+from desktop_app.vision.detection.blazeface import Detection
+from desktop_app.vision.drawing.overlay import OverlayStyle, draw_overlay
+from desktop_app.vision.face_alignment import crop_face, roll
 from desktop_app.vision.geometry import Box, Landmarks, Point
-from desktop_app.vision.label import Label
-from desktop_app.vision.overlay import OverlayStyle, draw_overlay
-from desktop_app.vision.privacy import PrivacyStyle, hide_picture
-from desktop_app.vision.smoothing import Smoother, crop_weight
-from desktop_app.vision.tracker import Track
+from desktop_app.vision.privacy.concealment import PrivacyStyle, hide_picture
+from desktop_app.vision.tracking.tracker import Track
 
 SETTLED_SAMPLES: Final = 5
 """From this many answers on, a face counts as known."""

@@ -8,20 +8,20 @@ import time
 from typing import Final
 
 from desktop_app.engine.analysis import CropChooser, compose
-from desktop_app.engine.board import SessionBoard
-from desktop_app.engine.covering import Covering
-from desktop_app.engine.flow import SessionSettings
+from desktop_app.engine.face_covers import Covering
+from desktop_app.engine.face_locator import FaceLocator
 from desktop_app.engine.inference import InferenceWorker, ModelInUse
-from desktop_app.engine.locating import FaceLocator
 from desktop_app.engine.playback import Playback, Turn
+from desktop_app.engine.session_board import SessionBoard
 from desktop_app.engine.statistics import Statistics
+from desktop_app.engine.types import SessionSettings
 from desktop_app.engine.worker import Worker
-from desktop_app.media.frame import Frame
-from desktop_app.media.sources import Source, SourceError, SourceInfo, SourceStalledError, open_source
-from desktop_app.vision.finder import DetectorMode, FaceFinder
+from desktop_app.sources.frame import Frame
+from desktop_app.sources.opening import Source, SourceError, SourceInfo, SourceStalledError, open_source
+from desktop_app.vision.detection.face_detector import DetectorMode, FaceFinder
+from desktop_app.vision.drawing.overlay import OverlayStyle
 from desktop_app.vision.geometry import Box
-from desktop_app.vision.overlay import OverlayStyle
-from desktop_app.vision.tracker import Track
+from desktop_app.vision.tracking.tracker import Track
 
 log = logging.getLogger(__name__)
 

@@ -12,16 +12,16 @@ from typing import Final
 
 import numpy as np
 
+from desktop_app.catalogue.catalogue import Catalogue, ModelPackage
 from desktop_app.engine.analysis import CropSpec, smoothed
-from desktop_app.engine.channel import Channel, ChannelClosedError
-from desktop_app.engine.flow import CropBatch
+from desktop_app.engine.bounded_queue import Channel, ChannelClosedError
 from desktop_app.engine.statistics import Statistics
+from desktop_app.engine.types import CropBatch
 from desktop_app.engine.worker import Worker
 from desktop_app.errors import AgelensError
-from desktop_app.vision.classifier import Classifier
-from desktop_app.vision.label import Label, without_gender
-from desktop_app.vision.smoothing import Smoother
-from models.catalogue import Catalogue, ModelPackage
+from desktop_app.vision.classification.classifier import Classifier
+from desktop_app.vision.classification.label import Label, without_gender
+from desktop_app.vision.classification.smoothing import Smoother
 
 log = logging.getLogger(__name__)
 

@@ -13,20 +13,20 @@ from types import MappingProxyType
 from typing import Final
 
 from desktop_app.engine.analysis import CropChooser, CropSpec, compose, smoothed
-from desktop_app.engine.covering import Covering
-from desktop_app.engine.flow import Composed
-from desktop_app.engine.locating import FaceLocator
+from desktop_app.engine.face_covers import Covering
+from desktop_app.engine.face_locator import FaceLocator
 from desktop_app.engine.statistics import Statistics
-from desktop_app.media.frame import Frame
-from desktop_app.media.sources import Source, SourceError
+from desktop_app.engine.types import Composed
+from desktop_app.sources.frame import Frame
+from desktop_app.sources.opening import Source, SourceError
 from desktop_app.stopping import StopRequest
-from desktop_app.vision.classifier import Classifier
-from desktop_app.vision.finder import FaceFinder
+from desktop_app.vision.classification.classifier import Classifier
+from desktop_app.vision.classification.label import Label
+from desktop_app.vision.classification.smoothing import Smoother
+from desktop_app.vision.detection.face_detector import FaceFinder
+from desktop_app.vision.drawing.overlay import OverlayStyle
 from desktop_app.vision.geometry import Box
-from desktop_app.vision.label import Label
-from desktop_app.vision.overlay import OverlayStyle
-from desktop_app.vision.smoothing import Smoother
-from desktop_app.vision.tracker import Track
+from desktop_app.vision.tracking.tracker import Track
 
 MANY: Final = 1 << 16
 AHEAD: Final = 2

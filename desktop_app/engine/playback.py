@@ -8,9 +8,9 @@ import time
 from dataclasses import replace
 from typing import Final
 
-from desktop_app.engine.flow import PlaybackPosition
-from desktop_app.media.frame import Frame
-from desktop_app.media.sources import Source, SourceInfo
+from desktop_app.engine.types import PlaybackPosition
+from desktop_app.sources.frame import Frame
+from desktop_app.sources.opening import Source, SourceInfo
 
 STILL_RATE: Final = 1.0
 """Pictures a second of a folder, whose pictures have no rate of their own."""

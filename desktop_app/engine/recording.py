@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from desktop_app.engine.channel import Channel, ChannelClosedError
-from desktop_app.engine.flow import Composed, RecordingStatus
+from desktop_app.engine.bounded_queue import Channel, ChannelClosedError
+from desktop_app.engine.types import Composed, RecordingStatus
 from desktop_app.engine.worker import Worker
 from desktop_app.errors import AgelensError
-from desktop_app.media.disk import ALMOST_FULL, has_room, numbered
-from desktop_app.media.recorder import NameTakenError, Recorder, RecordingError
-from desktop_app.media.video_output import FORMATS
-from desktop_app.vision.predictions import PREDICTION_SUFFIXES, PredictionFileError, PredictionWriter, face_rows
+from desktop_app.output.atomic_files import ALMOST_FULL, has_room, numbered
+from desktop_app.output.encoder import FORMATS
+from desktop_app.output.predictions import PREDICTION_SUFFIXES, PredictionFileError, PredictionWriter, face_rows
+from desktop_app.output.recorder import NameTakenError, Recorder, RecordingError
 
 CHANNEL_CAPACITY: Final = 24
 """Pictures that may wait for the encoder: under a second, about 66 MB at 720p."""

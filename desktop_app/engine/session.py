@@ -8,23 +8,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from desktop_app.engine.board import SessionBoard
+from desktop_app.catalogue.catalogue import ModelPackage
 from desktop_app.engine.capture import CaptureWorker
-from desktop_app.engine.flow import (
+from desktop_app.engine.inference import InferenceWorker, ModelChoice
+from desktop_app.engine.memory import keep_few_arenas, return_freed_memory
+from desktop_app.engine.playback import Playback
+from desktop_app.engine.recording import RecorderWorker
+from desktop_app.engine.session_board import SessionBoard
+from desktop_app.engine.statistics import Statistics, StatisticsSnapshot
+from desktop_app.engine.types import (
     Composed,
     PlaybackPosition,
     RecordingStatus,
     SessionSettings,
     SessionStatus,
 )
-from desktop_app.engine.inference import InferenceWorker, ModelChoice
-from desktop_app.engine.memory import keep_few_arenas, return_freed_memory
-from desktop_app.engine.playback import Playback
-from desktop_app.engine.recording import RecorderWorker
-from desktop_app.engine.statistics import Statistics, StatisticsSnapshot
-from desktop_app.vision.finder import DetectorMode
-from desktop_app.vision.overlay import OverlayStyle
-from models.catalogue import ModelPackage
+from desktop_app.vision.detection.face_detector import DetectorMode
+from desktop_app.vision.drawing.overlay import OverlayStyle
 
 __all__ = [
     "Composed",

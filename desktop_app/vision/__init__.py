@@ -1,1 +1,1 @@
-"""Pure functions and models on pictures: no threads, no Qt."""
+"""Computer vision on arrays: no threads, no Qt, no files."""

@@ -1,1 +1,1 @@
-"""Everything Qt: the window and its bridge to the engine."""
+"""Everything Qt."""

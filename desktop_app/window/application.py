@@ -79,8 +79,8 @@ def run_window(
 
     from desktop_app.settings import SettingsStore
     from desktop_app.window.main_window import MainWindow
-    from desktop_app.window.theme import app_icon, apply_theme
-    from desktop_app.window.translation import install_language
+    from desktop_app.window.style.theme import app_icon, apply_theme
+    from desktop_app.window.style.translation import install_language
 
     # OpenCV's wheel points Qt to its own Qt 5 plugins when it is imported, which it was by now.
     for name in ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):

@@ -10,7 +10,6 @@ from typing import Final
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from desktop_app.engine.flow import UNFINISHED
 from desktop_app.engine.session import (
     FINISH_S,
     Composed,
@@ -19,6 +18,7 @@ from desktop_app.engine.session import (
     SessionSettings,
     SessionStatus,
 )
+from desktop_app.engine.types import UNFINISHED
 
 log = logging.getLogger(__name__)
 

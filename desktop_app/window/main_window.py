@@ -10,28 +10,28 @@ from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar
 
-from desktop_app.engine.flow import Composed, RecordingStatus, SessionStatus
+from desktop_app.engine.types import Composed, RecordingStatus, SessionStatus
 from desktop_app.settings import Settings, SettingsError, SettingsStore
 from desktop_app.terminal import say
-from desktop_app.window.actions import Actions
-from desktop_app.window.background import Background
+from desktop_app.window.bars.actions import Actions
+from desktop_app.window.bars.control_bar import ControlBar
+from desktop_app.window.bars.menus import Menus
+from desktop_app.window.bars.playback_bar import PlaybackBar
+from desktop_app.window.bars.source_bar import SourceBar
+from desktop_app.window.bars.source_names import display_name
+from desktop_app.window.bars.status_line import StatusLine
 from desktop_app.window.bridge import SessionBridge
-from desktop_app.window.capture_control import CaptureControl
-from desktop_app.window.control_bar import ControlBar
-from desktop_app.window.dialogs import Dialogs
-from desktop_app.window.menus import Menus
-from desktop_app.window.panels import Panels
-from desktop_app.window.picture_options import PictureOptions
-from desktop_app.window.playback_bar import PlaybackBar
-from desktop_app.window.saving import show_in_folder
-from desktop_app.window.source_bar import SourceBar
-from desktop_app.window.source_control import SourceControl, as_shown
-from desktop_app.window.source_names import display_name
-from desktop_app.window.stage import Stage
-from desktop_app.window.status_line import StatusLine
-from desktop_app.window.theme import apply_theme
-from desktop_app.window.translation import install_language, translate_message
-from desktop_app.window.widgets import capitalised
+from desktop_app.window.controllers.background import Background
+from desktop_app.window.controllers.capture_controller import CaptureControl
+from desktop_app.window.controllers.dialog_controller import Dialogs
+from desktop_app.window.controllers.picture_controller import PictureOptions
+from desktop_app.window.controllers.saving import show_in_folder
+from desktop_app.window.controllers.source_controller import SourceControl, as_shown
+from desktop_app.window.panels.side_panels import Panels
+from desktop_app.window.picture.picture_area import Stage
+from desktop_app.window.style.theme import apply_theme
+from desktop_app.window.style.translation import install_language, translate_message
+from desktop_app.window.style.widgets import capitalised
 
 TICK_MS: Final = 200
 SAVE_DELAY_MS: Final = 1000

@@ -13,12 +13,12 @@ from desktop_app.engine.analysis import (
     compose,
     mirrored,
 )
-from desktop_app.media.frame import Frame
-from desktop_app.vision.crops import crop_face
-from desktop_app.vision.detector import Detection
+from desktop_app.sources.frame import Frame
+from desktop_app.vision.detection.blazeface import Detection
+from desktop_app.vision.drawing.overlay import OverlayStyle
+from desktop_app.vision.face_alignment import crop_face
 from desktop_app.vision.geometry import Box, Landmarks, Point
-from desktop_app.vision.overlay import OverlayStyle
-from desktop_app.vision.tracker import Track
+from desktop_app.vision.tracking.tracker import Track
 
 SPEC = CropSpec(64, 1.15)
 

@@ -10,15 +10,15 @@ import cv2
 import numpy as np
 import pytest
 
-from desktop_app.engine.benchmark_clip import CrowdScene, write_crowd_clip
-from desktop_app.engine.flow import Composed
+from desktop_app.benchmark.clip import CrowdScene, write_crowd_clip
+from desktop_app.catalogue.catalogue import Catalogue
 from desktop_app.engine.offline import AHEAD, OfflineAnalysis
-from desktop_app.media.frame import Frame
-from desktop_app.media.sources import SourceError, open_source
-from desktop_app.vision.classifier import Classifier
-from desktop_app.vision.finder import FaceFinder
-from models.catalogue import Catalogue
-from tests.engine.counting_source import CountingSource
+from desktop_app.engine.types import Composed
+from desktop_app.sources.frame import Frame
+from desktop_app.sources.opening import SourceError, open_source
+from desktop_app.vision.classification.classifier import Classifier
+from desktop_app.vision.detection.face_detector import FaceFinder
+from tests.helpers.counting_source import CountingSource
 
 FRAMES = 24
 

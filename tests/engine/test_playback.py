@@ -5,8 +5,8 @@ import time
 from dataclasses import replace
 
 from desktop_app.engine.playback import Playback, Turn
-from desktop_app.media.frame import Frame
-from tests.engine.counting_source import CountingSource
+from desktop_app.sources.frame import Frame
+from tests.helpers.counting_source import CountingSource
 
 
 def index_of(turn: Frame | Turn) -> int:

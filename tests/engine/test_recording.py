@@ -15,13 +15,13 @@ import av
 import numpy as np
 import pytest
 
-from desktop_app.engine.flow import Composed, RecordingStatus
 from desktop_app.engine.recording import RecorderWorker
-from desktop_app.media.disk import free_space
-from desktop_app.media.frame import Frame
-from desktop_app.vision.detector import Detection
+from desktop_app.engine.types import Composed, RecordingStatus
+from desktop_app.output.atomic_files import free_space
+from desktop_app.sources.frame import Frame
+from desktop_app.vision.detection.blazeface import Detection
 from desktop_app.vision.geometry import Box, Landmarks, Point
-from desktop_app.vision.tracker import Track
+from desktop_app.vision.tracking.tracker import Track
 
 PATIENCE_S = 30.0
 MEBIBYTE = 2**20

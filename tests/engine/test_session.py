@@ -17,15 +17,15 @@ import numpy as np
 import pytest
 from skimage import data as pictures
 
-from desktop_app.engine.benchmark_clip import CrowdScene, write_crowd_clip
+from desktop_app.benchmark.clip import CrowdScene, write_crowd_clip
+from desktop_app.catalogue.catalogue import Catalogue
 from desktop_app.engine.offline import OfflineAnalysis
 from desktop_app.engine.session import Composed, Session, SessionSettings
-from desktop_app.media.sources import open_source
-from desktop_app.vision.classifier import Classifier
-from desktop_app.vision.finder import FaceFinder
-from desktop_app.vision.overlay import OverlayStyle
-from models.catalogue import Catalogue
-from tests.tiny_model import MakeModel, fail_from_four_faces, one_row_alone
+from desktop_app.sources.opening import open_source
+from desktop_app.vision.classification.classifier import Classifier
+from desktop_app.vision.detection.face_detector import FaceFinder
+from desktop_app.vision.drawing.overlay import OverlayStyle
+from tests.helpers.tiny_model import MakeModel, fail_from_four_faces, one_row_alone
 
 PATIENCE_S = 60.0
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from desktop_app.engine.session import Session, SessionSettings
-from desktop_app.media.live import LiveSource
+from desktop_app.sources.live import LiveSource
 from tests.engine.test_session import Bell, running
-from tests.engine.uneven_camera import UnevenCamera, duration_of, recorded_times
+from tests.helpers.uneven_camera import UnevenCamera, duration_of, recorded_times
 
 FRAME_S = 1 / 30
 TICK_S = {".mp4": 1 / 30_000, ".mkv": 1 / 1000}

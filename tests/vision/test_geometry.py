@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from desktop_app.vision.crops import CROP_SIZE, crop_face, crop_transform, roll
-from desktop_app.vision.detector import Detection, largest, shifted
+from desktop_app.vision.detection.blazeface import Detection, largest, shifted
+from desktop_app.vision.face_alignment import CROP_SIZE, crop_face, crop_transform, roll
 from desktop_app.vision.geometry import Box, Landmarks, Point
 
 coordinates = st.floats(-1000, 1000)

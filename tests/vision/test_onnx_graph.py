@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from desktop_app.catalogue.catalogue import load_package
 from desktop_app.vision.onnx_graph import read_graph, with_outputs
-from models.catalogue import load_package
-from tests.conv_model import write_conv_model
+from tests.helpers.conv_model import write_conv_model
 
 
 @pytest.fixture

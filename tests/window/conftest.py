@@ -13,9 +13,9 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from desktop_app.window.theme import apply_theme
-from desktop_app.window.translation import install_language
-from tests.window.desk import Desk
+from desktop_app.window.style.theme import apply_theme
+from desktop_app.window.style.translation import install_language
+from tests.helpers.desk import Desk
 
 
 @pytest.fixture

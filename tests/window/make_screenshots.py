@@ -26,13 +26,13 @@ for _name in ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):
 
 from PySide6.QtWidgets import QApplication, QWidget  # noqa: E402
 
-from desktop_app.media.demo import DemoSource  # noqa: E402
+from desktop_app.paths import resource_path  # noqa: E402
 from desktop_app.settings import LanguageChoice, Settings, SettingsStore, ThemeChoice  # noqa: E402
+from desktop_app.sources.demo import DemoSource  # noqa: E402
+from desktop_app.window.dialogs.stream_dialog import StreamDialog  # noqa: E402
 from desktop_app.window.main_window import MainWindow  # noqa: E402
-from desktop_app.window.stream_dialog import StreamDialog  # noqa: E402
-from desktop_app.window.theme import apply_theme  # noqa: E402
-from desktop_app.window.translation import install_language  # noqa: E402
-from resources import resource_path  # noqa: E402
+from desktop_app.window.style.theme import apply_theme  # noqa: E402
+from desktop_app.window.style.translation import install_language  # noqa: E402
 
 THEMES: tuple[ThemeChoice, ...] = ("dark", "light")
 LANGUAGES: tuple[LanguageChoice, ...] = ("en", "zh_CN")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from desktop_app.engine.flow import Composed, SessionSettings, SessionStatus
 from desktop_app.engine.session import Session
+from desktop_app.engine.types import Composed, SessionSettings, SessionStatus
 from desktop_app.window.bridge import SessionBridge
 
 LIVE_MS = 20_000

@@ -12,8 +12,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 
-from desktop_app.media.snapshots import read_snapshot_rows
-from tests.window.desk import Desk
+from desktop_app.output.snapshots import read_snapshot_rows
+from tests.helpers.desk import Desk
 from tests.window.make_screenshots import network_camera
 
 

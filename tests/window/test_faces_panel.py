@@ -13,20 +13,20 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QListView
 from pytestqt.qtbot import QtBot
 
-from desktop_app.engine.flow import Composed
-from desktop_app.media.frame import Frame
-from desktop_app.vision.classifier import Prediction
-from desktop_app.vision.detector import Detection
+from desktop_app.catalogue.manifest import AgeLabel, Labels
+from desktop_app.engine.types import Composed
+from desktop_app.sources.frame import Frame
+from desktop_app.vision.classification.classifier import Prediction
+from desktop_app.vision.classification.label import Label, without_gender
+from desktop_app.vision.classification.label import make_label as make_label_of
+from desktop_app.vision.detection.blazeface import Detection
 from desktop_app.vision.geometry import Box, Landmarks, Point
-from desktop_app.vision.label import Label, without_gender
-from desktop_app.vision.label import make_label as make_label_of
-from desktop_app.vision.tracker import Track
-from desktop_app.window.bars import BarChart
-from desktop_app.window.crop_image import rounded_pixmap
-from desktop_app.window.face_list import FACE_ROLE, Face
-from desktop_app.window.faces_panel import FacesPanel, format_duration
-from desktop_app.window.translation import JsonTranslator
-from models.manifest import AgeLabel, Labels
+from desktop_app.vision.tracking.tracker import Track
+from desktop_app.window.panels.crop_image import rounded_pixmap
+from desktop_app.window.panels.face_list import FACE_ROLE, Face
+from desktop_app.window.panels.faces_panel import FacesPanel, format_duration
+from desktop_app.window.panels.probability_bars import BarChart
+from desktop_app.window.style.translation import JsonTranslator
 
 LABELS = Labels((AgeLabel("0-19", 0, 19), AgeLabel("20-59", 20, 59), AgeLabel("60+", 60, None)), ("Male", "Female"))
 PICTURE = np.zeros((480, 640, 3), np.uint8)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 
-from desktop_app.vision.privacy import PrivacyMode
-from tests.window.desk import Desk
+from desktop_app.vision.privacy.concealment import PrivacyMode
+from tests.helpers.desk import Desk
 from tests.window.make_screenshots import network_camera
 
 

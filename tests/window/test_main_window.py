@@ -13,8 +13,8 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel
 
-from resources import resource_path
-from tests.window.desk import Desk
+from desktop_app.paths import resource_path
+from tests.helpers.desk import Desk
 
 
 def test_demo_runs_stops_and_starts_again(desk: Desk) -> None:

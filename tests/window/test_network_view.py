@@ -11,15 +11,15 @@ from PySide6.QtCore import QCoreApplication, QPoint, Qt
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QScrollArea
 from pytestqt.qtbot import QtBot
 
-from desktop_app.vision.classifier import Classifier, Prediction
-from desktop_app.vision.label import Label, without_gender
-from desktop_app.vision.label import make_label as make_label_of
-from desktop_app.window.bars import BarChart
-from desktop_app.window.network_view import NetworkView
-from desktop_app.window.tiles import SquareView, TileGrid, heat_picture, map_pictures
-from desktop_app.window.translation import JsonTranslator
-from models.catalogue import ModelPackage, load_package
-from tests.conv_model import LABELS, SIZE, write_conv_model, write_corner_model
+from desktop_app.catalogue.catalogue import ModelPackage, load_package
+from desktop_app.vision.classification.classifier import Classifier, Prediction
+from desktop_app.vision.classification.label import Label, without_gender
+from desktop_app.vision.classification.label import make_label as make_label_of
+from desktop_app.window.panels.network_view import NetworkView
+from desktop_app.window.panels.probability_bars import BarChart
+from desktop_app.window.panels.tiles import SquareView, TileGrid, heat_picture, map_pictures
+from desktop_app.window.style.translation import JsonTranslator
+from tests.helpers.conv_model import LABELS, SIZE, write_conv_model, write_corner_model
 
 THREAD = "network-view"
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PySide6.QtCore import Qt
 
 from desktop_app.engine.analysis import compose
-from desktop_app.media.snapshots import read_snapshot_rows
+from desktop_app.output.snapshots import read_snapshot_rows
+from desktop_app.paths import resource_path
 from desktop_app.settings import LanguageChoice
-from desktop_app.vision.overlay import OverlayStyle
-from resources import resource_path
-from tests.window.desk import Desk
+from desktop_app.vision.drawing.overlay import OverlayStyle
+from tests.helpers.desk import Desk
 
 Words = tuple[tuple[str, str], ...]
 ENGLISH: Words = ()

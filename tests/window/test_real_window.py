@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 import pytest
 
-from desktop_app.media.snapshots import read_snapshot_rows
+from desktop_app.output.snapshots import read_snapshot_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60.0

@@ -18,7 +18,7 @@ from pathlib import Path
 import av
 import pytest
 
-from desktop_app.vision.predictions import FIELDS
+from desktop_app.output.predictions import FIELDS
 
 ROOT = Path(__file__).resolve().parents[2]
 STILL = str(ROOT / "resources" / "demo_portrait.jpg")
@@ -95,7 +95,7 @@ class RecordingProgram:
 def recording_program(
     folder: Path, source: str = "demo", container: str = "mp4", *, predictions: str = "none", limit: int | None = None
 ) -> Iterator[RecordingProgram]:
-    command = [sys.executable, "-m", "tests.window.recording_window", str(folder), source, container, predictions]
+    command = [sys.executable, "-m", "tests.helpers.recording_window", str(folder), source, container, predictions]
     pipe = subprocess.PIPE
     with subprocess.Popen(
         [*command, *([str(limit)] if limit else [])], cwd=ROOT, text=True, stdin=pipe, stdout=pipe, stderr=pipe

@@ -15,11 +15,11 @@ from PySide6.QtWidgets import QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from desktop_app.engine.statistics import Percentiles, StatisticsSnapshot
-from desktop_app.window.bars import BarChart
-from desktop_app.window.plots import PLOT_HEIGHT, HistoryPlot
-from desktop_app.window.statistics_panel import StatisticsPanel
-from desktop_app.window.translation import JsonTranslator
-from tests.window.desk import Desk
+from desktop_app.window.panels.plots import PLOT_HEIGHT, HistoryPlot
+from desktop_app.window.panels.probability_bars import BarChart
+from desktop_app.window.panels.statistics_panel import StatisticsPanel
+from desktop_app.window.style.translation import JsonTranslator
+from tests.helpers.desk import Desk
 
 SNAPSHOT = StatisticsSnapshot(
     capture_fps=30.04,
@@ -216,5 +216,5 @@ def test_texts_follow_the_language(qtbot: QtBot, panel: StatisticsPanel, tmp_pat
 
 
 def test_pyqtgraph_is_imported_only_when_the_panel_is_shown() -> None:
-    code = "import sys, desktop_app.window.statistics_panel; sys.exit('pyqtgraph' in sys.modules)"
+    code = "import sys, desktop_app.window.panels.statistics_panel; sys.exit('pyqtgraph' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

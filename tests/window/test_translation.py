@@ -12,15 +12,15 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from desktop_app.window.actions import Actions
-from desktop_app.window.translation import (
+from desktop_app.window.bars.actions import Actions
+from desktop_app.window.picture.video_view import VideoView
+from desktop_app.window.style.translation import (
     TRANSLATIONS_FOLDER,
     install_language,
     resolve_language,
     translate_message,
 )
-from desktop_app.window.video_view import VideoView
-from tests.window.sentences import engine_sentences
+from tests.helpers.sentences import engine_sentences
 
 WINDOW_FOLDER = Path(__file__).resolve().parents[2] / "desktop_app" / "window"
 MARKERS = {"tr": 0, "mark_text": 0, "translate": 1, "QT_TRANSLATE_NOOP": 1}
@@ -43,7 +43,7 @@ def source_texts(path: Path) -> Iterator[tuple[str, ast.Call]]:
 def all_texts() -> dict[str, str]:
     return {
         text: f"{path.name}:{node.lineno}"
-        for path in sorted(WINDOW_FOLDER.glob("*.py"))
+        for path in sorted(WINDOW_FOLDER.rglob("*.py"))
         for text, node in source_texts(path)
     }
 

@@ -10,14 +10,14 @@ from PySide6.QtGui import QColor, QImage, QWheelEvent
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from desktop_app.engine.flow import Composed
-from desktop_app.media.frame import Frame
-from desktop_app.vision.detector import Detection
+from desktop_app.engine.types import Composed
+from desktop_app.sources.frame import Frame
+from desktop_app.vision.detection.blazeface import Detection
 from desktop_app.vision.geometry import Box, Landmarks, Point
-from desktop_app.vision.tracker import Track
-from desktop_app.window.theme import CANVAS
-from desktop_app.window.video_view import VideoView
-from desktop_app.window.viewport import MAX_ZOOM, Viewport
+from desktop_app.vision.tracking.tracker import Track
+from desktop_app.window.picture.video_view import VideoView
+from desktop_app.window.picture.viewport import MAX_ZOOM, Viewport
+from desktop_app.window.style.theme import CANVAS
 
 RED_BGR = (10, 20, 200)
 

@@ -7,8 +7,8 @@ from PySide6.QtCore import QRect, Qt
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from desktop_app.window.picture_message import TEXT_WIDTH, PictureMessage
-from desktop_app.window.widgets import capitalised, fit_wrapped, make_label, plain_text
+from desktop_app.window.picture.empty_state import TEXT_WIDTH, PictureMessage
+from desktop_app.window.style.widgets import capitalised, fit_wrapped, make_label, plain_text
 
 
 @pytest.mark.parametrize(

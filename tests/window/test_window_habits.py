@@ -13,13 +13,14 @@ from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QTabBar, QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop_app.settings import Settings, SettingsStore
-from desktop_app.window.actions import PROMISES
 from desktop_app.window.application import DisplayError, check_display
+from desktop_app.window.bars.actions import PROMISES
+from desktop_app.window.bars.source_names import display_name, guess_kind
+from desktop_app.window.dialogs.preferences import PreferencesDialog
 from desktop_app.window.main_window import MainWindow
-from desktop_app.window.preferences import PreferencesDialog
-from desktop_app.window.source_names import display_name, guess_kind
-from desktop_app.window.theme import DARK, LIGHT, apply_theme, current_theme, resolve_theme
-from tests.window.desk import LIVE_MS, Desk
+from desktop_app.window.style.colours import DARK, LIGHT
+from desktop_app.window.style.theme import apply_theme, current_theme, resolve_theme
+from tests.helpers.desk import LIVE_MS, Desk
 
 
 def test_full_screen_and_back(desk: Desk) -> None:

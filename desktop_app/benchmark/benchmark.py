@@ -1,0 +1,222 @@
+"""`benchmark`: how fast the app is on this machine, offline and live, and what that depends on."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from desktop_app.benchmark.clip import CLIP_RATE, write_crowd_clip, write_demo_clip
+from desktop_app.benchmark.live import WARM_UP_S, LiveFigures, measure_live
+from desktop_app.benchmark.offline import BenchmarkError, OfflineBench, OfflineFigures
+from desktop_app.benchmark.per_face_baseline import Comparison, UsualWay, compare
+from desktop_app.benchmark.plot import PLOT_SUFFIXES, plot_report
+from desktop_app.benchmark.recall import measure_recall
+from desktop_app.benchmark.report import BenchmarkReport, CostPoint, Machine
+from desktop_app.catalogue.catalogue import Catalogue
+from desktop_app.engine.types import SessionSettings
+from desktop_app.sources.opening import CameraOptions, classify_spec, open_source, public_spec
+from desktop_app.vision.classification.classifier import Classifier
+
+__all__ = ["BenchmarkError", "BenchmarkReport", "BenchmarkRequest", "run_benchmark"]
+
+FACES: Final = (1, 2, 5, 10, 20, 30)
+SIZES: Final = ((854, 480), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160))
+SIZE_FACES: Final = 5
+COMPARED_FACES: Final = (1, 5, 20)
+LONGEST_CURVE_S: Final = 5.0
+"""Each point of a cost curve is measured for no longer than this, offline and live."""
+LONGEST_SIZE_S: Final = 2.0
+"""A clip of large frames takes long to make."""
+DEMO_LOOP_FRAMES: Final = 600
+_DEFAULT_RATE: Final = 30.0
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkRequest:
+    """What to measure.
+
+    Attributes:
+        source: what `open_source` takes. The demo is first written to a video, so that decoding is measured and not
+            the drawing of the demo.
+        seconds: of live use to measure, and of the source to analyse offline.
+        model: name or path; empty for the default.
+        provider: execution provider, or `auto`.
+        oversample: average ten views of each face.
+        faces: whether to measure the cost against the number of faces and the size of the frame.
+        compare: whether to compare with the usual way.
+        recall: whether to measure how small a face may be.
+        plot: where to draw the curves (`.svg`, `.png`); None for nowhere. Where no curve was asked for, `faces` is.
+        overwrite: replace a plot that exists.
+        camera: format asked of a camera.
+        warm_up_s: how long live use goes on before it is measured.
+        face_counts: points of the curve.
+        frame_sizes: points of the curve, width and height in pixels.
+        compared_faces: in the clips on which the usual way runs.
+    """
+
+    source: str = "demo"
+    seconds: float = 10.0
+    model: str = ""
+    provider: str = "auto"
+    oversample: bool = False
+    faces: bool = False
+    compare: bool = False
+    recall: bool = False
+    plot: Path | None = None
+    overwrite: bool = False
+    camera: CameraOptions = field(default_factory=CameraOptions)
+    warm_up_s: float = WARM_UP_S
+    face_counts: Sequence[int] = FACES
+    frame_sizes: Sequence[tuple[int, int]] = SIZES
+    compared_faces: Sequence[int] = COMPARED_FACES
+
+
+def _silence(_: str) -> None:
+    """Tell nobody."""
+
+
+def run_benchmark(request: BenchmarkRequest, *, tell: Tell = _silence) -> BenchmarkReport:
+    """Measure what was asked for; a plot that was asked for is written.
+
+    The input is the same each time, a warm-up comes first, and figures are medians or percentiles. Nothing is left on
+    the disk but the plot.
+
+    Args:
+        request: what to measure.
+        tell: called with a few words before each part.
+
+    Raises:
+        AgelensError: source, model or provider cannot be used, or the plot cannot be written.
+    """
+    _check_plot(request)
+    machine = Machine.here()
+    with tempfile.TemporaryDirectory(prefix="agelens-benchmark-") as folder:
+        report = _Benchmark(request, Path(folder), tell).run(machine)
+    if request.plot is not None:
+        plot_report(report, request.plot)
+    return report
+
+
+class _Benchmark:
+    """One run of the benchmark: what its parts share."""
+
+    def __init__(self, request: BenchmarkRequest, folder: Path, tell: Tell) -> None:
+        self._request, self._folder, self._tell = request, folder, tell
+        self._classifier = Classifier(
+            Catalogue().find(request.model), provider=request.provider, oversample=request.oversample
+        )
+
+    def run(self, machine: Machine) -> BenchmarkReport:
+        """Measure part after part."""
+        request, notices = self._request, [self._classifier.notice] if self._classifier.notice else []
+        has_curve = request.faces or request.compare or request.recall
+        with OfflineBench(self._classifier) as bench:
+            spec = self._prepare_source()
+            offline = self._measure_offline(bench, spec, notices)
+            self._tell(f"live use for {request.seconds:g} s")
+            live = self._measure_live(spec, request.seconds)
+            wants_faces = request.faces or (request.plot is not None and not has_curve)
+            by_faces = list(self._by_faces(bench)) if wants_faces else []
+            by_size = list(self._by_size(bench)) if wants_faces else []
+            comparisons = list(self._compare(bench)) if request.compare else []
+        if request.recall:
+            self._tell("recall against face size")
+        return BenchmarkReport(
+            machine=machine,
+            source=public_spec(request.source),
+            model=self._classifier.package.name,
+            provider=self._classifier.provider,
+            offline=offline,
+            live=live,
+            by_faces=by_faces,
+            by_size=by_size,
+            compare=comparisons,
+            recall=measure_recall() if request.recall else [],
+            notices=notices,
+        )
+
+    def _prepare_source(self) -> str:
+        if classify_spec(self._request.source) != "demo":
+            return self._request.source
+        self._tell("writing the demo to a video")
+        frames = min(_frames(CLIP_RATE, self._request.seconds), DEMO_LOOP_FRAMES)
+        return str(write_demo_clip(self._folder / "demo.mkv", frames=frames))
+
+    def _measure_offline(self, bench: OfflineBench, spec: str, notices: list[str]) -> OfflineFigures | None:
+        if classify_spec(spec) in {"camera", "stream"}:
+            notices.append("offline throughput needs frames that wait: name a file to measure it")
+            return None
+        with open_source(spec) as source:
+            rate = source.info.rate
+        self._tell("offline throughput")
+        return bench.measure(spec, frames=_frames(rate, self._request.seconds))
+
+    def _by_faces(self, bench: OfflineBench) -> Iterator[CostPoint]:
+        seconds = min(self._request.seconds, LONGEST_CURVE_S)
+        for faces in self._request.face_counts:
+            yield self._point(bench, faces, 1280, 720, seconds)
+
+    def _by_size(self, bench: OfflineBench) -> Iterator[CostPoint]:
+        seconds = min(self._request.seconds, LONGEST_SIZE_S)
+        for width, height in self._request.frame_sizes:
+            yield self._point(bench, SIZE_FACES, width, height, seconds)
+
+    def _point(self, bench: OfflineBench, faces: int, width: int, height: int, seconds: float) -> CostPoint:
+        self._tell(f"cost at {width}×{height} with faces: {faces}")
+        clip = self._folder / f"{faces}-{width}x{height}.mkv"
+        frames = _frames(CLIP_RATE, seconds)
+        write_crowd_clip(clip, faces=faces, frames=frames, width=width, height=height)
+        point = CostPoint(
+            faces=faces,
+            width=width,
+            height=height,
+            offline=bench.measure(str(clip), frames=frames),
+            live=self._measure_live(str(clip), seconds),
+        )
+        clip.unlink()
+        return point
+
+    def _compare(self, bench: OfflineBench) -> Iterator[Comparison]:
+        frames = _frames(CLIP_RATE, self._request.seconds)
+        with UsualWay() as usual:
+            for faces in self._request.compared_faces:
+                self._tell(f"comparison with the usual way with faces: {faces}")
+                clip = write_crowd_clip(self._folder / f"compare-{faces}.mkv", faces=faces, frames=frames)
+                yield compare(bench, usual, str(clip), faces=faces, frames=frames)
+                clip.unlink()
+
+    def _measure_live(self, spec: str, seconds: float) -> LiveFigures:
+        request = self._request
+        settings = SessionSettings(
+            source=spec,
+            model=request.model,
+            provider=request.provider,
+            oversample=request.oversample,
+            camera=request.camera,
+        )
+        return measure_live(settings, seconds=seconds, warm_up_s=request.warm_up_s)
+
+
+def _frames(rate: float, seconds: float) -> int:
+    return max(round((rate or _DEFAULT_RATE) * seconds), 1)
+
+
+def _check_plot(request: BenchmarkRequest) -> None:
+    """Say what is wrong before minutes are spent on measuring."""
+    path = request.plot
+    if path is None:
+        return
+    if path.suffix.lower() not in PLOT_SUFFIXES:
+        raise BenchmarkError(f"a plot cannot be drawn as {path.name}; name a file that ends in .svg or .png")
+    if not path.parent.is_dir():
+        raise BenchmarkError(f"the folder {path.parent} does not exist; create it or choose another")
+    if path.exists() and not request.overwrite:
+        raise BenchmarkError(f"{path} exists already; choose another name or add --overwrite")
+    if not os.access(path.parent, os.W_OK):
+        raise BenchmarkError(f"the folder {path.parent} cannot be written to; choose another")

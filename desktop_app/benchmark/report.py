@@ -1,0 +1,213 @@
+"""What the benchmark found: values, JSON for programs, tables for people."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final
+
+import psutil
+
+from desktop_app.benchmark.live import LiveFigures
+from desktop_app.benchmark.offline import OfflineFigures
+from desktop_app.benchmark.per_face_baseline import Comparison
+from desktop_app.benchmark.recall import RecallPoint, smallest_found
+from desktop_app.engine.statistics import Percentiles
+
+SCHEMA: Final = 1
+"""Raised when a key of the JSON changes its meaning or goes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Where it was measured.
+
+    Attributes:
+        system: operating system and processor architecture.
+        python: version.
+        cores: logical processors that this process may use.
+        load: processes that wanted a processor in the last minute, on average: more than 0 to begin with means that
+            others were at work.
+    """
+
+    system: str
+    python: str
+    cores: int
+    load: float
+
+    @staticmethod
+    def here() -> Machine:
+        """This machine, now."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return Machine(
+            system=platform.platform(), python=platform.python_version(), cores=cores, load=psutil.getloadavg()[0]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostPoint:
+    """What a clip with a number of faces costs at a frame size.
+
+    Attributes:
+        faces: in the clip.
+        width: of its frames in pixels.
+        height: of its frames in pixels.
+        offline: throughput.
+        live: at its own rate.
+    """
+
+    faces: int
+    width: int
+    height: int
+    offline: OfflineFigures
+    live: LiveFigures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkReport:
+    """Everything that was measured; what was not asked for is empty, what cannot be measured is None.
+
+    Attributes:
+        schema: see `SCHEMA`.
+        machine: where.
+        source: what was measured.
+        model: name of the model.
+        provider: execution provider that ran it.
+        offline: throughput; None for a live source, whose frames do not wait.
+        live: at the source's own rate.
+        by_faces: cost against the number of faces.
+        by_size: cost against the size of the frame.
+        compare: the app against the usual way.
+        recall: faces found against their size.
+        notices: sentences to pass on.
+    """
+
+    schema: int = SCHEMA
+    machine: Machine
+    source: str
+    model: str
+    provider: str
+    offline: OfflineFigures | None
+    live: LiveFigures
+    by_faces: Sequence[CostPoint] = ()
+    by_size: Sequence[CostPoint] = ()
+    compare: Sequence[Comparison] = ()
+    recall: Sequence[RecallPoint] = ()
+    notices: Sequence[str] = ()
+
+    def as_json(self) -> str:
+        """The fields by their names, as JSON."""
+        return json.dumps(asdict(self), indent=2)
+
+    def as_text(self) -> str:
+        """Tables."""
+        return "\n".join(_lines(self))
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table, columns aligned to the right."""
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *rows)]
+    return [lines[0], "  ".join("─" * width for width in widths), *lines[1:]]
+
+
+def _lines(report: BenchmarkReport) -> Iterator[str]:
+    machine = report.machine
+    yield f"Agelens benchmark: {report.source}, model {report.model} on {report.provider}"
+    yield f"{machine.system}, Python {machine.python}, {machine.cores} cores, load {machine.load:.1f} before"
+    yield from (f"Note: {notice}" for notice in report.notices)
+    if report.offline is not None:
+        yield from ("", "Offline: every frame, one after the other", *_offline_lines(report.offline))
+    yield from ("", "Live: at the source's own rate", *_live_lines(report.live))
+    yield from ("", "Milliseconds by stage", *_stage_lines(report.offline, report.live))
+    if report.by_faces:
+        yield from ("", "Cost against faces", *_cost_lines(report.by_faces))
+    if report.by_size:
+        yield from ("", "Cost against frame size", *_cost_lines(report.by_size))
+    if report.compare:
+        yield from ("", "Against the usual way (every face of every frame through the paper's two networks)")
+        yield from _compare_lines(report.compare)
+    if report.recall:
+        yield from ("", "Faces found against their size (pixels of a 1280×720 picture)", *_recall_lines(report.recall))
+
+
+def _offline_lines(figures: OfflineFigures) -> Iterator[str]:
+    yield f"  {figures.fps:.1f} frames/s ({figures.ms_per_frame:.2f} ms a frame), median of {figures.rounds} runs"
+    yield (
+        f"  over {figures.frames} frames, {figures.faces:g} faces in view, {figures.crops_per_frame:.2f} crops a frame"
+    )
+
+
+def _live_lines(live: LiveFigures) -> Iterator[str]:
+    yield f"  {live.displayed_fps:.1f} of {live.source_fps:.1f} frames/s on screen for {live.seconds:.1f} s"
+    yield (
+        f"  {live.displayed} pictures shown, {live.dropped} frames dropped, {live.unpainted} pictures not painted, "
+        f"{live.dropped_crops} crops dropped"
+    )
+    yield f"  capture to paint: {_percentiles(live.latency_ms)}"
+    waited = f"{_percentiles(live.first_label_ms)}, {live.new_faces} new faces, {live.unlabelled} without a label"
+    yield f"  face to first label: {waited if live.first_label_ms is not None else 'no new face was labelled'}"
+    yield f"  processor: {live.cpu_s_per_s:.2f} cores busy"
+    yield (
+        f"  memory: {live.memory_first_tenth_mb:.0f} → {live.memory_last_tenth_mb:.0f} MB ({live.memory_growth:+.1%}) "
+        f"first to last tenth, {live.memory_peak_mb:.0f} MB at the most"
+    )
+
+
+def _stage_lines(offline: OfflineFigures | None, live: LiveFigures) -> list[str]:
+    rows = [
+        (
+            name,
+            f"{offline.stage_ms[name]:.2f}" if offline is not None else "–",
+            f"{live.stage_ms[name]:.2f}" if name in live.stage_ms else "–",
+        )
+        for name in (offline.stage_ms if offline is not None else live.stage_ms)
+    ]
+    return table(("stage", "offline, over frames", "live, each time"), rows)
+
+
+def _cost_lines(points: Sequence[CostPoint]) -> list[str]:
+    head = ("faces", "found", "frame", "ms/frame", "frames/s", "live fps", "p95 ms", "dropped", "label ms", "cores")
+    rows = [
+        (
+            str(point.faces),
+            f"{point.offline.faces:g}",
+            f"{point.width}×{point.height}",
+            f"{point.offline.ms_per_frame:.2f}",
+            f"{point.offline.fps:.1f}",
+            f"{point.live.displayed_fps:.1f}",
+            f"{point.live.latency_ms.p95:.1f}" if point.live.latency_ms is not None else "–",
+            str(point.live.dropped + point.live.unpainted),
+            f"{point.live.first_label_ms.p50:.0f}" if point.live.first_label_ms is not None else "–",
+            f"{point.live.cpu_s_per_s:.2f}",
+        )
+        for point in points
+    ]
+    return table(head, rows)
+
+
+def _compare_lines(comparisons: Sequence[Comparison]) -> list[str]:
+    rows = [
+        (str(one.faces), f"{one.fps:.1f}", f"{one.usual_fps:.2f}", f"{one.ratio:.1f}×", one.usual_runtime)
+        for one in comparisons
+    ]
+    return table(("faces", "Agelens frames/s", "usual frames/s", "ratio", "usual way's runtime"), rows)
+
+
+def _recall_lines(points: Sequence[RecallPoint]) -> list[str]:
+    modes = tuple(dict.fromkeys(point.mode for point in points))
+    sizes = tuple(dict.fromkeys(point.size for point in points))
+    recalls = {(point.mode, point.size): point.recall for point in points}
+    rows = [(str(size), *(f"{recalls[mode, size]:.0%}" for mode in modes)) for size in sizes]
+    smallest = [smallest_found(points, mode) for mode in modes]
+    rows.append(("90 % from", *(f"{size} px" if size is not None else "–" for size in smallest)))
+    return table(("size", *modes), rows)
+
+
+def _percentiles(values: Percentiles | None) -> str:
+    if values is None:
+        return "not measured"
+    return f"p50 {values.p50:.1f} ms, p95 {values.p95:.1f} ms, p99 {values.p99:.1f} ms"

@@ -1,0 +1,1 @@
+"""The models that the app can use: manifests, checksums, where they lie."""

@@ -1,0 +1,382 @@
+"""`annotate`: a source in, an annotated video or pictures and a table of predictions out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from desktop_app.catalogue.catalogue import Catalogue
+from desktop_app.engine.offline import OfflineAnalysis
+from desktop_app.engine.types import AnalysisSettings, Composed
+from desktop_app.errors import AgelensError
+from desktop_app.output.atomic_files import check_target, explain, write_whole
+from desktop_app.output.encoder import DEFAULT_RATE, FORMATS
+from desktop_app.output.predictions import PREDICTION_SUFFIXES, PredictionFileError, PredictionWriter, face_rows
+from desktop_app.output.recorder import Recorder, RecordingError
+from desktop_app.sources.opening import Source, SourceError, SourceInfo, open_source, source_path
+from desktop_app.sources.pictures.stills import FOLDER_RATE
+from desktop_app.stopping import StopRequest
+from desktop_app.vision.classification.classifier import Classifier
+from desktop_app.vision.detection.face_detector import FaceFinder
+
+PICTURE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp")
+# A file that is being written has ".part" in its name.
+_ROOM_FOR_PART: Final = len(".part")
+
+
+class AnnotationError(AgelensError):
+    """What was asked for cannot be written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotationRequest(AnalysisSettings):
+    """What to annotate and where to write it.
+
+    Attributes:
+        output: a video (`.mp4`, `.mkv`), a picture for a picture, or a folder for a folder of pictures; None for none.
+        predictions: a table (`.csv`, `.jsonl`); None for none.
+        overwrite: replace what is there.
+    """
+
+    output: Path | None = None
+    predictions: Path | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationProgress:
+    """How far it is.
+
+    Attributes:
+        frames: done so far.
+        total: frames of the source; None where unknown.
+        faces: seen in the newest frame.
+        dropped: pictures of a live source that came too fast so far, and are left out.
+        notice: one sentence to pass on (a provider that fell back), or empty.
+    """
+
+    frames: int
+    total: int | None
+    faces: int
+    dropped: int = 0
+    notice: str = ""
+
+
+class Output(Protocol):
+    """A film, pictures or a table that is being written."""
+
+    def finish(self) -> None:
+        """Write what is left."""
+        ...
+
+    def close(self) -> None:
+        """Finish and take the place of what is to be overwritten."""
+        ...
+
+    def keep(self) -> None:
+        """Finish and leave what should have been overwritten."""
+        ...
+
+
+class PictureSink(Output, Protocol):
+    """Takes finished pictures in order."""
+
+    @property
+    def notice(self) -> str:
+        """One sentence on what was written otherwise than expected, else empty."""
+        ...
+
+    def write(self, composed: Composed) -> None:
+        """Take the next picture."""
+        ...
+
+
+def annotate(request: AnnotationRequest, stop: StopRequest | None = None) -> Generator[AnnotationProgress, None, None]:
+    """Annotate a source to its end; what was written so far is kept whenever the iteration is left.
+
+    Args:
+        request: what to annotate.
+        stop: ends it as soon as the frames are written that were begun; safe at any moment.
+
+    Yields:
+        The progress after each frame.
+
+    Raises:
+        AgelensError: source, model, provider or output cannot be used; nothing that existed was overwritten.
+    """
+    _check_outputs(request)
+    stop = stop or StopRequest()
+    package = Catalogue().find(request.model)
+    with ExitStack() as stack:
+        # What a source says that was closed in the middle is nobody's mistake.
+        stack.push(lambda kind, *_: stop.is_set() and kind is not None and issubclass(kind, SourceError))
+        source = stack.enter_context(open_source(request.source, camera=request.camera, cancel=stop.event))
+        if request.output is not None:
+            _check_kind(request.output, source.info)
+        classifier = Classifier(
+            package, provider=request.provider, oversample=request.oversample, gender=request.gender
+        )
+        finder = stack.enter_context(FaceFinder(request.detector, min_score=request.min_score))
+        analysis = OfflineAnalysis(classifier, finder, style=request.style, mirror=request.mirror)
+        yield from _run(request, stack, source, analysis, classifier.notice, stop)
+
+
+def _run(
+    request: AnnotationRequest,
+    stack: ExitStack,
+    source: Source,
+    analysis: OfflineAnalysis,
+    notice: str,
+    stop: StopRequest,
+) -> Generator[AnnotationProgress, None, None]:
+    sink: PictureSink | None = None
+    table: PredictionWriter | None = None
+    outputs: list[Output] = []
+    stack.push(_finishing(outputs))
+    frames, started_at = 0, 0.0
+    for composed in analysis.run(source, stop):
+        frame = composed.frame
+        if frames == 0:
+            # Not before there is something to write: what cannot be read leaves no file, and replaces none.
+            if request.output is not None:
+                sink = _open_sink(request.output, source.info, composed, overwrite=request.overwrite)
+                outputs.append(sink)
+            if request.predictions is not None:
+                table = PredictionWriter(request.predictions, overwrite=request.overwrite)
+                outputs.append(table)
+            # Nobody can do anything with the moment of the machine's own clock, and the video begins at 0.
+            started_at = frame.captured_at if source.info.live else 0.0
+        if sink is not None:
+            sink.write(composed)
+        rows = face_rows(frame.index, frame.captured_at - started_at, frame.origin, composed.tracks, composed.labels)
+        if table is not None:
+            table.write(rows)
+        frames += 1
+        yield AnnotationProgress(frames, source.info.frame_count, len(rows), source.dropped_count, notice)
+    if stop.is_set():
+        return
+    if frames == 0:
+        raise AnnotationError(f"{source.info.name} holds no picture that could be read")
+    # The other end of a network tells a regular end and a crash of its own apart as little as this one can.
+    ended = f"{source.info.name} gives no more pictures; if that was too early, check the connection"
+    lines = [ended if source.info.live else "", *source.notice.split("\n"), sink.notice if sink is not None else ""]
+    if sink is not None and source.info.has_sound:
+        lines.append(f"the sound of {source.info.name} is not kept in the video")
+    for line in filter(None, lines):
+        yield AnnotationProgress(frames, source.info.frame_count, 0, source.dropped_count, line)
+
+
+def _finishing(outputs: Sequence[Output]) -> Callable[[type[BaseException] | None, object, object], None]:
+    """Ends film and table by one rule: where one cannot be written, neither takes the place of what was there."""
+
+    def finish(kind: type[BaseException] | None, _error: object, _trace: object) -> None:
+        failed = kind is not None and issubclass(kind, (RecordingError, AnnotationError, PredictionFileError))
+        try:
+            if not failed:
+                for output in outputs:
+                    output.finish()
+                for output in outputs:
+                    output.close()
+        finally:
+            # Which does nothing to one that was closed well.
+            for output in outputs:
+                with suppress(AgelensError):
+                    output.keep()
+
+    return finish
+
+
+def _check_outputs(request: AnnotationRequest) -> None:
+    """Say what is wrong before anything is opened, so that nothing half-done is left behind."""
+    if request.output is None and request.predictions is None:
+        raise AnnotationError("nothing to write: name a video with --output, a table with --predictions, or both")
+    for path in (request.output, request.predictions):
+        if path is not None:
+            try:
+                _check_place(path, source_path(request.source), overwrite=request.overwrite)
+            except OSError as error:
+                raise AnnotationError(f"{path} cannot be written: {explain(error)}") from error
+    if request.output is not None and request.output == request.predictions:
+        raise AnnotationError("--output and --predictions name the same file; choose two")
+    if request.predictions is not None and request.predictions.suffix.lower() not in PREDICTION_SUFFIXES:
+        raise AnnotationError(f"{request.predictions.name} cannot hold predictions; name a .csv or .jsonl file")
+
+
+def _check_place(path: Path, source: Path | None, *, overwrite: bool) -> None:
+    if not path.parent.is_dir():
+        raise AnnotationError(f"the folder {path.parent} does not exist; create it or choose another")
+    if not path.is_dir():
+        check_target(path)
+    if path.exists():
+        if source is not None and _is_same(path, source):
+            raise AnnotationError(f"{path} is the source itself; choose another name")
+        if not overwrite:
+            raise AnnotationError(f"{path} exists already; choose another name or add --overwrite")
+    if not os.access(path.parent, os.W_OK):
+        raise AnnotationError(f"the folder {path.parent} cannot be written to; choose another")
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
+
+
+def _check_kind(output: Path, info: SourceInfo) -> None:
+    """Say whether such a file can hold what such a source gives, before minutes are spent on it."""
+    suffix = output.suffix.lower()
+    if suffix in FORMATS or (suffix in PICTURE_SUFFIXES and info.kind == "image"):
+        return
+    if info.kind == "folder" and (not suffix or output.is_dir()):
+        return
+    fitting = {"image": "a .png, .jpg or .webp picture, or ", "folder": "a folder (no suffix), or "}.get(info.kind, "")
+    raise AnnotationError(f"{output.name} cannot hold this source's result; name {fitting}an .mp4 or .mkv video")
+
+
+def _open_sink(output: Path, info: SourceInfo, composed: Composed, *, overwrite: bool) -> PictureSink:
+    if output.suffix.lower() in FORMATS:
+        height, width = composed.picture.shape[:2]
+        still = info.kind in {"image", "folder"}
+        rate = FOLDER_RATE if still else info.rate or DEFAULT_RATE
+        return VideoSink(Recorder(output, width=width, height=height, rate=rate, overwrite=overwrite))
+    if info.kind == "image":
+        return PictureFileSink(output, overwrite=overwrite)
+    return PictureFolderSink(output, overwrite=overwrite)
+
+
+class VideoSink:
+    """Pictures become a video with their media times."""
+
+    notice = ""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def write(self, composed: Composed) -> None:
+        """Take the next picture."""
+        self._recorder.write(composed.picture, composed.frame.captured_at)
+
+    def finish(self) -> None:
+        """Write what is left."""
+        self._recorder.finish()
+
+    def close(self) -> None:
+        """Finish the video."""
+        self._recorder.close()
+
+    def keep(self) -> None:
+        """Finish the video and leave what should have been overwritten."""
+        self._recorder.keep()
+
+
+class PictureFileSink:
+    """One picture becomes one file."""
+
+    notice = ""
+
+    def __init__(self, path: Path, *, overwrite: bool) -> None:
+        self._path, self._overwrite = path, overwrite
+
+    def write(self, composed: Composed) -> None:
+        """Write the picture."""
+        write_picture(self._path, composed.picture, overwrite=self._overwrite)
+
+    def finish(self) -> None:
+        """Nothing is open: each picture is whole."""
+
+    close = keep = finish
+
+
+class PictureFolderSink:
+    """Each picture becomes a PNG named like the original, so that no two can collide.
+
+    The frames of an animation are numbered from the second on. A name that would be too long is cut, and ends in a
+    checksum of the whole name.
+    """
+
+    def __init__(self, folder: Path, *, overwrite: bool) -> None:
+        self._folder, self._overwrite = folder, overwrite
+        self._written: Counter[str] = Counter()
+        self._shortened: list[str] = []
+        try:
+            folder.mkdir(exist_ok=True)
+        except FileExistsError:
+            raise AnnotationError(f"{folder} is a file; name a folder for the pictures") from None
+        except OSError as error:
+            raise AnnotationError(f"the folder {folder} cannot be made: {explain(error)}") from error
+        self._longest_name = _longest_name(folder) - _ROOM_FOR_PART
+
+    @property
+    def notice(self) -> str:
+        """One sentence if names were shortened, else empty."""
+        if not self._shortened:
+            return ""
+        names = ", ".join(self._shortened[:3]) + (", …" if len(self._shortened) > 3 else "")
+        return f"some names are too long for the folder and were shortened: {names}"
+
+    def write(self, composed: Composed) -> None:
+        """Write the next picture."""
+        name = Path(composed.frame.origin).name or f"{composed.frame.index:06d}"
+        self._written[name] += 1
+        number = f".{self._written[name]}" if self._written[name] > 1 else ""
+        short = _shortened(name, self._longest_name - len(number) - len(".png"))
+        if short != name and not number:
+            self._shortened.append(f"{short}.png")
+        write_picture(self._folder / f"{short}{number}.png", composed.picture, overwrite=self._overwrite)
+
+    def finish(self) -> None:
+        """Nothing is open: each picture is whole."""
+
+    close = keep = finish
+
+
+def _longest_name(folder: Path) -> int:
+    """How many bytes a name in a folder may have."""
+    with suppress(AttributeError, OSError, ValueError):
+        return os.pathconf(folder, "PC_NAME_MAX")
+    return 255
+
+
+def _shortened(name: str, most: int) -> str:
+    """A name of at most `most` bytes: itself, or its beginning and a checksum."""
+    encoded = os.fsencode(name)
+    if len(encoded) <= most:
+        return name
+    checksum = hashlib.sha256(encoded).hexdigest()[:8]
+    beginning = encoded[: most - len(checksum) - 1]
+    return f"{beginning.decode(errors='ignore')}~{checksum}"
+
+
+def write_picture(path: Path, picture: NDArray[np.uint8], *, overwrite: bool) -> None:
+    """Write a picture (H×W×3 uint8, BGR) in the format of the file's suffix, whole or not at all.
+
+    Args:
+        path: any characters will do.
+        picture: what to write.
+        overwrite: replace an existing file.
+
+    Raises:
+        AnnotationError: it cannot be written.
+    """
+    try:
+        done, encoded = cv2.imencode(path.suffix, picture)
+    except cv2.error:
+        done, encoded = False, np.empty(0, np.uint8)
+    if not done:
+        height, width = picture.shape[:2]
+        raise AnnotationError(f"{path.name} cannot hold {width}×{height} pixels; name a .png picture instead")
+    try:
+        write_whole(path, encoded.tobytes(), overwrite=overwrite)
+    except OSError as error:
+        raise AnnotationError(f"{path} cannot be written: {explain(error)}") from error

@@ -1,0 +1,149 @@
+"""What a session's threads report, kept for whoever asks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from desktop_app.engine.inference import ModelInUse
+from desktop_app.engine.recording import RecorderWorker
+from desktop_app.engine.statistics import Statistics
+from desktop_app.engine.types import UNFINISHED, Composed, RecordingStatus, SessionStatus, SourceState
+from desktop_app.engine.worker import Worker
+from desktop_app.sources.opening import SourceInfo
+
+_REMEMBERED_PICTURES: Final = 16
+
+
+class SessionBoard:
+    """The newest picture, status and recording of a session.
+
+    Each fact has one thread that reports it: the state of the source is said by the capture thread, after the picture
+    that it holds for. The board knows none of the threads that report to it, and the session's parts form no reference
+    cycle: a session that is let go is freed at once, not when Python next looks for cycles.
+
+    Args:
+        statistics: where to note latencies.
+        on_picture: called on the reporting thread when `latest` has a new picture.
+        on_status: called on the reporting thread when `status` changed.
+    """
+
+    def __init__(
+        self, statistics: Statistics, *, on_picture: Callable[[], None], on_status: Callable[[], None]
+    ) -> None:
+        self._statistics = statistics
+        self._on_picture, self._on_status = on_picture, on_status
+        self._lock = threading.Lock()
+        self._status = SessionStatus()
+        self._latest: Composed | None = None
+        self._taken: deque[tuple[float, float]] = deque(maxlen=_REMEMBERED_PICTURES)
+        self._recorder: RecorderWorker | None = None
+        self._closed = False
+
+    @property
+    def latest(self) -> Composed | None:
+        """The newest finished picture; None after the end."""
+        return self._latest
+
+    @property
+    def status(self) -> SessionStatus:
+        """How the session is doing."""
+        with self._lock:
+            return self._status
+
+    @property
+    def recorder(self) -> RecorderWorker | None:
+        """The recorder in use, or the last one."""
+        with self._lock:
+            return self._recorder
+
+    @property
+    def recording(self) -> RecordingStatus:
+        """How the recording is doing: the running one, or the last."""
+        recorder = self.recorder
+        return recorder.status if recorder is not None else RecordingStatus()
+
+    def start_recorder(self, make: Callable[[], RecorderWorker]) -> bool:
+        """Start a recorder; returns False where one is at work or the session is over."""
+        with self._lock:
+            # By its state rather than its thread, which lives a moment longer than the front end is told.
+            if self._closed or (self._recorder is not None and self._recorder.status.state in UNFINISHED):
+                return False
+            self._recorder = make()
+            self._recorder.start()
+            return True
+
+    def close(self) -> RecorderWorker | None:
+        """Let no new recording begin; returns the recorder that there is."""
+        with self._lock:
+            self._closed = True
+            return self._recorder
+
+    def finish(self) -> None:
+        """Say that the session is over, and keep no picture of it."""
+        self.take_state("stopped", "")
+        self._latest = None
+
+    def painted(self, composed_at: float) -> None:
+        """Note that the picture that was finished at that moment is on the screen now."""
+        with self._lock:
+            taken_at = next((taken for composed, taken in self._taken if composed == composed_at), None)
+        if taken_at is not None:
+            self._statistics.add_latency(time.monotonic() - taken_at, painted=True)
+
+    def take_picture(self, composed: Composed) -> None:
+        """Show and record a finished picture."""
+        with self._lock:
+            if self._status.state == "stopped":
+                # From a thread that was left behind.
+                return
+            self._latest = composed
+            self._taken.append((composed.composed_at, composed.taken_at))
+            recorder = self._recorder
+        self._statistics.add_latency(composed.composed_at - composed.taken_at, painted=False)
+        if recorder is not None:
+            recorder.offer(composed)
+        self._on_picture()
+
+    def take_source(self, info: SourceInfo) -> None:
+        """Note what the source that was opened says about itself."""
+        with self._lock:
+            self._status = replace(self._status, info=info)
+
+    def take_state(self, state: SourceState, message: str) -> None:
+        """Note the state of the source; what failed or was stopped does not come back."""
+        with self._lock:
+            if self._status.state in {"failed", "stopped"} and state != "stopped":
+                return
+            self._status = replace(self._status, state=state, message=message)
+        self._on_status()
+
+    def take_notice(self, notice: str) -> None:
+        """Note one sentence for the user."""
+        with self._lock:
+            self._status = replace(self._status, notice=notice)
+        self._on_status()
+
+    def take_end(self, worker: Worker) -> None:
+        """Note that a thread ended; an error is the end of the session's source."""
+        if worker.error is not None:
+            self.take_state(
+                "failed",
+                f"the {worker.name} thread ended by an error ({worker.error}); start again, and please report it",
+            )
+
+    def take_model(self, model: ModelInUse) -> None:
+        """Note which model runs, and what there is to say of it."""
+        with self._lock:
+            self._status = replace(
+                self._status,
+                model=model.package.name if model.package is not None else "",
+                model_title=model.package.title if model.package is not None else "",
+                provider=model.provider,
+                notice=model.notice,
+            )
+        self._on_status()

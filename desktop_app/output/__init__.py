@@ -1,0 +1,1 @@
+"""Files out: recordings, screenshots and tables of predictions."""

@@ -1,0 +1,266 @@
+"""What was found in every frame, one row a face: for CSV, JSON lines and screenshots."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from desktop_app.closeable import Closing
+from desktop_app.errors import AgelensError
+from desktop_app.output.atomic_files import NewFile, explain
+
+if TYPE_CHECKING:
+    # Only for the types: who reads rows back from a screenshot needs no network.
+    from desktop_app.vision.classification.label import Label
+    from desktop_app.vision.tracking.tracker import Track
+
+PREDICTION_SUFFIXES: Final = (".csv", ".jsonl")
+FIELDS: Final = (
+    "frame",
+    "time_s",
+    "file",
+    "track",
+    "x",
+    "y",
+    "width",
+    "height",
+    "score",
+    "age",
+    "age_confidence",
+    "gender",
+    "gender_confidence",
+    "unsure",
+)
+"""Names and order of the columns; scripts rely on them."""
+
+# More would only be noise, and differ from machine to machine.
+_DECIMALS: Final = {
+    "time_s": 6,
+    "x": 1,
+    "y": 1,
+    "width": 1,
+    "height": 1,
+    "score": 4,
+    "age_confidence": 4,
+    "gender_confidence": 4,
+}
+
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+Value = int | float | str | None
+
+
+class PredictionFileError(AgelensError):
+    """A file of predictions cannot be made or written."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceRow:
+    """One face in one frame.
+
+    Attributes:
+        frame: index of the frame, from 0.
+        time_s: moment of the frame in seconds.
+        file: where the frame is from.
+        track: id of the face, the same over all frames.
+        x: left edge of the box in pixels of the frame; may lie outside of it, as all of the box.
+        y: top edge of the box.
+        width: of the box.
+        height: of the box.
+        score: of the detector, 0 to 1.
+        age: name of the most probable age group; None while the face has no prediction yet, as all that follow.
+        age_confidence: its probability.
+        gender: name of the most probable perceived gender; None also where gender is not computed.
+        gender_confidence: its probability.
+        unsure: which of the two are too improbable to be shown as they are, and are shown as a span of age groups or
+            as "?": "age", "gender", "age gender", or "" for none.
+    """
+
+    frame: int
+    time_s: float
+    file: str
+    track: int
+    x: float
+    y: float
+    width: float
+    height: float
+    score: float
+    age: str | None = None
+    age_confidence: float | None = None
+    gender: str | None = None
+    gender_confidence: float | None = None
+    unsure: str | None = None
+
+    def values(self) -> dict[str, Value]:
+        """The fields by name in the order of `FIELDS`, rounded as they are written everywhere."""
+        return {name: _rounded(getattr(self, name), _DECIMALS.get(name)) for name in FIELDS}
+
+
+def face_rows(
+    frame_index: int, time_s: float, file: str, tracks: Sequence[Track], labels: Mapping[int, Label]
+) -> list[FaceRow]:
+    """The rows of one frame.
+
+    Args:
+        frame_index: index of the frame, from 0.
+        time_s: its moment in seconds.
+        file: where it is from.
+        tracks: the faces; those that this frame does not show (`missed` above 0) are left out.
+        labels: what is known of them, by track id.
+    """
+    return [_face_row(frame_index, time_s, file, track, labels.get(track.id)) for track in tracks if track.missed == 0]
+
+
+class PredictionWriter(Closing):
+    """Writes rows to a CSV (`.csv`) or JSON lines (`.jsonl`) file, UTF-8, the same bytes on every system.
+
+    CSV starts with the names of `FIELDS`; lines end with a line feed; a face without a prediction yet has
+    empty fields in CSV and nulls in JSON. In CSV, a file's name that a spreadsheet would run as a formula has an
+    apostrophe before it. Every `write` reaches the file at once, so that what was written
+    survives the program; an error cuts the file to its last whole lines. With `overwrite`, an existing file
+    stays until `close`, and meanwhile the new one is called `faces.part.csv`.
+
+    Args:
+        path: `.csv` or `.jsonl`.
+        overwrite: replace an existing file.
+
+    Raises:
+        PredictionFileError: the suffix is another one, or the file cannot be made.
+    """
+
+    def __init__(self, path: Path, *, overwrite: bool = False) -> None:
+        suffix = path.suffix.lower()
+        if suffix not in PREDICTION_SUFFIXES:
+            raise PredictionFileError(
+                f"Cannot write predictions to “{path.name}”: choose a name that ends in .csv or .jsonl."
+            )
+        self._to_line = _csv_line if suffix == ".csv" else _json_line
+        self._closed = False
+        self._has_frames = False
+        try:
+            self._file = NewFile(path, overwrite=overwrite)
+        except OSError as error:
+            raise PredictionFileError(f"Cannot write predictions to “{path}”: {explain(error)}.") from error
+        if suffix == ".csv":
+            self._append(",".join(FIELDS) + "\n")
+
+    def write(self, rows: Sequence[FaceRow]) -> None:
+        """Append the rows of a frame.
+
+        Raises:
+            PredictionFileError: the disk is full, gone or broken, or the file is closed already.
+        """
+        if self._closed:
+            raise PredictionFileError(f"“{self._file.path.name}” is closed; start a new file of predictions.")
+        self._append("".join(self._to_line(row.values()) for row in rows))
+        self._has_frames = True
+
+    def finish(self) -> None:
+        """Find out whether the file can be closed well.
+
+        Raises:
+            PredictionFileError: the file was removed meanwhile.
+        """
+        if self._closed:
+            return
+        try:
+            self._file.check_present()
+        except OSError as error:
+            self._closed = True
+            self._file.keep()
+            raise PredictionFileError(
+                f"Cannot finish the predictions in “{self._file.path}”: {explain(error)}."
+            ) from error
+
+    def close(self) -> None:
+        """Close the file; does nothing the second time.
+
+        Raises:
+            PredictionFileError: the file was removed meanwhile, or cannot get its name.
+        """
+        self.finish()
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._file.commit()
+        except OSError as error:
+            self._file.keep()
+            raise PredictionFileError(
+                f"Cannot finish the predictions in “{self._file.path}”: {explain(error)}."
+            ) from error
+
+    def keep(self) -> None:
+        """Close the file and leave what it should have replaced; does nothing after `close`.
+
+        A file that holds no frame yet is removed.
+        """
+        if not self._closed:
+            self._closed = True
+            if self._has_frames:
+                self._file.keep()
+            else:
+                self._file.discard()
+
+    def _append(self, text: str) -> None:
+        try:
+            # File names that are not valid text on Linux hold lone surrogates, which UTF-8 cannot express.
+            self._file.write(text.encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            self._file.roll_back()
+            self.keep()
+            raise PredictionFileError(f"The predictions in “{self._file.path}” ended: {explain(error)}.") from error
+        self._file.mark()
+
+
+def _face_row(frame_index: int, time_s: float, file: str, track: Track, label: Label | None) -> FaceRow:
+    box = track.detection.box
+    return FaceRow(
+        frame=frame_index,
+        time_s=time_s,
+        file=file,
+        track=track.id,
+        x=box.x,
+        y=box.y,
+        width=box.width,
+        height=box.height,
+        score=track.detection.score,
+        age=label.age if label else None,
+        age_confidence=label.age_confidence if label else None,
+        gender=label.gender if label and label.gender else None,
+        gender_confidence=label.gender_confidence if label and label.gender else None,
+        unsure=label.unsure if label else None,
+    )
+
+
+def _rounded(value: Value, decimals: int | None) -> Value:
+    if decimals is None or value is None or isinstance(value, str):
+        return value
+    # Adding 0 turns -0.0 into 0.0.
+    return round(float(value), decimals) + 0.0
+
+
+def _csv_line(values: Mapping[str, Value]) -> str:
+    fields = [f"{value:.{_DECIMALS[name]}f}" if isinstance(value, float) else value for name, value in values.items()]
+    fields = [defused(str(value)) if name == "file" else value for name, value in zip(values, fields, strict=True)]
+    buffer = io.StringIO()
+    # Python 3.11 quotes a carriage return only where it is part of the line's end, hence not just "\n".
+    csv.writer(buffer, lineterminator="\r\n").writerow(fields)
+    return buffer.getvalue().removesuffix("\r\n") + "\n"
+
+
+def defused(text: str) -> str:
+    """A cell of CSV that spreadsheets take for text rather than for a formula: with an apostrophe before it, if needed.
+
+    Names of files may begin as formulas do, and formulas can send data away (see OWASP, “CSV Injection”).
+    """
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def _json_line(values: Mapping[str, Value]) -> str:
+    return json.dumps(values, ensure_ascii=False) + "\n"

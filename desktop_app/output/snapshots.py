@@ -1,0 +1,202 @@
+"""Screenshots: a PNG that carries its predictions, and names by date for all that is saved."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from desktop_app.errors import AgelensError
+from desktop_app.json_text import parse_json
+from desktop_app.output.atomic_files import explain, numbered, write_whole
+from desktop_app.output.predictions import FaceRow
+
+KEYWORD: Final = "Agelens"
+"""Name of the PNG text chunk (iTXt) that holds the predictions as JSON."""
+
+_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+# Signature and IHDR, which must come first and always has this length.
+_HEADER_SIZE: Final = len(_SIGNATURE) + 25
+_NO_METADATA: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class SnapshotError(AgelensError):
+    """A screenshot cannot be saved or read."""
+
+
+class SnapshotTakenError(SnapshotError):
+    """A screenshot cannot be saved because there is a file of that name."""
+
+
+def save_snapshot(
+    path: Path,
+    image: NDArray[np.uint8],
+    rows: Sequence[FaceRow],
+    *,
+    metadata: Mapping[str, str] = _NO_METADATA,
+    json_beside: bool = False,
+    overwrite: bool = False,
+) -> Path:
+    """Save a picture with what was found in it.
+
+    The predictions are JSON, `{"metadata": {…}, "faces": [{…}, …]}`, in a text chunk of the PNG that most
+    picture viewers can show. Each file appears whole or not at all.
+
+    Args:
+        path: the `.png` file.
+        image: H×W×3 uint8, BGR.
+        rows: the faces.
+        metadata: more to keep with the picture, such as the model's name.
+        json_beside: write the same JSON to a file of the same name with `.json`.
+        overwrite: replace existing files.
+
+    Returns:
+        `path`.
+
+    Raises:
+        SnapshotTakenError: there is a file of that name, and `overwrite` is not set.
+        SnapshotError: the suffix is another one, or a file cannot be written.
+    """
+    if path.suffix.lower() != ".png":
+        raise SnapshotError(f"Cannot save a screenshot as “{path.name}”: choose a name that ends in .png.")
+    beside = path.with_suffix(".json")
+    if json_beside and not overwrite and os.path.lexists(beside):
+        raise SnapshotTakenError(f"Cannot save “{beside}”: a file of that name exists already; choose another name.")
+    content = {"metadata": dict(metadata), "faces": [row.values() for row in rows]}
+    encoded, png = cv2.imencode(".png", image)
+    if not encoded:
+        raise SnapshotError(f"Cannot save “{path}”: the picture could not be encoded; try again.")
+    _save(path, _insert_text(png.tobytes(), _to_json(content)), overwrite=overwrite)
+    if json_beside:
+        _save(beside, _to_json(content, indent=2) + b"\n", overwrite=overwrite)
+    return path
+
+
+def read_snapshot_rows(path: Path) -> list[FaceRow]:
+    """Read the predictions back from a screenshot.
+
+    Raises:
+        SnapshotError: the file cannot be read, or is no screenshot of Agelens.
+    """
+    try:
+        text = _find_text(path.read_bytes())
+        if text is not None:
+            return [FaceRow(**face) for face in parse_json(text)["faces"]]
+    except OSError as error:
+        raise SnapshotError(f"Cannot read “{path}”: {error.strerror or error}; choose another file.") from error
+    except (ValueError, KeyError, TypeError, struct.error) as error:
+        raise SnapshotError(f"“{path}” is damaged; choose another file.") from error
+    raise SnapshotError(f"“{path}” holds no predictions; choose a screenshot made by Agelens.")
+
+
+def dated_path(folder: Path, stem: str, suffix: str, *, at: datetime) -> Path:
+    """A name by date, as `Agelens 2026-11-24 10.15.30.mp4`.
+
+    Args:
+        folder: where the file is to be; it need not exist.
+        stem: how the name starts.
+        suffix: with its dot.
+        at: the moment in the name.
+    """
+    return folder / f"{stem} {at:%Y-%m-%d %H.%M.%S}{suffix}"
+
+
+def free_path(folder: Path, stem: str, suffix: str, *, at: datetime, beside: Sequence[str] = ()) -> Path:
+    """A name by date that is not taken, as `Agelens 2026-11-24 10.15.30.mp4`, then `… (2).mp4` and so on.
+
+    Args:
+        folder: as in `dated_path`, like `stem`, `suffix` and `at`.
+        stem: see there.
+        suffix: see there.
+        at: see there.
+        beside: further suffixes under which the name must be free, such as `.csv`.
+    """
+    return next(
+        path
+        for path in numbered(dated_path(folder, stem, suffix, at=at))
+        if not any(os.path.lexists(path.with_suffix(other)) for other in (suffix, *beside))
+    )
+
+
+def burst_paths(
+    folder: Path, stem: str, suffix: str, *, at: datetime, count: int, beside: Sequence[str] = ()
+) -> list[Path]:
+    """Names for a series of pictures, as `Agelens 2026-11-24 10.15.30 burst 01.png`, all of them free.
+
+    Args:
+        folder: as in `free_path`, like `stem`, `suffix`, `at` and `beside`.
+        stem: see there.
+        suffix: see there.
+        at: see there; the same for the whole series.
+        count: number of pictures.
+        beside: see there.
+    """
+    digits = max(len(str(count)), 2)
+    name = f"{stem} {at:%Y-%m-%d %H.%M.%S}"
+    series = 1
+    while True:
+        label = f"burst {series}" if series > 1 else "burst"
+        paths = [folder / f"{name} {label} {index:0{digits}}{suffix}" for index in range(1, count + 1)]
+        taken = (os.path.lexists(path.with_suffix(other)) for path in paths for other in (suffix, *beside))
+        if not any(taken):
+            return paths
+        series += 1
+
+
+def _to_json(content: Mapping[str, object], *, indent: int | None = None) -> bytes:
+    # Lone surrogates, from file names that are not valid text, become JSON's own escapes.
+    return json.dumps(content, ensure_ascii=False, indent=indent).encode("utf-8", "backslashreplace")
+
+
+def _insert_text(png: bytes, text: bytes) -> bytes:
+    """Put an iTXt chunk behind the header; OpenCV cannot write one."""
+    # Keyword, then: not compressed, no language, no translated keyword.
+    body = b"iTXt" + KEYWORD.encode("latin-1") + b"\0\0\0\0\0" + text
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return png[:_HEADER_SIZE] + chunk + png[_HEADER_SIZE:]
+
+
+def _find_text(png: bytes) -> str | None:
+    prefix = KEYWORD.encode("latin-1") + b"\0\0\0\0\0"
+    for kind, body in _read_chunks(png):
+        if kind == b"iTXt" and body.startswith(prefix):
+            return body[len(prefix) :].decode("utf-8")
+    return None
+
+
+def _read_chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The chunks of a PNG as (type, content); nothing for another file.
+
+    Raises:
+        ValueError: a chunk's checksum is wrong.
+        struct.error: the file ends within a chunk.
+    """
+    if not png.startswith(_SIGNATURE):
+        return
+    position = len(_SIGNATURE)
+    while position < len(png):
+        (length,) = struct.unpack_from(">I", png, position)
+        body = png[position + 4 : position + 8 + length]
+        (checksum,) = struct.unpack_from(">I", png, position + 8 + length)
+        if checksum != zlib.crc32(body):
+            raise ValueError("wrong checksum")
+        yield body[:4], body[4:]
+        position += 12 + length
+
+
+def _save(path: Path, data: bytes, *, overwrite: bool) -> None:
+    try:
+        write_whole(path, data, overwrite=overwrite)
+    except OSError as error:
+        kind = SnapshotTakenError if isinstance(error, FileExistsError) else SnapshotError
+        raise kind(f"Cannot save “{path}”: {explain(error)}.") from error

@@ -1,0 +1,1 @@
+"""Pixels in: cameras, files, pictures, folders, streams and the demo, behind one `Source` protocol."""

@@ -1,0 +1,1 @@
+"""Video files and animated pictures: every frame with its media time."""

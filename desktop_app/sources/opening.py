@@ -1,0 +1,216 @@
+"""Where pictures come from: everything that a user may give as SOURCE."""
+
+from __future__ import annotations
+
+import re
+import stat
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from desktop_app.sources.base import Source, SourceError, SourceInfo, SourceKind, SourceStalledError
+from desktop_app.sources.cameras import CameraOptions, open_camera
+from desktop_app.sources.demo import DemoSource
+from desktop_app.sources.films.animations import AnimationSource
+from desktop_app.sources.films.video_files import VideoFileSource
+from desktop_app.sources.network.addresses import public_name
+from desktop_app.sources.network.streams import STREAM_SCHEMES, open_stream
+from desktop_app.sources.pictures.decoding import open_animation
+from desktop_app.sources.pictures.stills import IMAGE_SUFFIXES, FolderSource, HeicError, ImageSource
+
+__all__ = [
+    "CameraOptions",
+    "IMAGE_SUFFIXES",
+    "Source",
+    "SourceError",
+    "SourceInfo",
+    "SourceKind",
+    "SourceStalledError",
+    "VIDEO_SUFFIXES",
+    "classify_spec",
+    "is_address",
+    "open_source",
+    "public_spec",
+    "source_path",
+]
+
+DEMO_SPEC: Final = "demo"
+_DEFAULT_CAMERA: Final = CameraOptions()
+VIDEO_SUFFIXES: Final = frozenset(
+    {".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv"}
+    | {".ts", ".webm", ".wmv"}
+)
+_ADDRESS: Final = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+
+
+def classify_spec(spec: str) -> SourceKind:
+    """What sort of source a user means; opens nothing and never fails.
+
+    `demo`; a number is a camera's index; an address with a scheme is a stream; what exists is a folder, a picture or a
+    video; what looks like a path is one, though it may not exist; anything else is a camera's name.
+
+    Args:
+        spec: as the user wrote it.
+    """
+    spec = _trimmed(spec)
+    if spec.casefold() == DEMO_SPEC:
+        return "demo"
+    if not spec or (spec.isascii() and spec.isdecimal()):
+        return "camera"
+    return "stream" if is_address(spec) else _classify_path(spec)
+
+
+def is_address(spec: str) -> bool:
+    """Whether a text is meant as the address of a stream; looks at the text alone."""
+    spec = spec.strip()
+    address = _ADDRESS.match(spec)
+    if address:
+        return address[1].lower() != "file"
+    # With one slash too few, which must not be taken for a path: paths are shown, passwords are not.
+    return _scheme(spec) in STREAM_SCHEMES and spec.partition(":")[2].startswith("/")
+
+
+def source_path(spec: str) -> Path | None:
+    """The file or folder that a user means, there or not; None where it is something else."""
+    spec = _trimmed(spec)
+    return _to_path(spec) if classify_spec(spec) in {"file", "folder", "image"} else None
+
+
+def public_spec(spec: str) -> str:
+    """What a user gave, for people to see: an address without its password."""
+    spec = _trimmed(spec)
+    return public_name(spec) if classify_spec(spec) == "stream" else spec
+
+
+def open_source(spec: str, *, camera: CameraOptions = _DEFAULT_CAMERA, cancel: threading.Event | None = None) -> Source:
+    """Open whatever the user gave.
+
+    Args:
+        spec: a camera's index or name, a video or picture file, a folder of pictures, an address, or `demo`.
+        camera: how a camera is asked to run.
+        cancel: when set, by another thread, opening a camera or stream is given up.
+
+    Raises:
+        SourceError: it cannot be opened; the message is one sentence for the user.
+    """
+    spec = _trimmed(spec)
+    if not spec:
+        raise SourceError("no source was given; try a camera's index or name, a file, an address, or `demo`")
+    kind = classify_spec(spec)
+    if kind == "demo":
+        return DemoSource()
+    if kind == "camera":
+        return open_camera(spec, camera, cancel=cancel)
+    if kind == "stream":
+        return _open_address(spec, cancel)
+    path = _to_path(spec)
+    _require_path(path, kind)
+    if kind == "folder":
+        return FolderSource(path, spec=spec)
+    if kind == "image":
+        return _open_picture(path, spec)
+    return _open_file(path, spec)
+
+
+def _open_picture(path: Path, spec: str) -> Source:
+    animation = open_animation(path)
+    return ImageSource(path, spec=spec) if animation is None else AnimationSource(animation, path, spec=spec)
+
+
+def _open_file(path: Path, spec: str) -> Source:
+    try:
+        film = VideoFileSource(path, spec=spec)
+    except SourceError:
+        # There are pictures that FFmpeg does not read.
+        with suppress(SourceError):
+            return _open_picture(path, spec)
+        raise
+    if film.info.frame_count != 1:
+        return film
+    # FFmpeg takes a picture whose suffix says nothing for a film of one frame, and a tile of it for the whole.
+    try:
+        picture = _open_picture(path, spec)
+    except HeicError:
+        film.close()
+        raise
+    except SourceError:
+        return film
+    film.close()
+    return picture
+
+
+def _open_address(spec: str, cancel: threading.Event | None) -> Source:
+    scheme = _scheme(spec)
+    if scheme not in STREAM_SCHEMES:
+        raise SourceError(f"addresses that begin with {scheme}:// cannot be opened; use http, https or rtsp")
+    if "://" not in spec:
+        raise SourceError(f"the address lacks a slash; write it as {scheme}://host/path")
+    try:
+        host = urlsplit(spec).hostname
+    except ValueError:
+        host = None
+    if not host:
+        raise SourceError(f"the address {public_name(spec)} names no computer; write it as {scheme}://host/path")
+    return open_stream(spec, cancel=cancel)
+
+
+def _scheme(spec: str) -> str:
+    return spec.partition(":")[0].lower()
+
+
+def _trimmed(spec: str) -> str:
+    """Blanks around what was given are a slip, unless there is a file of just that name."""
+    bare = spec.strip()
+    return spec if bare and bare != spec and _mode(_to_path(spec)) is not None else bare
+
+
+def _classify_path(spec: str) -> SourceKind:
+    path = _to_path(spec)
+    mode = _mode(path)
+    if mode is not None and stat.S_ISDIR(mode):
+        return "folder"
+    if (mode is not None and stat.S_ISCHR(mode)) or spec.startswith("/dev/video"):
+        return "camera"
+    suffix = path.suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return "image"
+    looks_like_path = suffix in VIDEO_SUFFIXES or "/" in spec or "\\" in spec or spec.startswith("~")
+    return "file" if mode is not None or looks_like_path else "camera"
+
+
+def _to_path(spec: str) -> Path:
+    """The path that is meant; desktops hand over dropped files as file:// addresses."""
+    if spec.lower().startswith("file://"):
+        try:
+            return Path(url2pathname(urlsplit(spec).path))
+        except ValueError:
+            return Path(spec)
+    try:
+        return Path(spec).expanduser()
+    except RuntimeError:
+        return Path(spec)
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return None
+
+
+def _require_path(path: Path, kind: SourceKind) -> None:
+    try:
+        mode = path.stat().st_mode
+    except ValueError:
+        raise SourceError(f"{str(path)!r} is not a path that this system knows; check its spelling") from None
+    except PermissionError:
+        raise SourceError(f"{path} may not be read by this user; check its permissions") from None
+    except OSError:
+        what = "picture" if kind == "image" else "file or folder"
+        raise SourceError(f"there is no {what} {path}; check its spelling") from None
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        # Opening one waits for whoever writes into it, and it cannot be read twice.
+        raise SourceError(f"{path} is a pipe rather than a file; save what comes from it into a file first")

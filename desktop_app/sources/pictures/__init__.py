@@ -1,0 +1,1 @@
+"""Still pictures: single files and folders."""

@@ -1,0 +1,187 @@
+"""Which of ONNX Runtime's execution providers runs the networks."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from desktop_app.catalogue.catalogue import ModelError
+from desktop_app.errors import AgelensError
+
+PROVIDERS: Final[dict[str, str]] = {
+    "cuda": "CUDAExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+}
+"""Short names and ONNX Runtime's, in the order in which `auto` tries them; of those that load it takes the fastest."""
+
+_HOW_TO_GET: Final[dict[str, str]] = {
+    "cuda": "start with `uv run --no-group cpu --extra cuda main.py` on a machine with an NVIDIA GPU",
+    "directml": "it comes with Agelens on Windows",
+    "coreml": "it comes with Agelens on macOS",
+    "openvino": "install onnxruntime-openvino in place of onnxruntime",
+    "cpu": "install onnxruntime",
+}
+
+
+TIMED_BATCH: Final = 4
+TIMED_RUNS: Final = 5
+
+
+class ProviderError(AgelensError):
+    """The execution provider that was asked for cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSessions:
+    """Loaded networks and what runs them.
+
+    Attributes:
+        sessions: one `onnxruntime.InferenceSession` a file, in the files' order.
+        provider: short name of the provider in use.
+        notice: one sentence where `auto` fell back from a better one, else empty.
+    """
+
+    sessions: tuple[Any, ...]
+    provider: str
+    notice: str
+
+
+def available_providers() -> list[str]:
+    """Short names of the providers that this ONNX Runtime lists; one that is listed need not load."""
+    listed = _runtime().get_available_providers()
+    return [short for short, name in PROVIDERS.items() if name in listed]
+
+
+def open_sessions(files: Sequence[Path], *, provider: str = "auto", threads: int = 0) -> OpenedSessions:
+    """Load networks with one execution provider.
+
+    Args:
+        files: the `.onnx` files.
+        provider: a key of `PROVIDERS`, or `auto`.
+        threads: CPU threads of ONNX Runtime; 0 for half the cores.
+
+    Raises:
+        ProviderError: the provider is unknown, not installed, or does not load.
+        ModelError: a file is no network that ONNX Runtime can run.
+    """
+    if provider != "auto" and provider not in PROVIDERS:
+        raise ProviderError(f"there is no provider {provider!r}; choose auto, {', '.join(PROVIDERS)}")
+    available = available_providers()
+    if provider != "auto" and provider not in available:
+        raise ProviderError(
+            f"the provider {provider!r} is not in this ONNX Runtime (it has {', '.join(available)}): "
+            f"{_HOW_TO_GET[provider]}, or use `--provider auto`"
+        )
+    loaded: dict[str, tuple[Any, ...]] = {}
+    for short in [provider] if provider != "auto" else available:
+        sessions = tuple(_open(file, short, threads) for file in files)
+        if all(session is not None for session in sessions):
+            loaded[short] = sessions
+    failed = [one for one in ([provider] if provider != "auto" else available) if one not in loaded]
+    if not loaded:
+        raise ProviderError(
+            f"the provider {', '.join(failed)} is installed but does not load here (driver or library missing); "
+            "use `--provider auto` or `--provider cpu`"
+        )
+    chosen = choose_fastest(loaded)
+    notice = f"{', '.join(failed)} did not load, so {chosen} is used" if failed else ""
+    return OpenedSessions(loaded[chosen], chosen, notice)
+
+
+def run_options() -> Any:
+    """ONNX Runtime's options with which only the nodes run that lead to the outputs that are asked for."""
+    options = _runtime().RunOptions()
+    options.only_execute_path_to_fetches = True
+    return options
+
+
+def choose_fastest(loaded: Mapping[str, Sequence[Any]]) -> str:
+    """The provider that answers a small batch soonest: a GPU that shares its memory may lose to the CPU.
+
+    Args:
+        loaded: by provider, one `onnxruntime.InferenceSession` a network; the preferred provider first.
+
+    Returns:
+        The only provider, the fastest, or the first where none runs.
+    """
+    if len(loaded) == 1:
+        return next(iter(loaded))
+    return min(loaded, key=lambda short: sum(_seconds_of(session) for session in loaded[short]))
+
+
+def _seconds_of(session: Any) -> float:
+    """What a batch takes at best, after the first; infinite where it does not run."""
+    taken_s: list[float] = []
+    try:
+        wanted = session.get_inputs()[0]
+        shape = [size if isinstance(size, int) else TIMED_BATCH for size in wanted.shape]
+        for _ in range(1 + TIMED_RUNS):
+            began_at = time.perf_counter()
+            session.run(None, {wanted.name: np.zeros(shape, np.float32)})
+            taken_s.append(time.perf_counter() - began_at)
+    except Exception:
+        # Why it does not run is told by whoever uses it.
+        return math.inf
+    return min(taken_s[1:])
+
+
+def _open(file: Path, short: str, threads: int) -> Any:
+    """A session that really uses the provider, or None where the provider does not load."""
+    runtime = _runtime()
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads or max((os.cpu_count() or 2) // 2, 1)
+    options.inter_op_num_threads = 1
+    # Spinning threads would take the cores that capture and detection need.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if short == "directml":
+        options.enable_mem_pattern = False
+        options.execution_mode = runtime.ExecutionMode.ORT_SEQUENTIAL
+    if short == "cuda" and hasattr(runtime, "preload_dlls"):
+        with contextlib.suppress(Exception):
+            runtime.preload_dlls()
+    chain = [PROVIDERS[short]] if short == "cpu" else [PROVIDERS[short], PROVIDERS["cpu"]]
+    try:
+        with _quiet():
+            # Its own way to fall back prints on standard output, where results may be written.
+            session = runtime.InferenceSession(str(file), options, providers=chain, enable_fallback=0)
+    except Exception as error:
+        if short != "cpu":
+            return None
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise ModelError(f"the network {file} cannot be loaded ({reason}); install the model again") from error
+    return session if session.get_providers()[0] == PROVIDERS[short] else None
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep ONNX Runtime's own account of a provider that does not load off the terminal."""
+    runtime = _runtime()
+    runtime.set_default_logger_severity(4)
+    try:
+        yield
+    finally:
+        runtime.set_default_logger_severity(3)
+
+
+def _runtime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ProviderError(
+            "ONNX Runtime is not installed; install `agelens[cpu]` or `agelens[cuda]`, or start with `uv run main.py`"
+        ) from error
+    # The environment says so already (see `desktop_app`); older builds know only this call.
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime

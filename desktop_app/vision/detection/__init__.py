@@ -1,0 +1,1 @@
+"""Where faces are: MediaPipe's detectors, small faces, and optical flow between looks."""

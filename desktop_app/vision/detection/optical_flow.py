@@ -1,0 +1,173 @@
+"""Where faces went since the last frame, at a fraction of the cost of looking for them again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from desktop_app.vision.detection.blazeface import Detection, shifted
+from desktop_app.vision.geometry import Box
+
+_SIDE: Final = 640
+"""Longer side in pixels of the grey picture in which faces are followed."""
+_GRID: Final = np.stack(np.meshgrid((0.2, 0.5, 0.8), (0.2, 0.5, 0.8)), axis=-1).reshape(-1, 2)
+"""Points to follow beside eyes, nose and mouth, in sides of the box from its top left corner."""
+_WINDOW: Final = 11
+_LEVELS: Final = 2
+_AGREEMENT: Final = 0.04
+"""How far a point may go from where the face goes, in sides of its box, to agree with it."""
+_FINEST: Final = 0.5
+"""In pixels of the grey picture: no point is known better."""
+_AGREEING_SHARE: Final = 0.6
+"""So many of a face's points must agree on where it went."""
+_LARGEST_STEP: Final = 0.5
+"""In sides of the box: what seems to go further has rather been mistaken."""
+_LARGEST_CHANGE: Final = 20.0
+"""Mean difference in grey levels (0 to 255) between a point's surroundings before and after: something came between."""
+
+_SAME_PATCH: Final = 0.8
+_PATCH_REACH: Final = 0.4
+"""How far from where it was in the last frame a face is looked for by its pixels, in sides of its box."""
+
+
+class FaceFollower:
+    """Follows faces from one frame to the next by sparse optical flow (Lucas and Kanade 1981, in pyramids).
+
+    Not thread-safe; deterministic.
+    """
+
+    def __init__(self) -> None:
+        self._faces: list[Detection] = []
+        self._frame: NDArray[np.uint8] | None = None
+        self._grey: NDArray[np.uint8] | None = None
+
+    @property
+    def faces(self) -> Sequence[Detection]:
+        """The faces of the last frame."""
+        return self._faces
+
+    def take_in(self, image: NDArray[np.uint8], faces: Sequence[Detection]) -> None:
+        """Start from a frame in which faces were looked for.
+
+        Args:
+            image: H×W×3 uint8, BGR; kept until the next frame, so nobody may write into it.
+            faces: those in it, in its pixels.
+        """
+        self._frame, self._grey, self._faces = image, None, list(faces)
+
+    def follow(self, image: NDArray[np.uint8]) -> list[Detection] | None:
+        """Find where the faces of the last frame are in the next one.
+
+        Args:
+            image: H×W×3 uint8, BGR; kept as in `take_in`.
+
+        Returns:
+            The faces, in their order, with the sizes and scores they had. None where one of them may have gone
+            elsewhere: it left, something came before it, or the frame has nothing to do with the last one. Then the
+            last frame stays what it was.
+        """
+        if self._frame is None or self._frame.shape != image.shape:
+            return None
+        if not self._faces:
+            self._frame, self._grey = image, None
+            return []
+        before, after = _small_grey(self._frame) if self._grey is None else self._grey, _small_grey(image)
+        scale = after.shape[1] / image.shape[1]
+        steps = _steps(before, after, self._faces, scale)
+        if steps is None:
+            return None
+        moved = [shifted(face, x, y) for face, (x, y) in zip(self._faces, steps.tolist(), strict=True)]
+        if not all(_is_inside(face, image) for face in moved):
+            return None
+        self._frame, self._grey, self._faces = image, after, moved
+        return list(moved)
+
+    def reset(self) -> None:
+        """Forget frame and faces."""
+        self._frame = self._grey = None
+        self._faces = []
+
+
+def patch_of(image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+    """A copy of the pixels of a box, as far as they are in the picture: h×w×3 uint8, BGR."""
+    left, top = max(round(box.x), 0), max(round(box.y), 0)
+    return image[top : max(round(box.bottom), 0), left : max(round(box.right), 0)].copy()
+
+
+def find_patch(image: NDArray[np.uint8], patch: NDArray[np.uint8], last: Detection) -> Detection | None:
+    """Find a face by its pixels as they were a few frames ago: slower than flow for many faces, and without drift.
+
+    Args:
+        image: H×W×3 uint8, BGR.
+        patch: the face's pixels, as `patch_of` gave them.
+        last: where the face was in the last frame, in pixels of `image`.
+
+    Returns:
+        Where it is now, None where it cannot be told from the surroundings.
+    """
+    box = last.box
+    if min(patch.shape[:2]) < 8:
+        return None
+    left, top = max(round(box.x), 0), max(round(box.y), 0)
+    reach = max(round(_PATCH_REACH * box.size), 2)
+    from_x, from_y = max(left - reach, 0), max(top - reach, 0)
+    window = image[from_y : top + patch.shape[0] + reach, from_x : left + patch.shape[1] + reach]
+    if window.shape[0] < patch.shape[0] or window.shape[1] < patch.shape[1]:
+        return None
+    likeness = cv2.matchTemplate(window, patch, cv2.TM_CCOEFF_NORMED)
+    _, best, _, (x, y) = cv2.minMaxLoc(likeness)
+    return shifted(last, from_x + x - left, from_y + y - top) if best >= _SAME_PATCH else None
+
+
+def _steps(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], faces: Sequence[Detection], scale: float
+) -> NDArray[np.float64] | None:
+    """How far each face went between two grey pictures, N×2; None where that cannot be told of one of them.
+
+    The pictures are `scale` times as large as the one that the faces and the result are in pixels of.
+    """
+    sizes = np.array([face.box.size for face in faces])
+    points = _points_of(faces)
+    start = np.ascontiguousarray(scale * points.reshape(-1, 1, 2), np.float32)
+    end, found, change = cv2.calcOpticalFlowPyrLK(
+        before, after, start, np.empty_like(start), winSize=(_WINDOW, _WINDOW), maxLevel=_LEVELS
+    )
+    by_face = points.shape[:2]
+    steps = (np.asarray(end, np.float64) - start).reshape(points.shape) / scale
+    step = np.median(steps, axis=1)
+    astray = np.linalg.norm(steps - step[:, None], axis=2)
+    agreed = (
+        (found.reshape(by_face) > 0)
+        & (change.reshape(by_face) < _LARGEST_CHANGE)
+        & (astray < np.maximum(_AGREEMENT * sizes, _FINEST / scale)[:, None])
+    )
+    sure = (agreed.mean(axis=1) >= _AGREEING_SHARE) & (np.linalg.norm(step, axis=1) < _LARGEST_STEP * sizes)
+    return np.asarray(step) if sure.all() else None
+
+
+def _points_of(faces: Sequence[Detection]) -> NDArray[np.float64]:
+    """Points of each face to follow: N×M×2, in pixels."""
+    boxes = np.array([(face.box.x, face.box.y, face.box.width, face.box.height) for face in faces])
+    marks = np.array([face.landmarks.points[:4] for face in faces])
+    return np.concatenate([marks, boxes[:, None, :2] + boxes[:, None, 2:] * _GRID], axis=1)
+
+
+def _small_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    # One channel does: it is green, to which the eye's grey owes most.
+    grey = cv2.extractChannel(image, 1)
+    factor = _SIDE / max(grey.shape)
+    if factor < 1:
+        size = max(round(grey.shape[1] * factor), 1), max(round(grey.shape[0] * factor), 1)
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(grey, np.uint8)
+
+
+def _is_inside(face: Detection, image: NDArray[np.uint8]) -> bool:
+    """Whether the middle of the face is in the picture: one that leaves is looked for."""
+    x, y = face.box.center
+    height, width = image.shape[:2]
+    return bool(0 <= x < width and 0 <= y < height)

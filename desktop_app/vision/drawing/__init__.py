@@ -1,0 +1,1 @@
+"""Overlay: boxes, labels, landmarks and privacy."""

@@ -1,0 +1,1 @@
+"""Filters, feature maps and occlusion maps of a network."""

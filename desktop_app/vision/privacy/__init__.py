@@ -1,0 +1,1 @@
+"""Hides faces or whole pictures."""

@@ -1,0 +1,56 @@
+"""The menu bar, made from the table of actions."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QMainWindow, QMenu
+
+from desktop_app.window.bars.actions import DRAWN, MENUS, Actions
+from desktop_app.window.style.theme import icon
+from desktop_app.window.style.translation import tr
+
+PRIVACY = ("privacy_off", "privacy_faces", "privacy_picture", "-", "privacy_blur", "privacy_pixelate")
+
+
+class Menus(QObject):
+    """Menus of the window and the submenus that it shares with its bars.
+
+    Args:
+        window: whose menu bar is filled.
+        actions: what the menus offer.
+        recent: the submenu of recent sources.
+    """
+
+    def __init__(self, window: QMainWindow, actions: Actions, recent: QMenu) -> None:
+        super().__init__(window)
+        self._actions, self._recent = actions, recent
+        self.privacy = QMenu(window)
+        self._drawn = QMenu(window)
+        self._menus: dict[str, QMenu] = {}
+        for name in PRIVACY:
+            if name == "-":
+                self.privacy.addSeparator()
+            else:
+                self.privacy.addAction(actions[name])
+        for name in DRAWN:
+            self._drawn.addAction(actions[name])
+        submenus = {"@recent": recent, "@privacy": self.privacy, "@drawn": self._drawn}
+        for title, entries in MENUS.items():
+            menu = window.menuBar().addMenu(title)
+            self._menus[title] = menu
+            for entry in entries:
+                if entry == "-":
+                    menu.addSeparator()
+                elif entry in submenus:
+                    menu.addMenu(submenus[entry])
+                else:
+                    menu.addAction(actions[entry])
+        self.retranslate()
+
+    def retranslate(self) -> None:
+        """Set titles and icons in the window's language and theme."""
+        for title, menu in self._menus.items():
+            menu.setTitle(tr(title))
+        self.privacy.setTitle(self.tr("Privacy mode"))
+        self.privacy.setIcon(icon("privacy"))
+        self._drawn.setTitle(self.tr("Drawn in the picture"))

@@ -1,0 +1,142 @@
+"""The bar under the picture of a source that can be wound: seek, pause, step, loop, speed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QActionGroup, QMouseEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QSlider, QStyle, QStyleOptionSlider, QToolButton, QWidget
+
+from desktop_app.engine.types import PlaybackPosition
+from desktop_app.window.bars.actions import Actions
+from desktop_app.window.style.theme import icon
+from desktop_app.window.style.widgets import format_time, make_button, make_label, make_picker
+
+SPEEDS: Final = (0.25, 0.5, 1.0, 1.5, 2.0, 4.0)
+
+
+class SeekSlider(QSlider):
+    """A slider whose handle jumps to where it is clicked."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(Qt.Orientation.Horizontal, parent)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Jump, then drag as usual."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            option = QStyleOptionSlider()
+            self.initStyleOption(option)
+            handle = self.style().pixelMetric(QStyle.PixelMetric.PM_SliderLength, option, self)
+            offset = round(event.position().x()) - handle // 2
+            room = max(self.width() - handle, 1)
+            value = QStyle.sliderValueFromPosition(self.minimum(), self.maximum(), offset, room)
+            self.setSliderPosition(value)
+            self.sliderMoved.emit(value)
+        super().mousePressEvent(event)
+
+
+class PlaybackBar(QFrame):
+    """Where the source is, and the means to go elsewhere.
+
+    Args:
+        actions: the window's actions.
+    """
+
+    seek_requested = Signal(int)
+    """A frame's index."""
+    speed_chosen = Signal(float)
+
+    def __init__(self, actions: Actions) -> None:
+        super().__init__()
+        self.setObjectName("playbackBar")
+        self._actions = actions
+        self._position = PlaybackPosition()
+        self._slider = SeekSlider()
+        self._slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._slider.sliderMoved.connect(self.seek_requested)
+        self._slider.actionTriggered.connect(self._on_slider_action)
+        self._now = make_label("0:00")
+        self._length = make_label("0:00", role="muted")
+        self._speed_button = make_picker()
+        self._speed_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+        self._speed_menu = QMenu(self)
+        self._speed_button.setMenu(self._speed_menu)
+        self._fill_speeds()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 4, 12, 4)
+        row.setSpacing(8)
+        row.addWidget(make_button(actions["play"]))
+        row.addWidget(make_button(actions["step_back"], icon_size=18))
+        row.addWidget(make_button(actions["step"], icon_size=18))
+        row.addWidget(self._now)
+        row.addWidget(self._slider, 1)
+        row.addWidget(self._length)
+        row.addWidget(make_button(actions["loop"], icon_size=18))
+        row.addWidget(self._speed_button)
+        self._retranslate()
+
+    @property
+    def slider(self) -> QSlider:
+        """The seek slider; its value is a frame's index."""
+        return self._slider
+
+    @property
+    def speed_button(self) -> QToolButton:
+        """The speed picker."""
+        return self._speed_button
+
+    def show_position(self, position: PlaybackPosition) -> None:
+        """Show where the source is; what the user drags stays where it is dragged."""
+        before, self._position = self._position, position
+        if not self._slider.isSliderDown():
+            self._slider.setMaximum(max((position.frame_count or 1) - 1, 0))
+            self._slider.setValue(position.index)
+        self._now.setText(format_time(position.time_s))
+        self._length.setText(format_time(position.duration_s or 0))
+        self._actions["loop"].setChecked(position.loop)
+        if position.paused != before.paused:
+            self.show_play_action()
+        if position.speed != before.speed:
+            self._fill_speeds()
+
+    def show_play_action(self) -> None:
+        """Name and draw the action that pauses or goes on."""
+        action, paused = self._actions["play"], self._position.paused
+        action.setChecked(paused)
+        self._actions.name_action("play", self.tr("Play") if paused else self.tr("Pause"))
+        action.setIcon(icon("play" if paused else "pause"))
+
+    def next_speed(self, step: int) -> float:
+        """The speed `step` places faster (or slower, below 0) than the present one."""
+        nearest = min(range(len(SPEEDS)), key=lambda index: abs(SPEEDS[index] - self._position.speed))
+        return SPEEDS[min(max(nearest + step, 0), len(SPEEDS) - 1)]
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Follow the language."""
+        if event.type() == QEvent.Type.LanguageChange:
+            self._retranslate()
+        super().changeEvent(event)
+
+    def _retranslate(self) -> None:
+        self._slider.setAccessibleName(self.tr("Position"))
+        self._slider.setToolTip(self.tr("Position in the video"))
+        self._speed_button.setToolTip(self.tr("Speed  ([ and ])"))
+        self._speed_button.setAccessibleName(self.tr("Speed"))
+        self.show_play_action()
+
+    def _fill_speeds(self) -> None:
+        self._speed_menu.clear()
+        group = QActionGroup(self._speed_menu)
+        for speed in SPEEDS:
+            action = self._speed_menu.addAction(f"{speed:g}×")
+            action.setCheckable(True)
+            action.setChecked(speed == self._position.speed)
+            group.addAction(action)
+            action.triggered.connect(lambda _on=False, speed=speed: self.speed_chosen.emit(speed))
+        self._speed_button.setText(f"{self._position.speed:g}×")
+
+    def _on_slider_action(self, action: int) -> None:
+        # Keys and the wheel; a drag is told by `sliderMoved`.
+        if action != QSlider.SliderAction.SliderMove.value:
+            self.seek_requested.emit(self._slider.sliderPosition())

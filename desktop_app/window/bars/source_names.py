@@ -1,0 +1,36 @@
+"""What to call a source before it is opened, without touching the disk or the network."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from desktop_app.sources.network.addresses import public_name
+from desktop_app.sources.opening import SourceKind, is_address
+from desktop_app.sources.pictures.stills import IMAGE_SUFFIXES
+from desktop_app.window.style.translation import tr
+
+
+def guess_kind(spec: str) -> SourceKind:
+    """What sort of source a text most likely names."""
+    if spec == "demo":
+        return "demo"
+    if is_address(spec):
+        return "stream"
+    path = PurePath(spec)
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return "image"
+    if len(path.parts) > 1 or path.suffix:
+        return "file" if path.suffix else "folder"
+    return "camera"
+
+
+def display_name(spec: str) -> str:
+    """A short name for people; a password in an address is not part of it."""
+    kind = guess_kind(spec)
+    if kind == "demo":
+        return tr("Demo")
+    if kind == "stream":
+        return public_name(spec).partition("://")[2]
+    if kind == "camera":
+        return tr("Camera {number}").format(number=spec) if spec.isdigit() else spec
+    return PurePath(spec).name or spec

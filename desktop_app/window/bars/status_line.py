@@ -1,0 +1,102 @@
+"""The line at the window's foot: how the source is doing and the few figures that matter."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize
+from PySide6.QtWidgets import QLabel, QStatusBar
+
+from desktop_app.engine.statistics import StatisticsSnapshot
+from desktop_app.engine.types import SessionStatus
+from desktop_app.window.bars.source_bar import PROVIDER_NAMES
+from desktop_app.window.style.theme import current_theme, icon
+from desktop_app.window.style.translation import mark_text, tr, translate_message
+from desktop_app.window.style.widgets import capitalised, make_label
+
+STATE_TEXTS = {
+    "idle": mark_text("Ready"),
+    "connecting": mark_text("Connecting…"),
+    "live": mark_text("Live"),
+    "playing": mark_text("Playing"),
+    "still": mark_text("Still picture"),
+    "paused": mark_text("Paused"),
+    "reconnecting": mark_text("Reconnecting…"),
+    "ended": mark_text("The end"),
+    "failed": mark_text("Failed"),
+    "stopped": mark_text("Stopped"),
+}
+
+
+def figure_texts(snapshot: StatisticsSnapshot) -> tuple[str, ...]:
+    """Rate, latency, faces, provider and drops, each as a short text in the window's language."""
+    faces = tr("{count} face") if snapshot.faces == 1 else tr("{count} faces")
+    provider = PROVIDER_NAMES.get(snapshot.provider, snapshot.provider)
+    return (
+        tr("{rate} fps").format(rate=f"{snapshot.display_fps:.0f}"),
+        tr("{delay} ms").format(delay=f"{snapshot.latency_ms.p50:.0f}"),
+        faces.format(count=snapshot.faces),
+        *([provider] if provider else []),
+        tr("{count} dropped").format(count=snapshot.dropped_frames),
+    )
+
+
+class StatusLine(QStatusBar):
+    """State and source on the left; rate, latency, faces, provider and drops on the right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizeGripEnabled(False)
+        self._dot = QLabel()
+        self._state = QLabel()
+        self._state.setObjectName("stateText")
+        self._source = QLabel()
+        self._notice = make_label()
+        self._figures = QLabel()
+        self._figures.setObjectName("figures")
+        self._dot.setContentsMargins(8, 0, 0, 0)
+        for widget in (self._dot, self._state, self._source, self._notice):
+            self.addWidget(widget)
+        self.addPermanentWidget(self._figures)
+        self._notice.setMinimumWidth(10)
+
+    @property
+    def state_text(self) -> str:
+        """The state as it is shown."""
+        return self._state.text()
+
+    @property
+    def figures_text(self) -> str:
+        """The figures as they are shown."""
+        return self._figures.text()
+
+    def show_status(self, status: SessionStatus) -> None:
+        """Show how the session is doing."""
+        theme, info = current_theme(), status.info
+        colours = {
+            "live": theme.success,
+            "connecting": theme.warning,
+            "reconnecting": theme.warning,
+            "failed": theme.danger,
+        }
+        colour = colours.get(status.state, theme.muted)
+        self._dot.setPixmap(icon("record-dot", colour).pixmap(QSize(10, 10), self.devicePixelRatioF()))
+        state: str = status.state
+        if state == "live" and info is not None and not info.live:
+            state = "still" if info.kind == "image" else "playing"
+        self._state.setText(tr(STATE_TEXTS[state]))
+        described = ""
+        if info is not None and status.state not in {"failed", "idle", "stopped"}:
+            rate = f" · {info.rate:g} Hz" if info.rate else ""
+            described = f"{info.width}×{info.height}{rate}"
+        self._source.setText(described)
+        self._notice.setText(capitalised(translate_message(status.notice)).replace("\n", " · "))
+        self._notice.setToolTip(self._notice.text())
+
+    def show_statistics(self, snapshot: StatisticsSnapshot | None) -> None:
+        """Show the figures of this moment, None for none."""
+        if snapshot is None:
+            self._figures.setText("")
+            return
+        self._figures.setText("   ·   ".join(figure_texts(snapshot)))
+        self._figures.setToolTip(
+            self.tr("Pictures a second, capture to screen, faces in view, provider, frames passed over")
+        )

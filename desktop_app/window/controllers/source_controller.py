@@ -1,0 +1,289 @@
+"""Opens, starts, stops and winds sources, and chooses what runs the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from PySide6.QtCore import QObject, Slot
+from PySide6.QtWidgets import QFileDialog
+
+from desktop_app.catalogue.catalogue import DEFAULT_MODEL, Catalogue, ModelError, ModelPackage
+from desktop_app.engine.types import PlaybackPosition, SessionSettings, SessionStatus
+from desktop_app.sources.cameras import CameraDevice
+from desktop_app.sources.opening import VIDEO_SUFFIXES, source_path
+from desktop_app.sources.pictures.stills import IMAGE_SUFFIXES
+from desktop_app.vision.classification.providers import available_providers
+from desktop_app.window.bars.source_names import display_name, guess_kind
+from desktop_app.window.controllers.camera_watcher import CameraWatcher
+from desktop_app.window.dialogs.stream_dialog import StreamDialog
+
+if TYPE_CHECKING:
+    from desktop_app.window.main_window import MainWindow
+
+RUNNING: Final = frozenset({"connecting", "live", "paused", "reconnecting"})
+WINDING: Final = ("play", "step", "step_back", "slower", "faster", "loop")
+REMEMBERED: Final = frozenset({"file", "image", "folder", "stream"})
+
+
+def as_shown(status: SessionStatus, *, has_picture: bool) -> SessionStatus:
+    """What the window says of a session.
+
+    Args:
+        status: what the session says of itself.
+        has_picture: whether a picture of it is shown.
+    """
+    if status.state == "live" and not has_picture:
+        # The source is open, its first picture is on its way.
+        return replace(status, state="connecting")
+    if status.state == "ended" and status.info is not None and status.info.kind == "image":
+        # A picture that stands alone is there to be looked at: nothing is over.
+        return replace(status, state="live")
+    return status
+
+
+class SourceControl(QObject):
+    """What the source bar, the playback bar and their actions do.
+
+    Args:
+        window: whose session is led.
+    """
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self._watcher = CameraWatcher(self)
+        self._watching = False
+        self._awaiting_camera = False
+        self._cameras: Sequence[CameraDevice] | None = None
+        self._providers: Sequence[str] = ("cpu",)
+        self._connect()
+        self._window.source_bar.show_source(window.settings.source, window.settings.recent)
+        self._window.source_bar.show_providers(self._providers, window.settings.provider, "")
+        self.show_position(PlaybackPosition())
+
+    @property
+    def cameras(self) -> Sequence[CameraDevice] | None:
+        """The cameras that are plugged in; None until they were looked for."""
+        return self._cameras
+
+    def begin(self) -> None:
+        """Start with the source of the settings, else the first camera, else the demo; after the first page."""
+        self.watch_cameras()
+        if not self._window.settings.welcomed:
+            self._window.show_welcome()
+            # The button that was pressed shows what is so again.
+            self.show_status(self._window.status)
+        elif self._window.settings.source:
+            self.open(self._window.settings.source)
+        else:
+            self._awaiting_camera = True
+            self._open_first_camera()
+
+    def watch_cameras(self) -> None:
+        """Begin to look for cameras, models and providers, on threads."""
+        if not self._watching:
+            self._watching = True
+            self._watcher.start()
+            self._window.background.submit(Catalogue().packages, self._on_models)
+            self._window.background.submit(available_providers, self._on_providers)
+
+    def open(self, spec: str) -> None:
+        """Show another source and remember it."""
+        self._awaiting_camera = False
+        path = source_path(spec)
+        if path is not None:
+            # The next start may be in another folder.
+            spec = str(path.absolute())
+        window = self._window
+        if not window.settings.welcomed:
+            # Whatever asked for it. It is what comes once the page is accepted.
+            window.change(source=spec)
+            self.begin()
+            window.note(self.tr("Accept the notice first; then {name} opens.").format(name=display_name(spec)))
+            return
+        window.stage.welcome.hide()
+        window.change(source=spec)
+        if guess_kind(spec) in REMEMBERED:
+            window.settings = window.settings.with_recent(spec)
+        window.options.select(None)
+        window.panels.clear()
+        window.stage.view.clear()
+        window.source_bar.show_source(spec, window.settings.recent)
+        window.show_source_title(spec)
+        window.bridge.open(self._session_settings())
+        window.stage.view.setFocus()
+
+    def close(self) -> None:
+        """Stop looking for cameras."""
+        self._watcher.stop()
+
+    def show_status(self, status: SessionStatus) -> None:
+        """Show what the session says of itself in the source bar."""
+        settings = self._window.settings
+        self._window.source_bar.show_started(status.state in RUNNING)
+        self._window.source_bar.show_providers(self._providers, settings.provider, status.provider)
+        self._window.source_bar.show_model(status.model or settings.model or DEFAULT_MODEL)
+        if status.state in {"stopped", "failed", "idle"}:
+            self.show_position(PlaybackPosition())
+
+    def show_position(self, position: PlaybackPosition) -> None:
+        """Show where the source is; one that cannot be wound has no bar for it."""
+        can_be_wound = position.seekable and position.frame_count != 1
+        for name in WINDING:
+            self._window.actions_[name].setEnabled(can_be_wound)
+        self._window.stage.want_bar(self._window.playback_bar, can_be_wound)
+        if can_be_wound:
+            self._window.playback_bar.show_position(position)
+
+    def reopen_camera(self) -> None:
+        """Start a camera again with another format."""
+        info = self._window.bridge.status.info
+        if info is not None and info.kind == "camera" and self._window.bridge.status.state in RUNNING:
+            self._window.bridge.open(self._session_settings())
+
+    def choose_model(self, **changes: object) -> None:
+        """Use another model, provider, or way of prediction."""
+        self._window.change(**changes)
+        self.show_status(self._window.status)
+        settings = self._window.settings
+        if self._window.bridge.session is not None:
+            self._window.bridge.session.set_model(
+                settings.model, settings.provider, settings.oversample, gender=settings.gender
+            )
+
+    def _session_settings(self) -> SessionSettings:
+        settings = self._window.settings
+        return SessionSettings(
+            source=settings.source,
+            camera=settings.camera,
+            model=settings.model,
+            provider=settings.provider,
+            oversample=settings.oversample,
+            gender=settings.gender,
+            mirror=settings.mirror,
+            detector=settings.detector,
+            min_score=settings.min_score,
+            style=replace(self._window.options.style, selected=None),
+            loop=settings.loop,
+        )
+
+    def _connect(self) -> None:
+        window, actions = self._window, self._window.actions_
+        bar, playback = window.source_bar, window.playback_bar
+        self._watcher.cameras_changed.connect(self._on_cameras)
+        bar.source_chosen.connect(self.open)
+        bar.model_chosen.connect(lambda name: self.choose_model(model=name))
+        bar.provider_chosen.connect(lambda name: self.choose_model(provider=name))
+        actions["choose_camera"].triggered.connect(bar.open_source_menu)
+        actions["open_file"].triggered.connect(self._on_open_file)
+        actions["open_folder"].triggered.connect(self._on_open_folder)
+        actions["open_stream"].triggered.connect(self._on_open_stream)
+        actions["open_demo"].triggered.connect(lambda: self.open("demo"))
+        actions["start"].triggered.connect(self._on_start)
+        actions["play"].triggered.connect(self._on_play)
+        actions["step"].triggered.connect(lambda: self._step(1))
+        actions["step_back"].triggered.connect(lambda: self._step(-1))
+        actions["loop"].triggered.connect(self._on_loop)
+        actions["slower"].triggered.connect(lambda: self._on_speed(playback.next_speed(-1)))
+        actions["faster"].triggered.connect(lambda: self._on_speed(playback.next_speed(1)))
+        playback.seek_requested.connect(self._on_seek)
+        playback.speed_chosen.connect(self._on_speed)
+
+    @Slot(object)
+    def _on_cameras(self, cameras: Sequence[CameraDevice]) -> None:
+        self._cameras = cameras
+        self._window.source_bar.show_cameras(cameras)
+        self._open_first_camera()
+
+    def _open_first_camera(self) -> None:
+        """Open the first camera, else the demo, once the cameras are known and if that is awaited."""
+        if not self._awaiting_camera or self._cameras is None:
+            return
+        if self._cameras:
+            self.open(self._cameras[0].name)
+            return
+        self.open("demo")
+        # Not kept: a camera that is plugged in by the next start comes first.
+        self._window.change(source="")
+        self._window.note(self.tr("No camera was found, so this is the demo."))
+
+    def _on_models(self, found: tuple[list[ModelPackage], list[ModelError]]) -> None:
+        packages, _ = found
+        self._window.source_bar.show_models(packages, self._window.settings.model or DEFAULT_MODEL)
+
+    def _on_providers(self, providers: list[str]) -> None:
+        self._providers = providers
+        self.show_status(self._window.status)
+
+    @Slot()
+    def _on_open_file(self) -> None:
+        files = self.tr("Videos and pictures")
+        every = self.tr("All files")
+        patterns = " ".join(f"*{suffix}" for suffix in sorted(VIDEO_SUFFIXES | IMAGE_SUFFIXES))
+        path, _ = QFileDialog.getOpenFileName(
+            self._window, self.tr("Open file"), "", f"{files} ({patterns});;{every} (*)"
+        )
+        if path:
+            self.open(path)
+
+    @Slot()
+    def _on_open_folder(self) -> None:
+        path = QFileDialog.getExistingDirectory(self._window, self.tr("Open folder"))
+        if path:
+            self.open(path)
+
+    @Slot()
+    def _on_open_stream(self) -> None:
+        recent = [spec for spec in self._window.settings.recent if guess_kind(spec) == "stream"]
+        dialog = StreamDialog(recent, self._window)
+        dialog.address_entered.connect(self.open)
+        dialog.open()
+
+    @Slot()
+    def _on_start(self) -> None:
+        window = self._window
+        state = window.status.state
+        if state in RUNNING:
+            window.bridge.stop()
+        elif state == "ended" and window.bridge.session is not None:
+            window.bridge.session.play()
+        else:
+            self.begin()
+
+    @Slot()
+    def _on_play(self) -> None:
+        session = self._window.bridge.session
+        if session is None:
+            return
+        if session.position().paused or self._window.bridge.status.state == "ended":
+            session.play()
+        else:
+            session.pause()
+
+    def _step(self, frames: int) -> None:
+        session = self._window.bridge.session
+        if session is None:
+            return
+        if frames > 0:
+            session.step()
+            return
+        session.pause()
+        session.seek(max(session.position().index - 1, 0))
+
+    @Slot(bool)
+    def _on_loop(self, loop: bool) -> None:
+        self._window.change(loop=loop)
+        if self._window.bridge.session is not None:
+            self._window.bridge.session.set_loop(loop)
+
+    @Slot(float)
+    def _on_speed(self, speed: float) -> None:
+        if self._window.bridge.session is not None:
+            self._window.bridge.session.set_speed(speed)
+
+    @Slot(int)
+    def _on_seek(self, index: int) -> None:
+        if self._window.bridge.session is not None:
+            self._window.bridge.session.seek(index)

@@ -1,0 +1,282 @@
+"""Preferences: each choice works at once, there is nothing to confirm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop_app.settings import Settings
+from desktop_app.window.bars.actions import PRIVACY_REACH, PROMISES
+from desktop_app.window.style.theme import icon
+from desktop_app.window.style.translation import LANGUAGES, tr
+from desktop_app.window.style.widgets import make_label
+
+CAMERA_SIZES = ((640, 480), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160))
+CAMERA_RATES = (15.0, 24.0, 30.0, 50.0, 60.0)
+CAMERA_FORMATS = ("MJPG", "YUYV", "NV12", "H264")
+CAMERA_BACKENDS = ("auto", "v4l2", "msmf", "dshow", "avfoundation")
+
+
+class PreferencesDialog(QDialog):
+    """Shows settings and tells of each change.
+
+    Args:
+        settings: to start from.
+        parent: the window.
+    """
+
+    settings_changed = Signal(object)
+    """The new `Settings`."""
+
+    def __init__(self, settings: Settings, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._settings = settings
+        self.setWindowTitle(self.tr("Preferences"))
+        self.setMinimumWidth(520)
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.tabs.tabBar().setDrawBase(False)
+        self.tabs.addTab(self._general_page(), self.tr("General"))
+        self.tabs.addTab(self._camera_page(), self.tr("Camera"))
+        self.tabs.addTab(self._recognition_page(), self.tr("Recognition"))
+        self.tabs.addTab(self._privacy_page(), self.tr("Privacy"))
+        self.tabs.addTab(self._saving_page(), self.tr("Saving"))
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.rejected.connect(self.accept)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 16, 16, 16)
+        column.setSpacing(16)
+        column.addWidget(self.tabs)
+        column.addWidget(buttons)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings as they are chosen now."""
+        return self._settings
+
+    def _general_page(self) -> QWidget:
+        page, form = _make_page()
+        themes = {"system": self.tr("As the system"), "light": self.tr("Light"), "dark": self.tr("Dark")}
+        _add_row(form, self.tr("Theme"), self._choice("theme", themes, self._settings.theme))
+        languages = {"system": self.tr("As the system"), **LANGUAGES}
+        _add_row(form, self.tr("Language"), self._choice("language", languages, self._settings.language))
+        return page
+
+    def _camera_page(self) -> QWidget:
+        page, form = _make_page()
+        camera = self._settings.camera
+        sizes: dict[Any, str] = {(w, h): f"{w} × {h}" for w, h in (*CAMERA_SIZES, (camera.width, camera.height))}
+        rates: dict[Any, str] = {rate: f"{rate:g} Hz" for rate in (*CAMERA_RATES, camera.rate)}
+        formats: dict[Any, str] = {name: name for name in (*CAMERA_FORMATS, camera.fourcc)}
+        backends: dict[Any, str] = {name: name for name in CAMERA_BACKENDS}
+        backends["auto"] = self.tr("Automatic")
+
+        def change_camera(**changes: Any) -> None:
+            self._change(camera=replace(self._settings.camera, **changes))
+
+        size = (camera.width, camera.height)
+        _add_row(
+            form,
+            self.tr("Size"),
+            _make_choice(sizes, size, lambda value: change_camera(width=value[0], height=value[1]), "camera_size"),
+        )
+        _add_row(
+            form,
+            self.tr("Frame rate"),
+            _make_choice(rates, camera.rate, lambda value: change_camera(rate=value), "camera_rate"),
+        )
+        _add_row(
+            form,
+            self.tr("Format"),
+            _make_choice(formats, camera.fourcc, lambda value: change_camera(fourcc=value), "camera_format"),
+        )
+        _add_row(
+            form,
+            self.tr("System interface"),
+            _make_choice(backends, camera.backend, lambda value: change_camera(backend=value), "camera_backend"),
+        )
+        form.addRow(_make_hint(self.tr("A camera takes the nearest format it has; the status line shows which.")))
+        return page
+
+    def _recognition_page(self) -> QWidget:
+        page, form = _make_page()
+        modes = {
+            "auto": self.tr("Automatic"),
+            "short": self.tr("Near faces (fast)"),
+            "full": self.tr("Near and far faces"),
+        }
+        _add_row(form, self.tr("Find"), self._choice("detector", modes, self._settings.detector))
+        score = QDoubleSpinBox()
+        _indent_text(score)
+        score.setObjectName("min_score")
+        score.setRange(0.1, 0.95)
+        score.setSingleStep(0.05)
+        score.setValue(self._settings.min_score)
+        score.valueChanged.connect(lambda value: self._change(min_score=round(value, 2)))
+        score.setToolTip(self.tr("Higher: fewer mistakes, and fewer faces found"))
+        _add_row(form, self.tr("Least certainty of a face"), score)
+        text = self.tr("Average ten views of each face")
+        form.addRow("", self._check("oversample", text, self._settings.oversample))
+        form.addRow(_make_hint(self.tr("Ten views are a little more accurate and about ten times as much work.")))
+        return page
+
+    def _privacy_page(self) -> QWidget:
+        page, form = _make_page()
+        style = self._settings.style
+        modes: dict[Any, str] = {
+            "off": self.tr("Hide nothing"),
+            "faces": self.tr("Hide faces"),
+            "picture": self.tr("Hide the whole picture"),
+        }
+        promise = _make_hint("")
+
+        def change_style(**changes: Any) -> None:
+            self._change(style=replace(self._settings.style, **changes))
+            show_promise()
+
+        def show_promise() -> None:
+            text = PROMISES[self._settings.style.privacy]
+            promise.setText(f"{tr(text)} {tr(PRIVACY_REACH)}" if text else self.tr("Everybody can be recognised."))
+
+        _add_row(
+            form,
+            self.tr("Hide"),
+            _make_choice(modes, style.privacy, lambda mode: change_style(privacy=mode), "privacy"),
+        )
+        styles: dict[Any, str] = {"blur": self.tr("Blur"), "pixelate": self.tr("Pixelate")}
+        _add_row(
+            form,
+            self.tr("How"),
+            _make_choice(
+                styles, style.privacy_style, lambda chosen: change_style(privacy_style=chosen), "privacy_style"
+            ),
+        )
+        show_promise()
+        form.addRow(promise)
+        text = self.tr("Compute perceived gender")
+        form.addRow("", self._check("gender", text, self._settings.gender))
+        form.addRow(_make_hint(self.tr("Without it gender is neither computed nor shown, and its columns stay empty.")))
+        return page
+
+    def _saving_page(self) -> QWidget:
+        page, form = _make_page()
+        _add_row(form, self.tr("Recordings"), self._folder("recordings_folder"))
+        formats = {"mp4": "MP4 (H.264)", "mkv": "MKV (H.264)"}
+        _add_row(form, self.tr("File format"), self._choice("container", formats, self._settings.container))
+        tables = {"none": self.tr("Nothing"), "csv": "CSV", "jsonl": "JSON lines"}
+        chosen = self._settings.recording_predictions
+        _add_row(form, self.tr("Predictions beside it"), self._choice("recording_predictions", tables, chosen))
+        _add_row(form, self.tr("Screenshots"), self._folder("screenshots_folder"))
+        text = self.tr("Also write a JSON file")
+        form.addRow("", self._check("snapshot_json", text, self._settings.snapshot_json))
+        count = QSpinBox()
+        _indent_text(count)
+        count.setObjectName("burst_count")
+        count.setRange(2, 30)
+        count.setValue(self._settings.burst_count)
+        count.valueChanged.connect(lambda value: self._change(burst_count=value))
+        _add_row(form, self.tr("Pictures in a burst"), count)
+        form.addRow(_make_hint(self.tr("Recordings have no sound: Agelens never listens.")))
+        return page
+
+    def _choice(self, name: str, texts: Mapping[Any, str], value: Any) -> QComboBox:
+        return _make_choice(texts, value, lambda chosen: self._change(**{name: chosen}), name)
+
+    def _check(self, name: str, text: str, value: bool) -> QCheckBox:
+        box = QCheckBox(text)
+        box.setObjectName(name)
+        box.setChecked(value)
+        box.toggled.connect(lambda checked: self._change(**{name: checked}))
+        return box
+
+    def _folder(self, name: str) -> QWidget:
+        path: Path = getattr(self._settings, name)
+        label = QLabel()
+        label.setObjectName(name)
+        button = QPushButton(self.tr("Change…"))
+        button.setIcon(icon("folder"))
+
+        def show(folder: Path) -> None:
+            label.setText(label.fontMetrics().elidedText(str(folder), Qt.TextElideMode.ElideMiddle, 260))
+            label.setToolTip(str(folder))
+            button.setAccessibleName(str(folder))
+
+        def choose() -> None:
+            start = str(getattr(self._settings, name))
+            chosen = QFileDialog.getExistingDirectory(self, self.tr("Choose a folder"), start)
+            if chosen:
+                self._change(**{name: Path(chosen)})
+                show(Path(chosen))
+
+        button.clicked.connect(choose)
+        show(path)
+        box = QWidget()
+        row = QHBoxLayout(box)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(label, 1)
+        row.addWidget(button)
+        return box
+
+    def _change(self, **changes: Any) -> None:
+        self._settings = replace(self._settings, **changes)
+        self.settings_changed.emit(self._settings)
+
+
+def _make_page() -> tuple[QWidget, QFormLayout]:
+    page = QWidget()
+    form = QFormLayout(page)
+    form.setContentsMargins(8, 16, 8, 8)
+    form.setHorizontalSpacing(24)
+    form.setVerticalSpacing(12)
+    return page, form
+
+
+def _add_row(form: QFormLayout, text: str, field: QWidget) -> None:
+    label = QLabel(text)
+    # Form layouts put labels at the top of their row.
+    label.setMinimumHeight(field.sizeHint().height())
+    label.setBuddy(field)
+    field.setAccessibleName(text)
+    form.addRow(label, field)
+
+
+def _indent_text(box: QAbstractSpinBox) -> None:
+    """Give the number the distance to the border that the style sheet gives other fields."""
+    line = box.lineEdit()
+    if line is not None:
+        line.setTextMargins(8, 0, 0, 0)
+
+
+def _make_hint(text: str) -> QLabel:
+    return make_label(text, role="muted", wrap=True)
+
+
+def _make_choice(texts: Mapping[Any, str], value: Any, chosen: Callable[[Any], None], name: str) -> QComboBox:
+    box = QComboBox()
+    box.setObjectName(name)
+    values = list(texts)
+    box.addItems(list(texts.values()))
+    box.setCurrentIndex(values.index(value))
+    box.activated.connect(lambda index: chosen(values[index]))
+    return box

@@ -1,0 +1,1 @@
+"""Dock panels: faces, statistics, network view."""

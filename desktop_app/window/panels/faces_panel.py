@@ -1,0 +1,266 @@
+"""The people in view, and the selected one in large."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QKeySequence, QPalette, QShortcut, QShowEvent
+from PySide6.QtWidgets import QAbstractItemView, QFrame, QLabel, QListView, QStackedLayout, QVBoxLayout, QWidget
+
+from desktop_app.catalogue.catalogue import Labels
+from desktop_app.vision.classification.label import Answer, Label
+from desktop_app.vision.drawing.overlay import readable_age
+from desktop_app.vision.tracking.tracker import Track
+from desktop_app.window.panels.face_card import FaceCard
+from desktop_app.window.panels.face_list import FACE_ROLE, Face, FaceDelegate, FaceListModel
+from desktop_app.window.style.translation import answer_share, answer_word, label_word, tr
+
+if TYPE_CHECKING:
+    from desktop_app.engine.types import Composed
+
+UPDATE_INTERVAL_S: Final = 0.125
+
+
+class FacesPanel(QWidget):
+    """One row a person in view, and above them one face in large.
+
+    The large face is the selected one; while none is selected, the panel stays with one face until it leaves
+    and then takes the largest. Updates at most eight times a second and does nothing while hidden.
+
+    Signals:
+        face_selected: the track id (int) that the user selected, or None when the selection was taken away.
+    """
+
+    face_selected = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._composed: Composed | None = None
+        self._labels: Labels | None = None
+        self._crops: dict[int, NDArray[np.uint8]] = {}
+        self._selected: int | None = None
+        self._followed: int | None = None
+        self._restoring = False
+        self._updated_at = 0.0
+        self._timer = QTimer(self, singleShot=True)
+        self._timer.timeout.connect(self._update)
+        self._model = FaceListModel(self)
+        self._delegate = FaceDelegate(self)
+        self._card = FaceCard(self)
+        self._heading = QLabel(self)
+        self._list = _make_list(self._model, self._delegate)
+        self._empty = QLabel(self)
+        self._build()
+        self._list.selectionModel().selectionChanged.connect(self._on_selection_changed)
+        deselect = QShortcut(QKeySequence(Qt.Key.Key_Escape), self._list)
+        deselect.setContext(Qt.ShortcutContext.WidgetShortcut)
+        deselect.activated.connect(self._list.clearSelection)
+        self._retranslate()
+
+    def set_labels(self, labels: Labels | None) -> None:
+        """Take the names of age groups and genders from the model in use."""
+        self._labels = labels
+        self._schedule()
+
+    def show_only(self, composed: Composed) -> None:
+        """Show the faces of this picture at once, and nothing that was shown or kept before."""
+        self._composed = composed
+        self._crops.clear()
+        self._delegate.forget(set())
+        # Also while the panel is not to be seen: it must not come back with what it showed.
+        self._restoring = True
+        self._model.set_faces([])
+        self._restoring = False
+        self._show_card()
+        self._update()
+
+    def show_composed(self, composed: Composed) -> None:
+        """Show the faces of a picture; of many in a row only the newest is looked at."""
+        self._composed = composed
+        self._schedule()
+
+    def clear(self) -> None:
+        """Forget all faces, for another source."""
+        self._composed = None
+        self._crops.clear()
+        self._schedule()
+
+    @property
+    def selected(self) -> int | None:
+        """The track id that is selected, whether it is in view or not."""
+        return self._selected
+
+    @Slot(object)
+    def select(self, track_id: int | None) -> None:
+        """Select a face as others ask for it, without `face_selected`."""
+        self._selected = track_id
+        self._restore_selection()
+        self._show_card()
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        """Catch up with what came while hidden."""
+        super().showEvent(event)
+        self._schedule()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Follow the language."""
+        if event.type() == QEvent.Type.LanguageChange:
+            self._retranslate()
+        super().changeEvent(event)
+
+    def _build(self) -> None:
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._empty.setWordWrap(True)
+        self._empty.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+        self._empty.setContentsMargins(24, 24, 24, 24)
+        content = QWidget(self)
+        rows = QVBoxLayout(content)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(0)
+        self._heading.setContentsMargins(12, 12, 12, 4)
+        rows.addWidget(self._card)
+        rows.addWidget(self._heading)
+        rows.addWidget(self._list, 1)
+        self._stack = QStackedLayout(self)
+        self._stack.addWidget(self._empty)
+        self._stack.addWidget(content)
+
+    def _retranslate(self) -> None:
+        self.setAccessibleName(self.tr("Faces"))
+        self._list.setAccessibleName(self.tr("People in view"))
+        self._empty.setText(self.tr("No face in view.\nPeople appear here as soon as they face the camera."))
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if not self.isVisible() or self._timer.isActive():
+            return
+        wait_s = self._updated_at + UPDATE_INTERVAL_S - time.monotonic()
+        self._timer.start(max(round(wait_s * 1000), 0))
+
+    @Slot()
+    def _update(self) -> None:
+        if not self.isVisible():
+            return
+        self._updated_at = time.monotonic()
+        composed = self._composed
+        tracks = composed.tracks if composed is not None else ()
+        self._keep_crops(tracks)
+        faces = [self._face(track, composed.labels.get(track.id)) for track in tracks] if composed else []
+        if self._followed not in self._crops:
+            largest = max(tracks, key=lambda track: track.detection.box.area, default=None)
+            self._followed = largest.id if largest is not None else None
+        self._stack.setCurrentIndex(1 if faces else 0)
+        self._heading.setText(self.tr("In view: {count}").format(count=sum(face.visible for face in faces)))
+        # Qt moves the selection on when its row goes; only the user's own choice counts.
+        self._restoring = True
+        self._model.set_faces(faces)
+        self._restore_selection()
+        self._show_card()
+
+    def _keep_crops(self, tracks: Sequence[Track]) -> None:
+        """A face that coasts has no new crop: its last one stays."""
+        newest = self._composed.crops if self._composed is not None else {}
+        crops = {track.id: newest.get(track.id, self._crops.get(track.id)) for track in tracks}
+        self._crops = {key: crop for key, crop in crops.items() if crop is not None}
+        self._delegate.forget(set(self._crops))
+
+    def _face(self, track: Track, label: Label | None) -> Face:
+        seen = format_duration(track.last_seen_at - track.first_seen_at)
+        if label is None:
+            return Face(
+                id=track.id,
+                crop=self._crops.get(track.id),
+                seen=seen,
+                visible=track.missed == 0,
+                summary=self.tr("Face {id}, not yet classified").format(id=track.id),
+            )
+        age, gender = label.age_answer, label.gender_answer
+        said = [self._describe_age(age), *([self._describe_gender(gender)] if gender is not None else [])]
+        pattern = self.tr("Face {id}: {answers}, seen for {time}")
+        return Face(
+            id=track.id,
+            crop=self._crops.get(track.id),
+            age=answer_word(age),
+            age_text=answer_share(age),
+            gender="" if gender is None else said[-1] if gender.unsure else answer_word(gender),
+            gender_text="" if gender is None else answer_share(gender),
+            ages=label.prediction.age,
+            shown_ages=age.members,
+            gender_share=(gender.share or 0.0) if gender is not None else 0.0,
+            seen=seen,
+            visible=track.missed == 0,
+            summary=pattern.format(id=track.id, answers=self.tr(", ").join(said), time=seen),
+        )
+
+    def _describe_age(self, age: Answer) -> str:
+        if age.share is None:
+            return self.tr("age unsure")
+        pattern = self.tr("age unsure, {name} ({share})") if age.unsure else self.tr("{name} ({share})")
+        return pattern.format(name=answer_word(age), share=answer_share(age))
+
+    def _describe_gender(self, gender: Answer) -> str:
+        if gender.unsure:
+            return self.tr("gender unsure")
+        return self.tr("{name} ({share})").format(name=answer_word(gender), share=answer_share(gender))
+
+    def _show_card(self) -> None:
+        shown = self._selected if self._model.index_of(self._selected).isValid() else self._followed
+        face = self._model.index_of(shown).data(FACE_ROLE)
+        label = self._composed.labels.get(shown) if self._composed and shown is not None else None
+        self._card.setVisible(isinstance(face, Face))
+        if isinstance(face, Face):
+            ages = [readable_age(age.name) for age in self._labels.ages] if self._labels else []
+            genders = [label_word(name) for name in self._labels.genders] if self._labels else []
+            self._card.show_face(face, label, ages, genders)
+
+    def _restore_selection(self) -> None:
+        """Give the selection back to a face that left the view for a moment, or that others selected."""
+        index = self._model.index_of(self._selected)
+        selection = self._list.selectionModel()
+        self._restoring = True
+        if not index.isValid():
+            selection.clearSelection()
+        elif not selection.isSelected(index):
+            selection.setCurrentIndex(index, selection.SelectionFlag.ClearAndSelect)
+            self._list.scrollTo(index)
+        self._restoring = False
+
+    @Slot()
+    def _on_selection_changed(self) -> None:
+        if self._restoring:
+            return
+        faces = [index.data(FACE_ROLE) for index in self._list.selectionModel().selectedIndexes()]
+        chosen = faces[0].id if faces else None
+        if chosen != self._selected:
+            self._selected = chosen
+            self._show_card()
+            self.face_selected.emit(chosen)
+
+
+def format_duration(seconds: float) -> str:
+    """A time for people: "12 s", "1:05", "1:02:05"."""
+    whole = max(int(seconds), 0)
+    minutes, rest = divmod(whole, 60)
+    if not minutes:
+        return tr("{count} s").format(count=rest)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _make_list(model: FaceListModel, delegate: FaceDelegate) -> QListView:
+    view = QListView()
+    view.setModel(model)
+    view.setItemDelegate(delegate)
+    view.setUniformItemSizes(True)
+    view.setMouseTracking(True)
+    view.setFrameShape(QFrame.Shape.NoFrame)
+    view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+    view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+    view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+    return view

@@ -1,0 +1,280 @@
+"""The inside of the network, live: the demo of Levi and Hassner (2015) for the selected face."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, Signal, Slot
+from PySide6.QtGui import QCloseEvent, QHideEvent, QShowEvent
+from PySide6.QtWidgets import QWidget
+
+from desktop_app.catalogue.catalogue import ModelPackage
+from desktop_app.vision.classification.label import Label, answer_age, answer_gender
+from desktop_app.vision.drawing.overlay import readable_age
+from desktop_app.vision.explanation.activations import Layer
+from desktop_app.vision.explanation.explanation import Head, Occlusion
+from desktop_app.vision.privacy.concealment import PrivacyMode
+from desktop_app.window.panels.face_card import probability_bars
+from desktop_app.window.panels.network_page import NetworkPage
+from desktop_app.window.panels.network_worker import Insight, NetworkWorker, Request
+from desktop_app.window.panels.probability_bars import align_labels
+from desktop_app.window.style.translation import answer_share, answer_word, label_word, translate_message
+from desktop_app.window.style.widgets import capitalised
+
+HEADS: Final[tuple[Head, Head]] = ("age", "gender")
+LONGEST_RUN_S: Final = 1.0
+"""The end of the view waits no longer than this for the network."""
+LEAST_DROP: Final = 0.02
+"""Losses of probability below this are not worth a statement."""
+
+
+class NetworkView(QWidget):
+    """Input, first filters, feature maps of a layer, probabilities and an occlusion map of one face.
+
+    It has a network session and a thread of its own, which live only while it is visible: hidden or closed it costs
+    nothing. In privacy mode it shows and keeps nothing, since crops and first maps show the face.
+
+    Signals:
+        closed: the window was closed by the user.
+    """
+
+    closed = Signal()
+    _news = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._package: ModelPackage | None = None
+        self._crop: NDArray[np.uint8] | None = None
+        self._track_id = 0
+        self._label: Label | None = None
+        self._privacy: PrivacyMode = "off"
+        self._gender = True
+        self._layers: tuple[Layer, ...] = ()
+        self._shown_occlusion: Occlusion | None = None
+        self._problem = ""
+        self._worker: NetworkWorker | None = None
+        self._page = NetworkPage(self)
+        self._news.connect(self._on_news)
+        self._page.heads.currentIndexChanged.connect(self._on_choice)
+        self._page.layer_names.currentIndexChanged.connect(self._on_choice)
+        self._page.hold.toggled.connect(self._on_choice)
+        self.resize(1040, 720)
+        self._retranslate()
+
+    def set_package(self, package: ModelPackage | None) -> None:
+        """Look into this model from now on."""
+        if package is not self._package:
+            self._package = package
+            self._shown_occlusion, self._problem = None, ""
+            self._page.forget()
+            self._ask()
+
+    def show_crop(self, track_id: int, crop: NDArray[np.uint8], label: Label | None) -> None:
+        """Show this face; does nothing while the picture is held.
+
+        Args:
+            track_id: the face's number.
+            crop: S×S×3 uint8, BGR, as the network gets it; nobody may write into it any more.
+            label: what is shown for the face elsewhere, or None before the first answer.
+        """
+        if self._privacy != "off" or (self._page.hold.isChecked() and self._crop is not None):
+            return
+        if crop is self._crop and label is self._label and track_id == self._track_id:
+            return
+        self._track_id, self._crop, self._label = track_id, crop, label
+        if self.isVisible():
+            self._ask()
+
+    def clear(self) -> None:
+        """No face is selected any more; a held picture stays."""
+        if not self._page.hold.isChecked():
+            self._crop, self._label = None, None
+            self._ask()
+
+    def set_privacy(self, privacy: PrivacyMode) -> None:
+        """Show and keep nothing while anything is to be hidden."""
+        self._privacy = privacy
+        if privacy != "off":
+            self._crop, self._label, self._shown_occlusion = None, None, None
+            self._page.forget()
+        self._ask()
+
+    def set_gender(self, gender: bool) -> None:
+        """Look at perceived gender, or at age alone."""
+        if gender != self._gender:
+            self._gender = gender
+            self._page.set_gender(gender)
+            self._ask()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the view's thread is there."""
+        return self._worker is not None and self._worker.is_alive
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        """Start the thread."""
+        super().showEvent(event)
+        self._ask()
+
+    def end(self) -> None:
+        """End the thread and wait for the network's run that it is in."""
+        worker = self._worker
+        self._end_worker()
+        if worker is not None:
+            worker.join(LONGEST_RUN_S)
+
+    def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802
+        """End the thread."""
+        super().hideEvent(event)
+        self._end_worker()
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        """Tell that the user closed the window."""
+        super().closeEvent(event)
+        self._end_worker()
+        self.closed.emit()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Follow the language."""
+        if event.type() == QEvent.Type.LanguageChange:
+            self._retranslate()
+        super().changeEvent(event)
+
+    @property
+    def _head(self) -> Head:
+        return HEADS[max(self._page.heads.currentIndex(), 0)]
+
+    def _retranslate(self) -> None:
+        self.setWindowTitle(self.tr("Network view"))
+        self.setAccessibleName(self.tr("Network view"))
+        self._page.retranslate()
+        self._ask()
+        self._on_news()
+
+    def _ask(self) -> None:
+        """Hand what shall be seen to the thread, or say why nothing can be."""
+        obstacle = self._obstacle()
+        self._page.show_message(obstacle or capitalised(translate_message(self._problem)))
+        if obstacle or not self.isVisible():
+            # A concealed or missing face needs no thread.
+            self._end_worker()
+            return
+        assert self._package is not None
+        assert self._crop is not None
+        if self._worker is None:
+            self._worker = NetworkWorker(self._ring)
+            self._worker.start()
+        names = [layer.name for layer in self._layers]
+        index = self._page.layer_names.currentIndex()
+        layer = names[index] if 0 <= index < len(names) else ""
+        self._worker.submit(Request(self._package, self._track_id, self._crop, self._head, layer, self._gender))
+
+    def _obstacle(self) -> str:
+        if self._privacy != "off":
+            return self.tr("Privacy mode hides faces, so the network view shows nothing.")
+        if self._package is None:
+            return self.tr("No model is in use yet.")
+        if self._crop is None:
+            return self.tr("No face to look at.\nSelect one in the picture or in the list of faces.")
+        return ""
+
+    def _ring(self) -> None:
+        # The view may be gone when its thread ends; PySide says so with a TypeError while it is being destroyed.
+        with contextlib.suppress(RuntimeError, TypeError):
+            self._news.emit()
+
+    def _end_worker(self) -> None:
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
+
+    @Slot()
+    def _on_choice(self) -> None:
+        self._ask()
+
+    @Slot()
+    def _on_news(self) -> None:
+        if self._worker is None:
+            return
+        insight, self._problem = self._worker.latest, self._worker.problem
+        self._page.show_message(capitalised(translate_message(self._problem)))
+        if insight is not None:
+            self._show(insight)
+
+    def _show(self, insight: Insight) -> None:
+        request, look = insight.request, insight.look
+        if (request.package, request.head, request.gender) != (self._package, self._head, self._gender):
+            return
+        page = self._page
+        page.title.setText(self._describe(request.track_id))
+        page.model.setText(request.package.title)
+        page.input.set_picture(look.seen)
+        page.filters.set_tiles(insight.filters)
+        page.maps.set_tiles(insight.maps)
+        self._show_layers(insight)
+        labels = request.package.labels
+        ages = [readable_age(age.name) for age in labels.ages]
+        genders = [label_word(name) for name in labels.genders]
+        age, gender = look.prediction.age, look.prediction.gender
+        page.ages.set_bars(probability_bars(ages, age, answer_age(age, labels.ages).members))
+        seen = answer_gender(gender, labels.genders).members if len(gender) else ()
+        page.genders.set_bars(probability_bars(genders, gender, seen) if len(gender) else ())
+        align_labels(page.ages, page.genders)
+        self._show_occlusion(insight, ages if request.head == "age" else genders)
+
+    def _describe(self, track_id: int) -> str:
+        label = self._label
+        if label is None:
+            return f"#{track_id}"
+        answers = filter(None, (label.age_answer, label.gender_answer))
+        return "  ·  ".join((f"#{track_id}", *(f"{answer_word(one)} {answer_share(one)}".strip() for one in answers)))
+
+    def _show_layers(self, insight: Insight) -> None:
+        if insight.layers != self._layers:
+            self._layers = insight.layers
+            self._page.set_layers(insight.layers, insight.layer)
+        shown, total = self._page.maps.count, insight.look.maps.shape[0]
+        name = insight.layer.name if insight.layer is not None else ""
+        self._page.maps_caption.setText(
+            self.tr("{layer}, rectified: {shown} of {total} maps").format(layer=name, shown=shown, total=total)
+        )
+        self._page.filters_caption.setText(
+            self.tr("First filters: {shown} of {total}").format(
+                shown=self._page.filters.count, total=len(insight.filters)
+            )
+        )
+
+    def _show_occlusion(self, insight: Insight, names: list[str]) -> None:
+        occlusion = insight.occlusion
+        if occlusion is None:
+            self._page.heat.set_picture(None)
+            self._page.explanation.setText("")
+        else:
+            if occlusion is not self._shown_occlusion:
+                self._page.heat.set_picture(insight.heat)
+            name = names[occlusion.index]
+            sentences = self._explain(occlusion, name), self._contrast(name, occlusion.index)
+            self._page.explanation.setText(" ".join(filter(None, sentences)))
+        self._shown_occlusion = occlusion
+
+    def _explain(self, occlusion: Occlusion, name: str) -> str:
+        largest = float(occlusion.drop.max())
+        if largest < LEAST_DROP:
+            return self.tr("The answer {name} rests on no single place.").format(name=name)
+        text = self.tr("With the strongest orange place covered, {name} falls from {before} to {after}.")
+        before, after = f"{occlusion.probability:.0%}", f"{occlusion.probability - largest:.0%}"
+        return text.format(name=name, before=before, after=after)
+
+    def _contrast(self, name: str, index: int) -> str:
+        """What to say where one crop's answer is not the label, so that neither looks like a mistake."""
+        if self._label is None:
+            return ""
+        answer = self._label.age_answer if self._head == "age" else self._label.gender_answer
+        if answer is None or index in answer.members:
+            return ""
+        return self.tr("The label {label} is the average of many crops; this one alone says {name}.").format(
+            label=answer_word(answer), name=name
+        )

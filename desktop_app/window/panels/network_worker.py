@@ -1,0 +1,228 @@
+"""The thread that looks into the network for the network view."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from desktop_app.catalogue.catalogue import ModelPackage
+from desktop_app.engine.worker import Worker
+from desktop_app.errors import AgelensError
+from desktop_app.vision.explanation.activations import Layer
+from desktop_app.vision.explanation.explanation import Explainer, Head, Look, Occlusion
+from desktop_app.window.panels.tiles import heat_picture, map_pictures
+
+LOOK_INTERVAL_S: Final = 0.15
+OCCLUSION_INTERVAL_S: Final = 2.0
+OCCLUSION_REST: Final = 2.0
+"""After a heat map, the thread rests at least this many times as long as it took: it shall not take a core."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """What the view wants to see.
+
+    Attributes:
+        package: the model to look into.
+        track_id: whose crop it is.
+        crop: S×S×3 uint8, BGR; nobody writes into it any more.
+        head: whether age or gender is explained.
+        layer: short name of the layer whose maps are wanted; "" for the first.
+        gender: whether perceived gender may be computed.
+    """
+
+    package: ModelPackage
+    track_id: int
+    crop: NDArray[np.uint8]
+    head: Head
+    layer: str
+    gender: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Insight:
+    """What came of the newest request.
+
+    Attributes:
+        request: which one.
+        layers: all layers with maps on the way to the head.
+        layer: the layer of `look.maps`; None where the network has none.
+        filters: of the first convolution, N×rows×columns×3 uint8, BGR.
+        look: input, answer and maps.
+        maps: pictures of the first maps, see `map_pictures`.
+        occlusion: the newest heat map of this face and head, None before the first.
+        occluded: the crop of that heat map.
+        heat: the picture of that heat map, see `heat_picture`.
+    """
+
+    request: Request
+    layers: tuple[Layer, ...]
+    layer: Layer | None
+    filters: NDArray[np.uint8]
+    look: Look
+    maps: NDArray[np.uint8]
+    occlusion: Occlusion | None
+    occluded: NDArray[np.uint8] | None
+    heat: NDArray[np.uint8] | None
+
+
+class NetworkWorker(Worker):
+    """Answers the newest request, again and again, until it is stopped.
+
+    The heat map takes many runs of the network; the crops that come meanwhile are looked at between them. Request and
+    answer are slots, not queues: the newest wins.
+
+    Args:
+        on_news: called on the worker's thread when `latest` or `problem` changed.
+    """
+
+    def __init__(self, on_news: Callable[[], None]) -> None:
+        super().__init__("network-view", on_end=self._on_end_of_run)
+        self._on_news = on_news
+        self._changed = threading.Condition()
+        self._request: Request | None = None
+        self._latest: Insight | None = None
+        self._problem = ""
+        self._explainer: Explainer | None = None
+        self._broken: ModelPackage | None = None
+        self._occlude_at = 0.0
+
+    def stop(self) -> None:
+        """Let the thread end after the run it is in; returns at once."""
+        super().stop()
+        with self._changed:
+            self._changed.notify()
+
+    def submit(self, request: Request) -> None:
+        """Ask for something newer."""
+        with self._changed:
+            self._request = request
+            self._changed.notify()
+
+    @property
+    def latest(self) -> Insight | None:
+        """The newest answer."""
+        with self._changed:
+            return self._latest
+
+    @property
+    def problem(self) -> str:
+        """One sentence where the model of the newest request cannot be looked into, else empty."""
+        with self._changed:
+            return self._problem
+
+    def run(self) -> None:
+        """Answer requests until stopped."""
+        while not self.stopping.is_set():
+            started_at = time.monotonic()
+            self._answer(self._wait())
+            self.stopping.wait(max(started_at + LOOK_INTERVAL_S - time.monotonic(), 0))
+
+    def _wait(self) -> Request | None:
+        """The newest request, once there is one that needs work; None when stopped."""
+        with self._changed:
+            while not self.stopping.is_set():
+                request = self._request
+                if request is not None and request.package is not self._broken:
+                    if self._latest is None or self._latest.request is not request:
+                        return request
+                    if self._latest.occluded is not request.crop:
+                        rest_s = self._occlude_at - time.monotonic()
+                        if rest_s <= 0:
+                            return request
+                        self._changed.wait(rest_s)
+                        continue
+                self._changed.wait()
+            return None
+
+    def _answer(self, request: Request | None) -> None:
+        if request is None or not self._look(request):
+            return
+        if time.monotonic() >= self._occlude_at:
+            self._occlude(request)
+
+    def _look(self, request: Request) -> bool:
+        """Look at one crop and publish; False where the model cannot be looked into."""
+        try:
+            explainer = self._open(request.package, gender=request.gender)
+        except AgelensError as error:
+            self._broken = request.package
+            self._publish(None, str(error))
+            return False
+        layers = explainer.layers(request.head)
+        layer = next((one for one in layers if one.name == request.layer), layers[0] if layers else None)
+        look = explainer.look(request.crop, request.head, layer)
+        before = self._latest
+        kept = before if before is not None and _same_question(before.request, request) else None
+        if kept is None:
+            self._occlude_at = 0.0
+        self._publish(
+            Insight(
+                request=request,
+                layers=layers,
+                layer=layer,
+                filters=explainer.filters(request.head),
+                look=look,
+                # Here rather than where they are shown: it takes long enough for the picture to stutter.
+                maps=map_pictures(look.maps),
+                occlusion=kept.occlusion if kept is not None else None,
+                occluded=kept.occluded if kept is not None else None,
+                heat=kept.heat if kept is not None else None,
+            ),
+            "",
+        )
+        return True
+
+    def _open(self, package: ModelPackage, *, gender: bool) -> Explainer:
+        explainer = self._explainer
+        if explainer is None or explainer.package is not package or explainer.gender != gender:
+            # Freed before the next one is made.
+            self._explainer = explainer = None
+            self._explainer = explainer = Explainer(package, gender=gender)
+        return explainer
+
+    def _occlude(self, request: Request) -> None:
+        assert self._explainer is not None
+        started_at = time.monotonic()
+        occlusion = self._explainer.occlude(request.crop, request.head, go_on=lambda: self._go_on(request))
+        took_s = time.monotonic() - started_at
+        latest = self._latest
+        if occlusion is None or latest is None or not _same_question(latest.request, request):
+            return
+        self._occlude_at = time.monotonic() + max(OCCLUSION_INTERVAL_S, took_s * OCCLUSION_REST)
+        heat = heat_picture(request.crop, occlusion.drop)
+        self._publish(replace(latest, occlusion=occlusion, occluded=request.crop, heat=heat), "")
+
+    def _go_on(self, occluded: Request) -> bool:
+        """Between the runs of a heat map: look at what came meanwhile; False where something else is asked."""
+        with self._changed:
+            newest, latest = self._request, self._latest
+        if self.stopping.is_set() or newest is None or not _same_question(newest, occluded):
+            return False
+        if latest is not None and latest.request is not newest:
+            return self._look(newest)
+        return True
+
+    def _on_end_of_run(self, worker: Worker) -> None:
+        if worker.error is not None:
+            self._publish(None, "The network view stopped because of an error; close and open it again.")
+
+    def _publish(self, insight: Insight | None, error: str) -> None:
+        with self._changed:
+            self._latest, self._problem = insight, error
+        self._on_news()
+
+
+def _same_question(one: Request, other: Request) -> bool:
+    return (one.package, one.track_id, one.head, one.gender) == (
+        other.package,
+        other.track_id,
+        other.head,
+        other.gender,
+    )

@@ -1,0 +1,1 @@
+"""The picture and what is shown over it."""

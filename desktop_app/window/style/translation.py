@@ -1,0 +1,160 @@
+"""The window's languages: English in the source, others from a JSON file of texts."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Final
+
+from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
+from PySide6.QtWidgets import QApplication
+
+from desktop_app.paths import resource_path
+from desktop_app.settings import LanguageChoice
+from desktop_app.vision.classification.label import Answer
+from desktop_app.vision.drawing.overlay import readable_age
+
+TRANSLATIONS_FOLDER: Final = resource_path("translations")
+LANGUAGES: Final[dict[str, str]] = {"en": "English", "zh_CN": "简体中文"}
+"""Codes of the languages and their own names for themselves."""
+
+_PLACEHOLDER: Final = re.compile(r"\\\{(\w+)\\\}")
+_SENTENCE_PARTS: Final = frozenset({"clause", "how", "kept", "reason", "what"})
+"""Placeholders for words of the engine's own; others stand for names and figures, which stay as they are."""
+_installed: list[QTranslator] = []
+_language = "en"
+
+
+class JsonTranslator(QTranslator):
+    """Answers from one JSON object of English texts and their translations, whatever the context.
+
+    Keys with `{placeholders}` also translate the sentences that the engine builds from them, see `translate_message`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._texts: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        # The more of a sentence's beginning a pattern holds the surer it is: "{name} is wrong" fits many others too.
+        keys = sorted(
+            filter(_is_pattern, self._texts), key=lambda key: (key.index("{"), _count_words(key)), reverse=True
+        )
+        self._patterns = [
+            (re.compile(_PLACEHOLDER.sub(r"(?P<\1>.+?)", re.escape(key)), re.DOTALL), self._texts[key]) for key in keys
+        ]
+
+    def isEmpty(self) -> bool:  # noqa: N802
+        """Say that there is something in it: Qt would not ask it otherwise."""
+        return False
+
+    def translate(
+        self,
+        context: str,  # noqa: ARG002
+        source_text: str,
+        disambiguation: str | None = None,  # noqa: ARG002
+        n: int = -1,  # noqa: ARG002
+    ) -> str | None:
+        """The translation, or None where there is none."""
+        return self._texts.get(source_text)
+
+    def translate_sentence(self, message: str) -> str:
+        """The translation of a text that was built by the engine, or the text itself."""
+        if message in self._texts:
+            return self._texts[message]
+        for pattern, text in self._patterns:
+            if found := pattern.fullmatch(message):
+                parts = {
+                    name: self.translate_sentence(part) if name in _SENTENCE_PARTS else part
+                    for name, part in found.groupdict().items()
+                }
+                return str(text.format(**parts))
+        return message
+
+
+def translate_message(message: str) -> str:
+    """A sentence of the engine (an error, a notice), or several lines of one, in the window's language."""
+    for translator in _installed:
+        if isinstance(translator, JsonTranslator):
+            return "\n".join(map(translator.translate_sentence, message.split("\n")))
+    return message
+
+
+def mark_text(text: str) -> str:
+    """Mark a text of a module-level table for translation where it is used."""
+    return text
+
+
+def tr(text: str) -> str:
+    """A text of a module-level table in the window's language."""
+    return QCoreApplication.translate("Agelens", text)
+
+
+LABEL_WORDS: Final = (mark_text("Male"), mark_text("Female"))
+"""The labels of models that have translations; files of predictions keep the model's own."""
+
+BADGE_TEXTS: Final = (mark_text("Faces hidden"), mark_text("Picture hidden"))
+"""What the picture says of itself, see `OverlayStyle.privacy`."""
+
+
+def label_word(name: str) -> str:
+    """A label of a model in the window's language, or the label itself."""
+    return tr(name) if name in LABEL_WORDS else name
+
+
+def answer_word(answer: Answer) -> str:
+    """What is shown of an answer, in the window's language."""
+    return label_word(readable_age(answer.shown))
+
+
+def answer_share(answer: Answer) -> str:
+    """The probability of what is shown, as in "62%"; empty for one that claims nothing."""
+    return "" if answer.share is None else f"{answer.share:.0%}"
+
+
+def drawn_words() -> tuple[tuple[str, str], ...]:
+    """What the picture says in place of English words, see `OverlayStyle.words`."""
+    return tuple((text, tr(text)) for text in (*LABEL_WORDS, *BADGE_TEXTS) if tr(text) != text)
+
+
+def resolve_language(choice: LanguageChoice) -> str:
+    """The code of the language to use: the choice, or what the system speaks where that is here."""
+    if choice != "system":
+        return choice
+    return "zh_CN" if QLocale.system().name() in {"zh_CN", "zh_SG", "zh"} else "en"
+
+
+def install_language(app: QApplication, choice: LanguageChoice) -> str:
+    """Switch the window's language; open windows get a `LanguageChange` event.
+
+    Returns:
+        The code of the language in use.
+    """
+    global _language
+    language = resolve_language(choice)
+    if language == _language:
+        return language
+    _language = language
+    while _installed:
+        app.removeTranslator(_installed.pop())
+    path = TRANSLATIONS_FOLDER / f"{language}.json"
+    if language != "en" and path.is_file():
+        _install(app, JsonTranslator(path))
+        buttons = QTranslator()
+        if buttons.load(f"qtbase_{language}", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)):
+            _install(app, buttons)
+    return language
+
+
+def _is_pattern(key: str) -> bool:
+    """Whether a text may be a sentence of the engine: one of too few words would fit many of them."""
+    return "{" in key and _count_words(key) > 1
+
+
+def _count_words(key: str) -> int:
+    return len(re.sub(r"\{\w+\}", "", key).split())
+
+
+def _install(app: QApplication, translator: QTranslator) -> None:
+    app.installTranslator(translator)
+    # Qt does not keep translators alive.
+    _installed.append(translator)

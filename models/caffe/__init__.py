@@ -1,0 +1,1 @@
+"""Networks trained with Caffe, imported without Caffe."""

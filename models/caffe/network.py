@@ -1,0 +1,160 @@
+"""A Caffe network's layers as data, from its definition in any of the formats of the years 2014 to today."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from desktop_app.catalogue.manifest import ModelError
+from models.caffe.prototxt import Message, read_prototxt
+
+MAX_SIDE: Final = 4096
+MAX_LAYERS: Final = 2000
+
+# Names of V1LayerParameter.LayerType (caffe.proto) whose layers have another name today by more than capital letters.
+_MODERN_TYPES: Final = {
+    "ACCURACY": "Accuracy",
+    "CONVOLUTION": "Convolution",
+    "DATA": "Data",
+    "DROPOUT": "Dropout",
+    "IMAGE_DATA": "ImageData",
+    "INNER_PRODUCT": "InnerProduct",
+    "MEMORY_DATA": "MemoryData",
+    "POOLING": "Pooling",
+    "RELU": "ReLU",
+    "SOFTMAX": "Softmax",
+    "SOFTMAX_LOSS": "SoftmaxWithLoss",
+    "WINDOW_DATA": "WindowData",
+}
+_DATA_PARAMETERS: Final = {
+    "Data": "data_param",
+    "ImageData": "image_data_param",
+    "MemoryData": "memory_data_param",
+    "WindowData": "window_data_param",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CaffeLayer:
+    """One layer: what it is, the blobs that it reads (`bottoms`) and writes (`tops`), and its whole definition."""
+
+    name: str
+    type: str
+    bottoms: tuple[str, ...]
+    tops: tuple[str, ...]
+    definition: Message
+
+    def wrong(self, reason: str) -> ModelError:
+        """The error that says why this layer cannot be imported."""
+        return ModelError(f"{self.definition.path}: the layer {self.name!r} {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class CaffeNetwork:
+    """A network for prediction.
+
+    Attributes:
+        path: its definition.
+        name: its own name, for people.
+        input: the blob that pictures go into.
+        shape: channels, height and width of the input.
+        layers: in the order of computation, without the input and without what serves training alone.
+    """
+
+    path: Path
+    name: str
+    input: str
+    shape: tuple[int, int, int]
+    layers: tuple[CaffeLayer, ...]
+
+
+def read_network(path: Path) -> CaffeNetwork:
+    """Read a network's definition (`deploy.prototxt`, or one for training and testing: then its test phase).
+
+    Args:
+        path: the file, with `layer` or, as until 2014, `layers`; its input given by `input_dim`, `input_shape`, an
+            Input layer or the crop of a data layer.
+
+    Raises:
+        ModelError: the file cannot be read, or does not define a network with one input and a fixed size.
+    """
+    document = read_prototxt(path)
+    definitions = document.messages("layer") or document.messages("layers")
+    if not definitions:
+        raise ModelError(f"{path} defines no layers; name a network's deploy.prototxt")
+    if any(definition.has("layer") for definition in definitions):
+        raise ModelError(
+            f"{path} is in Caffe's oldest format (2013), which cannot be imported; convert it with Caffe's "
+            "upgrade_net_proto_text"
+        )
+    if len(definitions) > MAX_LAYERS:
+        raise ModelError(f"{path} has more than {MAX_LAYERS} layers, too many to import")
+    layers = [_layer(definition) for definition in definitions if _used_for_prediction(definition)]
+    inputs = _declared_inputs(document)
+    computed = []
+    for layer in layers:
+        if layer.type == "Input" or layer.type in _DATA_PARAMETERS:
+            inputs.append(_input_of(layer))
+        else:
+            computed.append(layer)
+    if len(inputs) != 1:
+        raise ModelError(f"{path} has {len(inputs)} inputs but must have one; name a network's deploy.prototxt")
+    name, shape = inputs[0]
+    if not name:
+        raise ModelError(f"{path} has an input without a name; name a network's deploy.prototxt")
+    return CaffeNetwork(path, document.text("name") or path.stem, name, _checked_shape(path, shape), tuple(computed))
+
+
+def _layer(definition: Message) -> CaffeLayer:
+    kind = definition.text("type")
+    name = definition.text("name")
+    if not name or not kind:
+        raise definition.wrong("a layer has no name or no type")
+    tops = definition.texts("top")
+    if not tops:
+        raise definition.wrong(f"the layer {name!r} has no top")
+    return CaffeLayer(name, _MODERN_TYPES.get(kind, kind), definition.texts("bottom"), tops, definition)
+
+
+def _used_for_prediction(definition: Message) -> bool:
+    """Caffe's rule (`Net::FilterNet`) for the test phase, level 0 and no stages."""
+    included = definition.messages("include")
+    if included:
+        return any(_rule_met(rule) for rule in included)
+    return not any(_rule_met(rule) for rule in definition.messages("exclude"))
+
+
+def _rule_met(rule: Message) -> bool:
+    if rule.has("phase") and rule.choice("phase", ("TRAIN", "TEST")) != "TEST":
+        return False
+    return not rule.texts("stage") and rule.whole("min_level", 0) <= 0 <= rule.whole("max_level", 0)
+
+
+def _declared_inputs(document: Message) -> list[tuple[str, tuple[int, ...]]]:
+    """Inputs in the style before Input layers: names, and for each a shape or four numbers."""
+    names = document.texts("input")
+    numbers = document.wholes("input_dim")
+    shapes = [shape.wholes("dim") for shape in document.messages("input_shape")]
+    if not shapes:
+        shapes = [numbers[start : start + 4] for start in range(0, len(numbers), 4)]
+    if len(shapes) != len(names):
+        raise document.wrong("the sizes of the inputs do not go with their names")
+    return list(zip(names, shapes, strict=True))
+
+
+def _input_of(layer: CaffeLayer) -> tuple[str, tuple[int, ...]]:
+    definition = layer.definition
+    if layer.type == "Input":
+        return layer.tops[0], definition.message("input_param").message("shape").wholes("dim")
+    parameters = definition.message(_DATA_PARAMETERS[layer.type])
+    crop = definition.message("transform_param").whole("crop_size", parameters.whole("crop_size", 0))
+    if crop == 0:
+        raise layer.wrong("does not say how large a picture is; name the network's deploy.prototxt instead")
+    return layer.tops[0], (1, 3, crop, crop)
+
+
+def _checked_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int]:
+    if len(shape) != 4 or not all(0 < size <= MAX_SIDE for size in shape[1:]):
+        raise ModelError(f"{path}: the input must be N×channels×height×width with sides up to {MAX_SIDE}")
+    return shape[1], shape[2], shape[3]

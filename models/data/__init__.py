@@ -1,0 +1,1 @@
+"""Labelled data sets, prepared faces and batches."""

@@ -1,0 +1,130 @@
+"""Pictures of data sets: files, or members of zip files."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from desktop_app.errors import AgelensError
+from models.cli_utils import warn
+
+_ZIP_ERRORS: Final = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError)
+"""Damaged, cut off, not there; RuntimeError: encrypted, or packed in a way that Python lacks."""
+
+READ_AHEAD: Final = 64
+"""Pictures that are read while others are worked on: bounds the memory of large ones."""
+
+
+class DataError(AgelensError):
+    """A data set, or a picture of it, cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Where a picture lies: a file, or a member of a zip file."""
+
+    path: Path
+    member: str = ""
+
+    def read(self) -> NDArray[np.uint8]:
+        """The picture as H×W×3 uint8, BGR.
+
+        Raises:
+            DataError: it is not there or is no picture.
+        """
+        try:
+            raw = _archive(self.path).read(self.member) if self.member else self.path.read_bytes()
+            image = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR) if raw else None
+        except (OSError, ValueError, *_ZIP_ERRORS, cv2.error):
+            # ValueError: a name that no file can have.
+            image = None
+        if image is None:
+            raise DataError(f"{self} cannot be read as a picture; remove it or its row")
+        return np.asarray(image, np.uint8)
+
+    def __str__(self) -> str:
+        """The path, with the member of a zip file behind a colon."""
+        return f"{self.path}:{self.member}" if self.member else str(self.path)
+
+
+def read_ahead(pictures: Sequence[Picture]) -> Iterator[NDArray[np.uint8] | None]:
+    """Read pictures in a second thread, a few ahead of the one that is being worked on.
+
+    Yields:
+        H×W×3 uint8, BGR; None for what cannot be read, which is told of on stderr: one bad file of thousands must not
+        stop hours of work.
+
+    Raises:
+        DataError: none of the first ones can be read, so that something else is wrong.
+    """
+    _refuse_unreadable(pictures[:READ_AHEAD])
+    with ThreadPoolExecutor(1) as pool:
+        for start in range(0, len(pictures), READ_AHEAD):
+            yield from pool.map(_read_or_warn, pictures[start : start + READ_AHEAD])
+
+
+def _refuse_unreadable(pictures: Sequence[Picture]) -> None:
+    errors: list[DataError] = []
+    for picture in pictures:
+        try:
+            picture.read()
+        except DataError as error:
+            errors.append(error)
+        else:
+            return
+    if errors:
+        raise errors[0]
+
+
+def _read_or_warn(picture: Picture) -> NDArray[np.uint8] | None:
+    try:
+        return picture.read()
+    except DataError as error:
+        warn(f"{error} (it is left out)")
+        return None
+
+
+@dataclass(slots=True)
+class PictureFinder:
+    """Finds pictures as files or in the zip files of a folder.
+
+    Args:
+        folder: where both lie.
+        pattern: which zip files are looked into.
+
+    Raises:
+        DataError: a zip file cannot be read.
+    """
+
+    folder: Path
+    pattern: str
+    _members: dict[str, Path] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """List what the zip files hold."""
+        for path in sorted(self.folder.glob(self.pattern)):
+            try:
+                self._members.update(dict.fromkeys(_archive(path).namelist(), path))
+            except (OSError, *_ZIP_ERRORS) as error:
+                raise DataError(f"{path} cannot be read as a zip file ({error}); copy it again") from error
+
+    def find(self, name: str) -> Picture:
+        """The picture of that name; whether it is there as a file shows when it is read."""
+        if name in self._members:
+            return Picture(self._members[name], name)
+        return Picture(self.folder / name)
+
+
+@lru_cache(maxsize=32)
+def _archive(path: Path) -> zipfile.ZipFile:
+    return zipfile.ZipFile(path)

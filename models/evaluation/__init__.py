@@ -1,0 +1,1 @@
+"""Metrics, evaluation through the app's pipeline, calibration and model cards."""

@@ -1,0 +1,145 @@
+"""Writes a model's card from its manifest and what `models evaluate --json` measured; no number is typed by hand.
+
+`python -m models card --model agelens --evaluation agelens.json` writes `agelens.md` beside the manifest.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from desktop_app.catalogue.catalogue import Catalogue, ModelPackage
+from desktop_app.json_text import parse_json
+from models.cli_utils import ToolError
+
+SCORE_NAMES: Final = {
+    "age_exact": "Age group exact",
+    "age_within_one": "Age group within one",
+    "gender": "Perceived gender",
+    "worst_group_gender": "Perceived gender, worst race or gender group",
+    "age_mean_absolute_error": "Age, mean absolute error in years",
+    "age_calibration_error": "Age, expected calibration error",
+    "gender_calibration_error": "Gender, expected calibration error",
+}
+KIND_NAMES: Final = {"age": "Age group", "gender": "Gender", "race": "Race (as the data set labels it)"}
+
+LIMITS: Final = """\
+- It guesses an age *group* and a *perceived* gender from how a face looks. It knows neither anyone's age nor gender,
+  and has no answer for people outside of its two gender labels.
+- It is no biometric identification and no proof of age. Decisions about people must not rest on it.
+- It was made for faces that a detector finds in ordinary light, from about 40 pixels wide. Blur, profile, masks,
+  make-up, heavy shadow and filters make it worse.
+- Groups of people are not served equally well: see the tables. Infants' and children's gender is guessed least well.
+- Neighbouring age groups are often confused; a mistake by two groups is rarer (see "within one")."""
+
+
+def make_card(package: ModelPackage, evaluation: Mapping[str, Any], *, plots: Sequence[str] = ()) -> str:
+    """The card as Markdown.
+
+    Args:
+        package: the model.
+        evaluation: what `models evaluate --json` wrote for it.
+        plots: paths of confusion matrices, relative to the card.
+
+    Raises:
+        ToolError: the evaluation is of another model or is incomplete.
+    """
+    if not isinstance(evaluation, dict):
+        raise ToolError("the evaluation holds no measured model; give what python -m models evaluate --json wrote")
+    if evaluation.get("model") != package.name:
+        raise ToolError(f"the evaluation is of {evaluation.get('model')!r}, not of {package.name!r}; evaluate it first")
+    try:
+        parts = [_head(package), _numbers(package, evaluation), _groups(evaluation), _plots(plots)]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ToolError(f"the evaluation is incomplete ({error!r}); run python -m models evaluate again") from error
+    parts += [f"## Limits\n\n{LIMITS}"]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _head(package: ModelPackage) -> str:
+    manifest = package.manifest
+    size = package.size_bytes / 1e6
+    networks = "one network with two heads" if manifest.architecture == "two-head" else "two networks"
+    mean = manifest.input.mean if not isinstance(manifest.input.mean, tuple) else list(manifest.input.mean)
+    ages = ", ".join(label.name for label in manifest.labels.ages)
+    rows = [
+        ("Networks", f"{networks}, {size:.1f} MB of ONNX"),
+        (
+            "Input",
+            f"{manifest.input.size}×{manifest.input.size} {manifest.input.colour}, "
+            f"(pixel - {mean}) × {manifest.input.scale:g}; crop {manifest.input.margin:g} × the detector's box",
+        ),
+        ("Age groups", ages),
+        ("Perceived gender", ", ".join(manifest.labels.genders)),
+        *((key.capitalize().replace("_", " "), value) for key, value in manifest.about.items() if value),
+    ]
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    return f"# {package.title}\n\n{manifest.description}\n\n| | |\n|---|---|\n{table}".replace("\n\n\n\n", "\n\n")
+
+
+def _numbers(package: ModelPackage, evaluation: Mapping[str, Any]) -> str:
+    not_read = f" {evaluation['not_read']} pictures could not be read." if evaluation.get("not_read") else ""
+    way = (
+        "as whole pictures, without the app's detector and crop."
+        if evaluation.get("framing") == "whole"
+        else f"through the app's own detector and crop; no face was found in {evaluation['not_found']} more pictures."
+    )
+    lines = [
+        "## Measured",
+        "",
+        f"On {evaluation['data']}: {evaluation['images']} faces, {evaluation['views']} each, {way}{not_read}",
+        "",
+        "| | |",
+        "|---|---|",
+    ]
+    lines += [f"| {SCORE_NAMES.get(name, name)} | {value:.3f} |" for name, value in evaluation["scores"].items()]
+    if package.manifest.about.get("temperatures", "").endswith(f" of {evaluation['data']}"):
+        lines += [
+            "",
+            "The temperatures were fitted on these same pictures; on others, expect larger calibration errors.",
+        ]
+    return "\n".join(lines)
+
+
+def _groups(evaluation: Mapping[str, Any]) -> str:
+    parts: list[str] = []
+    for kind, rows in evaluation["groups"].items():
+        name = KIND_NAMES.get(kind, kind)
+        lines = [f"| {name} | Faces | Age exact | Within one | Gender |", "|---|---:|---:|---:|---:|"]
+        lines += [
+            f"| {row['name']} | {row['count']} | {_cell(row['age_exact'])} | {_cell(row['age_within_one'])} "
+            f"| {_cell(row['gender'])} |"
+            for row in rows
+        ]
+        gaps = evaluation["gaps"].get(kind, {})
+        cells = [_cell(gaps.get(measure)) for measure in ("age_exact", "age_within_one", "gender")]
+        lines.append(f"| **Largest gap** (groups of 20 or more) | | {' | '.join(cells)} |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(["## By group", *parts]) if parts else ""
+
+
+def _plots(plots: Sequence[str]) -> str:
+    return "\n\n".join(["## Confusion", *(f"![Confusion matrix]({path})" for path in plots)]) if plots else ""
+
+
+def _cell(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the tool; raises AgelensError with one sentence where it cannot."""
+    parser = argparse.ArgumentParser(prog="python -m models card", description=__doc__)
+    parser.add_argument("--model", default="", help="name or file of the model (default: the app's)")
+    parser.add_argument("--evaluation", type=Path, required=True, help="what models evaluate --json wrote")
+    parser.add_argument("--plots", nargs="*", default=[], help="confusion matrices to show, relative to the card")
+    options = parser.parse_args(arguments)
+    package = Catalogue().find(options.model)
+    try:
+        evaluation = parse_json(options.evaluation.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ToolError(f"{options.evaluation} cannot be read as an evaluation ({error})") from error
+    path = package.path.with_suffix(".md")
+    path.write_text(make_card(package, evaluation, plots=options.plots), encoding="utf-8")
+    print(f"{path} written")

@@ -12,13 +12,13 @@ from typing import Final
 from desktop_app.benchmark.clip import CLIP_RATE, write_crowd_clip, write_demo_clip
 from desktop_app.benchmark.live import WARM_UP_S, LiveFigures, measure_live
 from desktop_app.benchmark.offline import BenchmarkError, OfflineBench, OfflineFigures
-from desktop_app.benchmark.per_face_baseline import Comparison, UsualWay, compare
+from desktop_app.benchmark.per_face_baseline import Comparison, PerFaceBaseline, compare
 from desktop_app.benchmark.plot import PLOT_SUFFIXES, plot_report
 from desktop_app.benchmark.recall import measure_recall
 from desktop_app.benchmark.report import BenchmarkReport, CostPoint, Machine
 from desktop_app.catalogue.catalogue import Catalogue
 from desktop_app.engine.types import SessionSettings
-from desktop_app.sources.opening import CameraOptions, classify_spec, open_source, public_spec
+from desktop_app.sources.opening import CameraOptions, classify_spec, open_source, redact_source
 from desktop_app.vision.classification.classifier import Classifier
 
 __all__ = ["BenchmarkError", "BenchmarkReport", "BenchmarkRequest", "run_benchmark"]
@@ -129,7 +129,7 @@ class _Benchmark:
             self._tell("recall against face size")
         return BenchmarkReport(
             machine=machine,
-            source=public_spec(request.source),
+            source=redact_source(request.source),
             model=self._classifier.package.name,
             provider=self._classifier.provider,
             offline=offline,
@@ -184,7 +184,7 @@ class _Benchmark:
 
     def _compare(self, bench: OfflineBench) -> Iterator[Comparison]:
         frames = _frames(CLIP_RATE, self._request.seconds)
-        with UsualWay() as usual:
+        with PerFaceBaseline() as usual:
             for faces in self._request.compared_faces:
                 self._tell(f"comparison with the usual way with faces: {faces}")
                 clip = write_crowd_clip(self._folder / f"compare-{faces}.mkv", faces=faces, frames=frames)

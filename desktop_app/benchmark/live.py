@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from desktop_app.benchmark.offline import BenchmarkError
 from desktop_app.benchmark.timing import FirstLabels, FrameTimes
-from desktop_app.engine.bounded_queue import Channel
+from desktop_app.engine.bounded_queue import BoundedQueue
 from desktop_app.engine.session import Session
 from desktop_app.engine.statistics import Percentiles
-from desktop_app.engine.types import Composed, SessionSettings
+from desktop_app.engine.types import RenderedFrame, SessionSettings
 
 READY_S: Final = 60.0
 """How long source and model may take to start."""
@@ -128,10 +128,10 @@ class _Onlooker:
 
     def __init__(self, settings: SessionSettings) -> None:
         # One picture may wait; a newer one takes its place and is counted, as in the window's slot.
-        self._pictures: Channel[Composed] = Channel(1)
+        self._pictures: BoundedQueue[RenderedFrame] = BoundedQueue(1)
         self._painted = 0
         self._canvas: NDArray[np.uint8] | None = None
-        self._last: Composed | None = None
+        self._last: RenderedFrame | None = None
         self._process = psutil.Process()
         self.session = Session(settings, on_picture=self._on_picture)
 
@@ -187,16 +187,16 @@ class _Onlooker:
         times, memory = FrameTimes(info), _MemorySamples(self._process)
         labels = FirstLabels(self._last.tracks if self._last is not None and not from_start else ())
         faces: Counter[int] = Counter()
-        before, composed, painted_at = self._counts(), self._last, time.monotonic()
+        before, rendered, painted_at = self._counts(), self._last, time.monotonic()
         while True:
-            if composed is not None:
-                times.add(composed, painted_at)
-                labels.add(composed, painted_at)
-                faces[sum(track.missed == 0 for track in composed.tracks)] += 1
+            if rendered is not None:
+                times.add(rendered, painted_at)
+                labels.add(rendered, painted_at)
+                faces[sum(track.missed == 0 for track in rendered.tracks)] += 1
             memory.look(painted_at)
             if painted_at - before.at >= seconds:
                 break
-            composed = self._paint_next()
+            rendered = self._paint_next()
             painted_at = time.monotonic()
         done, statistics = self._counts(), self.session.statistics()
         wall_s = done.at - before.at
@@ -222,9 +222,9 @@ class _Onlooker:
         )
 
     def _on_picture(self) -> None:
-        composed = self.session.latest()
-        if composed is not None:
-            self._pictures.put(composed)
+        rendered = self.session.latest()
+        if rendered is not None:
+            self._pictures.put(rendered)
 
     def _counts(self) -> _Counts:
         statistics, cpu = self.session.statistics(), self._process.cpu_times()
@@ -237,26 +237,26 @@ class _Onlooker:
             dropped_crops=statistics.dropped_crops,
         )
 
-    def _paint_next(self) -> Composed | None:
+    def _paint_next(self) -> RenderedFrame | None:
         """Wait for a new picture and paint it; None where none came.
 
         Raises:
             BenchmarkError: the session broke off.
         """
-        composed = self._pictures.get(timeout_s=_LOOK_EVERY_S)
-        if composed is None:
+        rendered = self._pictures.get(timeout_s=_LOOK_EVERY_S)
+        if rendered is None:
             status = self.session.status()
             if status.state == "failed":
                 raise BenchmarkError(status.message)
             return None
-        height, width = composed.picture.shape[:2]
+        height, width = rendered.picture.shape[:2]
         if self._canvas is None or self._canvas.shape[:2] != (height, width):
             self._canvas = np.empty((height, width, 4), np.uint8)
-        cv2.cvtColor(composed.picture, cv2.COLOR_BGR2BGRA, dst=self._canvas)
-        self.session.painted(composed.composed_at)
+        cv2.cvtColor(rendered.picture, cv2.COLOR_BGR2BGRA, dst=self._canvas)
+        self.session.painted(rendered.rendered_at)
         self._painted += 1
-        self._last = composed
-        return composed
+        self._last = rendered
+        return rendered
 
 
 class _MemorySamples:

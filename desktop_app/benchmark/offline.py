@@ -15,7 +15,7 @@ from desktop_app.engine.statistics import STAGES, Statistics
 from desktop_app.errors import AgelensError
 from desktop_app.sources.opening import Source, open_source
 from desktop_app.vision.classification.classifier import Classifier
-from desktop_app.vision.detection.face_detector import DetectorMode, FaceFinder
+from desktop_app.vision.detection.face_detector import DetectorMode, FaceDetector
 
 ROUNDS: Final = 3
 """Each figure is the median of so many runs over the same frames."""
@@ -89,7 +89,7 @@ class OfflineBench:
 
     def __init__(self, classifier: Classifier, *, detector: DetectorMode = "auto") -> None:
         self._classifier = classifier
-        self._finder = FaceFinder(detector)
+        self._finder = FaceDetector(detector)
 
     def warm_up(self, spec: str) -> None:
         """Analyse a few frames and forget the time they took.
@@ -145,8 +145,8 @@ class OfflineBench:
 
 
 def _count_faces(analysis: OfflineAnalysis, source: Source, frames: int) -> Iterator[int]:
-    for composed in islice(analysis.run(source), frames):
-        yield sum(track.missed == 0 for track in composed.tracks)
+    for rendered in islice(analysis.run(source), frames):
+        yield sum(track.missed == 0 for track in rendered.tracks)
 
 
 def _summarise(rounds: Sequence[_Round]) -> OfflineFigures:

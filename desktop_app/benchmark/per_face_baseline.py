@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from desktop_app.benchmark.offline import ROUNDS, BenchmarkError, OfflineBench
 from desktop_app.catalogue.catalogue import Catalogue
 from desktop_app.sources.opening import open_source
-from desktop_app.vision.detection.blazeface import Detection, FaceDetector
+from desktop_app.vision.detection.blazeface import BlazeFaceDetector, Detection
 
 PAPER_MODEL: Final = "levi-hassner"
 INPUT_SIZE: Final = 227
@@ -59,7 +59,7 @@ class Comparison:
     ratio: float
 
 
-class UsualWay:
+class PerFaceBaseline:
     """Detect; then for each face the paper's two networks one by one; then draw.
 
     It gets the benefit of the doubt: the app's own full-range detector, where demos take slower ones, and whichever of
@@ -72,7 +72,7 @@ class UsualWay:
 
     def __init__(self) -> None:
         self.runtime, self._networks = _faster_runtime()
-        self._detector = FaceDetector("full")
+        self._detector = BlazeFaceDetector("full")
 
     def step(self, image: NDArray[np.uint8]) -> int:
         """Analyse one picture (H×W×3 uint8, BGR) and draw into it; returns how many faces there are."""
@@ -105,7 +105,7 @@ class UsualWay:
 
 
 def compare(
-    bench: OfflineBench, usual: UsualWay, spec: str, *, faces: int, frames: int, rounds: int = ROUNDS
+    bench: OfflineBench, usual: PerFaceBaseline, spec: str, *, faces: int, frames: int, rounds: int = ROUNDS
 ) -> Comparison:
     """Run the app and the usual way by turns over one clip.
 

@@ -16,7 +16,7 @@ from desktop_app.paths import resource_path
 from desktop_app.sources.demo_cards import make_background
 from desktop_app.sources.pictures.stills import load_image
 from desktop_app.vision.detection.blazeface import Detection
-from desktop_app.vision.detection.face_detector import DetectorMode, FaceFinder
+from desktop_app.vision.detection.face_detector import DetectorMode, FaceDetector
 from desktop_app.vision.geometry import Box
 
 SIZES: Final = (20, 30, 40, 50, 60, 80, 100, 120, 150, 200, 300, 400)
@@ -114,16 +114,16 @@ def measure_recall(
 
     Args:
         sizes: sides of the face's box in pixels of a 1280×720 picture.
-        modes: of `FaceFinder`.
+        modes: of `FaceDetector`.
         places: how many faces of each size.
     """
     scene = RecallScene()
     points: list[RecallPoint] = []
     for mode in modes:
-        with FaceFinder(mode) as finder:
+        with FaceDetector(mode) as detector:
             for size in sizes:
-                finder.reset()
-                found, other = zip(*(_look(finder, scene, face) for face in _placements(size, places)), strict=True)
+                detector.reset()
+                found, other = zip(*(_look(detector, scene, face) for face in _placements(size, places)), strict=True)
                 points.append(RecallPoint(mode, size, places, sum(found) / places, sum(other) / places))
     return points
 
@@ -151,12 +151,12 @@ def _placements(size: float, places: int) -> Iterator[_Placement]:
         )
 
 
-def _look(finder: FaceFinder, scene: RecallScene, face: _Placement) -> tuple[bool, int]:
+def _look(detector: FaceDetector, scene: RecallScene, face: _Placement) -> tuple[bool, int]:
     """Whether the face is found, and how many detections were none."""
     detections: list[Detection] = []
     for step in range(_STEADY_FRAMES):
         shown = _Placement(face.x + step * _STEADY_STEP, face.y, face.size, face.tilt, face.mirrored)
-        detections = finder.find(scene.render(shown))
+        detections = detector.find(scene.render(shown))
     last = face.x + (_STEADY_FRAMES - 1) * _STEADY_STEP
     truth = Box(last - face.size / 2, face.y - face.size / 2, face.size, face.size)
     hits = sum(one.box.iou(truth) >= FOUND_IOU for one in detections)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.engine.statistics import Percentiles
-from desktop_app.engine.types import Composed
+from desktop_app.engine.types import RenderedFrame
 from desktop_app.sources.frame import Frame
 from desktop_app.sources.opening import SourceInfo
 from desktop_app.vision.tracking.tracker import Track
@@ -48,24 +48,24 @@ class FrameTimes:
         self._painted = array("d")
         self._earliest = float("inf")
 
-    def add(self, composed: Composed, painted_at: float) -> None:
+    def add(self, rendered: RenderedFrame, painted_at: float) -> None:
         """Note a picture that was painted.
 
         Args:
-            composed: the picture; one that shows the same frame as before, with new labels, is left out.
+            rendered: the picture; one that shows the same frame as before, with new labels, is left out.
             painted_at: monotonic seconds.
         """
-        frame, last = composed.frame, self._shown
+        frame, last = rendered.frame, self._shown
         if frame is last:
             return
         self._shown = frame
         if self._live or self._still:
             if last is not None:
-                self._ages.append(painted_at - (frame.captured_at if self._live else composed.taken_at))
+                self._ages.append(painted_at - (frame.captured_at if self._live else rendered.taken_at))
             return
         if last is not None and frame.captured_at <= last.captured_at:
             self._finish_pass()
-        self._earliest = min(self._earliest, composed.taken_at - frame.captured_at)
+        self._earliest = min(self._earliest, rendered.taken_at - frame.captured_at)
         if last is not None:
             self._painted.append(painted_at - frame.captured_at)
 
@@ -92,15 +92,15 @@ class FirstLabels:
         self._delays_ms: dict[int, float] = {}
         self._overdue: set[int] = set()
 
-    def add(self, composed: Composed, painted_at: float) -> None:
+    def add(self, rendered: RenderedFrame, painted_at: float) -> None:
         """Note a picture that was painted at a moment of the monotonic clock, in seconds."""
-        for track in composed.tracks:
+        for track in rendered.tracks:
             if track.id in self._known:
                 continue
-            since = self._since.setdefault(track.id, composed.taken_at)
+            since = self._since.setdefault(track.id, rendered.taken_at)
             if track.id in self._delays_ms:
                 continue
-            if track.id in composed.labels:
+            if track.id in rendered.labels:
                 self._delays_ms[track.id] = 1000 * (painted_at - since)
                 self._overdue.discard(track.id)
             elif track.missed == 0 and painted_at - since >= PATIENCE_S:

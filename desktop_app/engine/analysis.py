@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.engine.statistics import Statistics
-from desktop_app.engine.types import Composed, CropBatch
+from desktop_app.engine.types import CropBatch, RenderedFrame
 from desktop_app.sources.frame import Frame
 from desktop_app.vision.classification.classifier import Classifier, Prediction
 from desktop_app.vision.classification.label import Label
@@ -203,7 +203,7 @@ def smoothed(batch: CropBatch, predictions: Iterable[Prediction], smoother: Smoo
     return {track_id: smoother.label(track_id) for track_id in dict.fromkeys(batch.track_ids)}
 
 
-def compose(
+def render_frame(
     frame: Frame,
     tracks: Sequence[Track],
     labels: Mapping[int, Label],
@@ -215,7 +215,7 @@ def compose(
     status: Sequence[str] = (),
     taken_at: float = 0.0,
     statistics: Statistics | None = None,
-) -> Composed:
+) -> RenderedFrame:
     """Draw a frame and what is known about it.
 
     Args:
@@ -241,14 +241,14 @@ def compose(
     draw_overlay(drawn, shown, said, style, covers=hidden, status=status)
     if statistics is not None:
         statistics.add_stage("draw", time.perf_counter() - started)
-    return Composed(
+    return RenderedFrame(
         picture=drawn,
         frame=frame,
         tracks=shown,
         labels=said,
         crops={track_id: crop for track_id, crop in crops.items() if track_id in ids},
         taken_at=taken_at,
-        composed_at=time.monotonic(),
+        rendered_at=time.monotonic(),
         privacy=style.privacy,
     )
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from desktop_app.catalogue.catalogue import Catalogue
 from desktop_app.engine.offline import OfflineAnalysis
-from desktop_app.engine.types import AnalysisSettings, Composed
+from desktop_app.engine.types import AnalysisSettings, RenderedFrame
 from desktop_app.errors import AgelensError
 from desktop_app.output.atomic_files import check_target, explain, write_whole
 from desktop_app.output.encoder import DEFAULT_RATE, FORMATS
@@ -27,7 +27,7 @@ from desktop_app.sources.opening import Source, SourceError, SourceInfo, open_so
 from desktop_app.sources.pictures.stills import FOLDER_RATE
 from desktop_app.stopping import StopRequest
 from desktop_app.vision.classification.classifier import Classifier
-from desktop_app.vision.detection.face_detector import FaceFinder
+from desktop_app.vision.detection.face_detector import FaceDetector
 
 PICTURE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp")
 # A file that is being written has ".part" in its name.
@@ -96,7 +96,7 @@ class PictureSink(Output, Protocol):
         """One sentence on what was written otherwise than expected, else empty."""
         ...
 
-    def write(self, composed: Composed) -> None:
+    def write(self, rendered: RenderedFrame) -> None:
         """Take the next picture."""
         ...
 
@@ -126,8 +126,8 @@ def annotate(request: AnnotationRequest, stop: StopRequest | None = None) -> Gen
         classifier = Classifier(
             package, provider=request.provider, oversample=request.oversample, gender=request.gender
         )
-        finder = stack.enter_context(FaceFinder(request.detector, min_score=request.min_score))
-        analysis = OfflineAnalysis(classifier, finder, style=request.style, mirror=request.mirror)
+        detector = stack.enter_context(FaceDetector(request.detector, min_score=request.min_score))
+        analysis = OfflineAnalysis(classifier, detector, style=request.style, mirror=request.mirror)
         yield from _run(request, stack, source, analysis, classifier.notice, stop)
 
 
@@ -144,12 +144,12 @@ def _run(
     outputs: list[Output] = []
     stack.push(_finishing(outputs))
     frames, started_at = 0, 0.0
-    for composed in analysis.run(source, stop):
-        frame = composed.frame
+    for rendered in analysis.run(source, stop):
+        frame = rendered.frame
         if frames == 0:
             # Not before there is something to write: what cannot be read leaves no file, and replaces none.
             if request.output is not None:
-                sink = _open_sink(request.output, source.info, composed, overwrite=request.overwrite)
+                sink = _open_sink(request.output, source.info, rendered, overwrite=request.overwrite)
                 outputs.append(sink)
             if request.predictions is not None:
                 table = PredictionWriter(request.predictions, overwrite=request.overwrite)
@@ -157,8 +157,8 @@ def _run(
             # Nobody can do anything with the moment of the machine's own clock, and the video begins at 0.
             started_at = frame.captured_at if source.info.live else 0.0
         if sink is not None:
-            sink.write(composed)
-        rows = face_rows(frame.index, frame.captured_at - started_at, frame.origin, composed.tracks, composed.labels)
+            sink.write(rendered)
+        rows = face_rows(frame.index, frame.captured_at - started_at, frame.origin, rendered.tracks, rendered.labels)
         if table is not None:
             table.write(rows)
         frames += 1
@@ -244,9 +244,9 @@ def _check_kind(output: Path, info: SourceInfo) -> None:
     raise AnnotationError(f"{output.name} cannot hold this source's result; name {fitting}an .mp4 or .mkv video")
 
 
-def _open_sink(output: Path, info: SourceInfo, composed: Composed, *, overwrite: bool) -> PictureSink:
+def _open_sink(output: Path, info: SourceInfo, rendered: RenderedFrame, *, overwrite: bool) -> PictureSink:
     if output.suffix.lower() in FORMATS:
-        height, width = composed.picture.shape[:2]
+        height, width = rendered.picture.shape[:2]
         still = info.kind in {"image", "folder"}
         rate = FOLDER_RATE if still else info.rate or DEFAULT_RATE
         return VideoSink(Recorder(output, width=width, height=height, rate=rate, overwrite=overwrite))
@@ -263,9 +263,9 @@ class VideoSink:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
-    def write(self, composed: Composed) -> None:
+    def write(self, rendered: RenderedFrame) -> None:
         """Take the next picture."""
-        self._recorder.write(composed.picture, composed.frame.captured_at)
+        self._recorder.write(rendered.picture, rendered.frame.captured_at)
 
     def finish(self) -> None:
         """Write what is left."""
@@ -288,9 +288,9 @@ class PictureFileSink:
     def __init__(self, path: Path, *, overwrite: bool) -> None:
         self._path, self._overwrite = path, overwrite
 
-    def write(self, composed: Composed) -> None:
+    def write(self, rendered: RenderedFrame) -> None:
         """Write the picture."""
-        write_picture(self._path, composed.picture, overwrite=self._overwrite)
+        write_picture(self._path, rendered.picture, overwrite=self._overwrite)
 
     def finish(self) -> None:
         """Nothing is open: each picture is whole."""
@@ -325,15 +325,15 @@ class PictureFolderSink:
         names = ", ".join(self._shortened[:3]) + (", …" if len(self._shortened) > 3 else "")
         return f"some names are too long for the folder and were shortened: {names}"
 
-    def write(self, composed: Composed) -> None:
+    def write(self, rendered: RenderedFrame) -> None:
         """Write the next picture."""
-        name = Path(composed.frame.origin).name or f"{composed.frame.index:06d}"
+        name = Path(rendered.frame.origin).name or f"{rendered.frame.index:06d}"
         self._written[name] += 1
         number = f".{self._written[name]}" if self._written[name] > 1 else ""
         short = _shortened(name, self._longest_name - len(number) - len(".png"))
         if short != name and not number:
             self._shortened.append(f"{short}.png")
-        write_picture(self._folder / f"{short}{number}.png", composed.picture, overwrite=self._overwrite)
+        write_picture(self._folder / f"{short}{number}.png", rendered.picture, overwrite=self._overwrite)
 
     def finish(self) -> None:
         """Nothing is open: each picture is whole."""

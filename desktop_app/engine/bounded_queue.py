@@ -15,7 +15,7 @@ class ChannelClosedError(Exception):
     """The channel was closed and is empty."""
 
 
-class Channel(Generic[T]):
+class BoundedQueue(Generic[T]):
     """Hands items from one thread to another without ever making the sender wait.
 
     Args:

@@ -7,18 +7,18 @@ import threading
 import time
 from typing import Final
 
-from desktop_app.engine.analysis import CropChooser, compose
+from desktop_app.engine.analysis import CropChooser, render_frame
 from desktop_app.engine.face_covers import Covering
 from desktop_app.engine.face_locator import FaceLocator
 from desktop_app.engine.inference import InferenceWorker, ModelInUse
-from desktop_app.engine.playback import Playback, Turn
+from desktop_app.engine.playback import Playback, PlaybackEvent
 from desktop_app.engine.session_board import SessionBoard
 from desktop_app.engine.statistics import Statistics
 from desktop_app.engine.types import SessionSettings
 from desktop_app.engine.worker import Worker
 from desktop_app.sources.frame import Frame
 from desktop_app.sources.opening import Source, SourceError, SourceInfo, SourceStalledError, open_source
-from desktop_app.vision.detection.face_detector import DetectorMode, FaceFinder
+from desktop_app.vision.detection.face_detector import DetectorMode, FaceDetector
 from desktop_app.vision.drawing.overlay import OverlayStyle
 from desktop_app.vision.geometry import Box
 from desktop_app.vision.tracking.tracker import Track
@@ -61,7 +61,7 @@ class CaptureWorker(Worker):
         self._source: Source | None = None
         self._wanted_detector: tuple[DetectorMode, float] = (settings.detector, settings.min_score)
         self._detector: tuple[DetectorMode, float] | None = None
-        self._finder: FaceFinder | None = None
+        self._finder: FaceDetector | None = None
         self._locator = FaceLocator(statistics)
         self._covering = Covering()
         self._chooser = CropChooser()
@@ -145,21 +145,21 @@ class CaptureWorker(Worker):
             SourceError: the source broke off.
         """
         while not self.stopping.is_set():
-            turn = self._playback.next_turn(source)
+            event = self._playback.next_event(source)
             now = time.monotonic()
-            if turn is Turn.ENDED or (isinstance(turn, Frame) and turn.index == 0):
+            if event is PlaybackEvent.ENDED or (isinstance(event, Frame) and event.index == 0):
                 self._tell_notice(source)
-            if isinstance(turn, Frame):
+            if isinstance(event, Frame):
                 self._count(source)
                 # A live frame may have waited in its source: the picture is as old as its capture.
-                self._process(turn, turn.captured_at if source.info.live else now)
-            elif turn is Turn.REDRAW:
+                self._process(event, event.captured_at if source.info.live else now)
+            elif event is PlaybackEvent.REDRAW:
                 self._draw_again(now)
-            elif turn is Turn.PLAYING:
+            elif event is PlaybackEvent.PLAYING:
                 self._board.take_state("live", "")
-            elif turn is Turn.PAUSED:
+            elif event is PlaybackEvent.PAUSED:
                 self._board.take_state("paused", "")
-            elif turn is Turn.STOPPED:
+            elif event is PlaybackEvent.STOPPED:
                 return
             elif source.info.live:
                 raise SourceStalledError(f"{source.info.name} gives no more pictures")
@@ -241,7 +241,7 @@ class CaptureWorker(Worker):
         frame, tracks = self._last
         # Once: the front end may change it meanwhile.
         style = self.style
-        composed = compose(
+        rendered = render_frame(
             frame,
             tracks,
             self._inference.labels,
@@ -252,15 +252,15 @@ class CaptureWorker(Worker):
             taken_at=taken_at,
             statistics=self._statistics,
         )
-        self._board.take_picture(composed)
+        self._board.take_picture(rendered)
 
-    def _ready_finder(self) -> FaceFinder:
+    def _ready_finder(self) -> FaceDetector:
         if self._finder is None or self._wanted_detector != self._detector:
             if self._finder is not None:
                 self._finder.close()
             self._detector = self._wanted_detector
             mode, min_score = self._detector
-            self._finder = FaceFinder(mode, min_score=min_score)
+            self._finder = FaceDetector(mode, min_score=min_score)
         return self._finder
 
     def _forget(self) -> None:

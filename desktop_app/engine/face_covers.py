@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from desktop_app.closeable import Closing
+from desktop_app.closeable import Closeable
 from desktop_app.sources.frame import Frame
 from desktop_app.vision.geometry import Box
 from desktop_app.vision.privacy.concealment import PrivacyMode
@@ -15,7 +15,7 @@ from desktop_app.vision.tracking.tracker import Track
 log = logging.getLogger(__name__)
 
 
-class Covering(Closing):
+class Covering(Closeable):
     """Says what hides the faces of each frame; its detectors are there only once they are needed.
 
     Not thread-safe: use and close it on one thread.

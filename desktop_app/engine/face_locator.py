@@ -7,7 +7,7 @@ from typing import Final
 
 from desktop_app.engine.statistics import Statistics
 from desktop_app.sources.frame import Frame
-from desktop_app.vision.detection.face_detector import FaceFinder
+from desktop_app.vision.detection.face_detector import FaceDetector
 from desktop_app.vision.geometry import Box
 from desktop_app.vision.tracking.tracker import Track, Tracker
 
@@ -30,19 +30,19 @@ class FaceLocator:
         self._expected = 0
         self._near: tuple[Box, ...] = ()
 
-    def locate(self, frame: Frame, finder: FaceFinder, *, alone: bool) -> tuple[Track, ...]:
+    def locate(self, frame: Frame, detector: FaceDetector, *, alone: bool) -> tuple[Track, ...]:
         """The faces of the next frame, in pixels of the frame.
 
         Args:
             frame: the frame; kept until the next one, so nobody may write into it.
-            finder: the detectors.
+            detector: the detectors.
             alone: the frame has nothing to do with the one before; its faces are new ones.
         """
         with self._statistics.stage("detect"):
             detections = (
-                finder.find_still(frame.image)
+                detector.find_still(frame.image)
                 if alone
-                else finder.find(frame.image, at=frame.captured_at, expected=self._expected, near=self._near)
+                else detector.find(frame.image, at=frame.captured_at, expected=self._expected, near=self._near)
             )
         with self._statistics.stage("track"):
             if alone:

@@ -14,7 +14,7 @@ import numpy as np
 
 from desktop_app.catalogue.catalogue import Catalogue, ModelPackage
 from desktop_app.engine.analysis import CropSpec, smoothed
-from desktop_app.engine.bounded_queue import Channel, ChannelClosedError
+from desktop_app.engine.bounded_queue import BoundedQueue, ChannelClosedError
 from desktop_app.engine.statistics import Statistics
 from desktop_app.engine.types import CropBatch
 from desktop_app.engine.worker import Worker
@@ -25,7 +25,7 @@ from desktop_app.vision.classification.smoothing import Smoother
 
 log = logging.getLogger(__name__)
 
-CHANNEL_CAPACITY: Final = 4
+QUEUE_CAPACITY: Final = 4
 """Frames' worth of crops that may wait: more would only be older."""
 FORGET_AFTER_S: Final = 5.0
 
@@ -78,7 +78,7 @@ class InferenceWorker(Worker):
         on_end: Callable[[Worker], None] | None = None,
     ) -> None:
         super().__init__("inference", on_end=on_end)
-        self.crops: Channel[CropBatch] = Channel(CHANNEL_CAPACITY)
+        self.crops: BoundedQueue[CropBatch] = BoundedQueue(QUEUE_CAPACITY)
         self.model = ModelInUse()
         self.labels: Mapping[int, Label] = MappingProxyType({})
         self._statistics = statistics

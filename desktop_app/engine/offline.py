@@ -12,18 +12,18 @@ from queue import SimpleQueue
 from types import MappingProxyType
 from typing import Final
 
-from desktop_app.engine.analysis import CropChooser, CropSpec, compose, smoothed
+from desktop_app.engine.analysis import CropChooser, CropSpec, render_frame, smoothed
 from desktop_app.engine.face_covers import Covering
 from desktop_app.engine.face_locator import FaceLocator
 from desktop_app.engine.statistics import Statistics
-from desktop_app.engine.types import Composed
+from desktop_app.engine.types import RenderedFrame
 from desktop_app.sources.frame import Frame
 from desktop_app.sources.opening import Source, SourceError
 from desktop_app.stopping import StopRequest
 from desktop_app.vision.classification.classifier import Classifier
 from desktop_app.vision.classification.label import Label
 from desktop_app.vision.classification.smoothing import Smoother
-from desktop_app.vision.detection.face_detector import FaceFinder
+from desktop_app.vision.detection.face_detector import FaceDetector
 from desktop_app.vision.drawing.overlay import OverlayStyle
 from desktop_app.vision.geometry import Box
 from desktop_app.vision.tracking.tracker import Track
@@ -48,7 +48,7 @@ class OfflineAnalysis:
 
     Args:
         classifier: the model.
-        finder: the detectors.
+        detector: the detectors.
         style: what is drawn.
         mirror: flip the pictures.
         statistics: where to note rates and times.
@@ -57,13 +57,13 @@ class OfflineAnalysis:
     def __init__(
         self,
         classifier: Classifier,
-        finder: FaceFinder,
+        detector: FaceDetector,
         *,
         style: OverlayStyle | None = None,
         mirror: bool = False,
         statistics: Statistics | None = None,
     ) -> None:
-        self._classifier, self._finder = classifier, finder
+        self._classifier, self._finder = classifier, detector
         self._style, self._mirror = style or OverlayStyle(), mirror
         self._statistics = statistics or Statistics()
         self._spec = CropSpec.of(classifier)
@@ -72,7 +72,7 @@ class OfflineAnalysis:
         self._smoother = Smoother(classifier.labels)
         self._labels: dict[int, Label] = {}
 
-    def run(self, source: Source, stop: StopRequest | None = None) -> Generator[Composed, None, None]:
+    def run(self, source: Source, stop: StopRequest | None = None) -> Generator[RenderedFrame, None, None]:
         """Analyse a source to its end.
 
         While faces are looked for in one frame, the next ones are read on a second thread, and the faces of the last
@@ -89,7 +89,7 @@ class OfflineAnalysis:
         Raises:
             SourceError: the source cannot be read on; all that was read before has come out.
         """
-        waiting: deque[Future[Composed]] = deque()
+        waiting: deque[Future[RenderedFrame]] = deque()
         with ThreadPoolExecutor(1, thread_name_prefix="finish") as finisher:
             try:
                 for seen in self._look(source, stop or StopRequest()):
@@ -139,9 +139,9 @@ class OfflineAnalysis:
             over.set()
             asked.put(None)
 
-    def _finish(self, seen: _Seen) -> Composed:
+    def _finish(self, seen: _Seen) -> RenderedFrame:
         """Cut, classify and draw."""
-        return compose(
+        return render_frame(
             seen.frame,
             seen.tracks,
             self._classified(seen),
@@ -168,6 +168,6 @@ class OfflineAnalysis:
         return MappingProxyType(dict(self._labels))
 
 
-def _results(waiting: deque[Future[Composed]]) -> Iterator[Composed]:
+def _results(waiting: deque[Future[RenderedFrame]]) -> Iterator[RenderedFrame]:
     while waiting:
         yield waiting.popleft().result()

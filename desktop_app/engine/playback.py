@@ -24,8 +24,8 @@ MIN_SPEED: Final = 0.1
 MAX_SPEED: Final = 16.0
 
 
-class Turn(enum.Enum):
-    """What `Playback.next_turn` says where it has no frame."""
+class PlaybackEvent(enum.Enum):
+    """What `Playback.next_event` says where it has no frame."""
 
     REDRAW = enum.auto()
     """The picture stands still and what is drawn on it changed."""
@@ -42,8 +42,8 @@ class Turn(enum.Enum):
 class Playback:
     """Reads frames when they are due.
 
-    The methods are wishes; `next_turn` says when they have come true, on the thread that shows the pictures. It belongs
-    to the capture thread; every other method may be called from any thread and returns at once.
+    The methods are requests; `next_event` reports when they are fulfilled, on the thread that shows the pictures. It
+    belongs to the capture thread; every other method may be called from any thread and returns at once.
     Live sources are read as they come; `pause` then holds the picture.
 
     Args:
@@ -57,7 +57,7 @@ class Playback:
         self._paused = False
         self._stopped = False
         self._ended = False
-        self._told = Turn.PLAYING
+        self._told = PlaybackEvent.PLAYING
         self._redraw = False
         self._steps = 0
         self._seek_to: int | None = None
@@ -136,7 +136,7 @@ class Playback:
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """Make `next_turn` say STOPPED from now on."""
+        """Make `next_event` say STOPPED from now on."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -146,14 +146,14 @@ class Playback:
         with self._changed:
             self._pending = self._anchor = None
             self._ended = False
-            self._told = Turn.PLAYING
+            self._told = PlaybackEvent.PLAYING
             self.generation += 1
 
     def let_go(self) -> None:
         """Keep no frame after the end."""
         self._pending = None
 
-    def next_turn(self, source: Source) -> Frame | Turn:
+    def next_event(self, source: Source) -> Frame | PlaybackEvent:
         """Wait for what comes next: a frame that is due, or something else to do.
 
         Args:
@@ -167,14 +167,14 @@ class Playback:
             with self._changed:
                 self._changed.wait_for(self._has_turn)
                 if self._stopped:
-                    return Turn.STOPPED
+                    return PlaybackEvent.STOPPED
                 changed = self._change()
                 if changed is not None:
                     self._told = changed
                     return changed
                 if self._is_redraw_due() and self._seek_to is None:
                     self._redraw = False
-                    return Turn.REDRAW
+                    return PlaybackEvent.REDRAW
                 seeking, self._seek_to = self._seek_to, None
                 at_once = self._steps > 0 or seeking is not None
             if seeking is not None and not info.live:
@@ -195,23 +195,23 @@ class Playback:
             return True
         return not self._ended and (not self._paused or self._steps > 0)
 
-    def _change(self) -> Turn | None:
+    def _change(self) -> PlaybackEvent | None:
         """What is to be said before anything else: that playing began, or that the picture is held."""
         jumps = self._seek_to is not None or self._steps > 0
         if (self._ended or self._paused) and jumps:
             # A picture comes first.
             return None
-        wanted = Turn.ENDED if self._ended else Turn.PAUSED if self._paused else Turn.PLAYING
+        wanted = PlaybackEvent.ENDED if self._ended else PlaybackEvent.PAUSED if self._paused else PlaybackEvent.PLAYING
         return wanted if wanted is not self._told else None
 
-    def _end(self) -> Turn:
+    def _end(self) -> PlaybackEvent:
         with self._changed:
             if self._stopped:
-                return Turn.STOPPED
+                return PlaybackEvent.STOPPED
             self._ended = True
             self._steps = 0
-            self._told = Turn.ENDED
-            return Turn.ENDED
+            self._told = PlaybackEvent.ENDED
+            return PlaybackEvent.ENDED
 
     def _is_redraw_due(self) -> bool:
         """Whether a redraw is asked for that cannot wait for the next picture, which may be far away."""

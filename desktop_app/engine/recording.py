@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from desktop_app.engine.bounded_queue import Channel, ChannelClosedError
-from desktop_app.engine.types import Composed, RecordingStatus
+from desktop_app.engine.bounded_queue import BoundedQueue, ChannelClosedError
+from desktop_app.engine.types import RecordingStatus, RenderedFrame
 from desktop_app.engine.worker import Worker
 from desktop_app.errors import AgelensError
 from desktop_app.output.atomic_files import ALMOST_FULL, has_room, numbered
@@ -19,7 +19,7 @@ from desktop_app.output.encoder import FORMATS
 from desktop_app.output.predictions import PREDICTION_SUFFIXES, PredictionFileError, PredictionWriter, face_rows
 from desktop_app.output.recorder import NameTakenError, Recorder, RecordingError
 
-CHANNEL_CAPACITY: Final = 24
+QUEUE_CAPACITY: Final = 24
 """Pictures that may wait for the encoder: under a second, about 66 MB at 720p."""
 STILL_AFTER_S: Final = 0.25
 """A picture that nothing followed for so long is written again: a recording goes on while the picture stands still."""
@@ -88,7 +88,7 @@ class RecorderWorker(Worker):
         on_change: Callable[[], None],
     ) -> None:
         super().__init__("recorder")
-        self._pictures: Channel[tuple[float, Composed]] = Channel(CHANNEL_CAPACITY, drop="newest")
+        self._pictures: BoundedQueue[tuple[float, RenderedFrame]] = BoundedQueue(QUEUE_CAPACITY, drop="newest")
         self._path, self._predictions = path, predictions
         self._rate = rate or 30.0
         self._overwrite, self._numbered = overwrite, numbered
@@ -99,7 +99,7 @@ class RecorderWorker(Worker):
         self._clock = RecordingClock()
         self._recorder: Recorder | None = None
         self._writer: PredictionWriter | None = None
-        self._last: tuple[float, Composed] | None = None
+        self._last: tuple[float, RenderedFrame] | None = None
         self._delay_s = 0.0
         self._skipped = 0
         self._space_checked_at = float("-inf")
@@ -110,13 +110,13 @@ class RecorderWorker(Worker):
         with self._lock:
             return replace(self._status, dropped=self._pictures.dropped + self._skipped)
 
-    def offer(self, composed: Composed) -> None:
+    def offer(self, rendered: RenderedFrame) -> None:
         """Hand in the picture that is shown now; returns at once. One that was taken in a pause is left out."""
         with self._lock:
-            if self._status.state not in {"recording", "paused"} or not self._clock.runs_at(composed.taken_at):
+            if self._status.state not in {"recording", "paused"} or not self._clock.runs_at(rendered.taken_at):
                 return
-            time_s = self._clock.time_of(composed.taken_at)
-        self._pictures.put((time_s, composed))
+            time_s = self._clock.time_of(rendered.taken_at)
+        self._pictures.put((time_s, rendered))
 
     def pause(self, paused: bool, *, at: float) -> None:
         """Leave out what is shown from the moment `at` (monotonic seconds), or go on."""
@@ -164,7 +164,7 @@ class RecorderWorker(Worker):
             return str(error)
         return ""
 
-    def _take(self, item: tuple[float, Composed] | None) -> None:
+    def _take(self, item: tuple[float, RenderedFrame] | None) -> None:
         if item is None:
             self._repeat(self._now_s(LATE_S))
             return
@@ -187,26 +187,26 @@ class RecorderWorker(Worker):
         if self._last is not None and time_s >= self._last[0] + min(1 / self._rate, STILL_AFTER_S / 2):
             self._write(time_s, self._last[1])
 
-    def _write(self, time_s: float, composed: Composed) -> None:
+    def _write(self, time_s: float, rendered: RenderedFrame) -> None:
         self._check_space()
         if self._recorder is None:
-            self._recorder = self._begin(time_s, composed)
+            self._recorder = self._begin(time_s, rendered)
         else:
-            self._recorder.write(composed.picture, time_s)
+            self._recorder.write(rendered.picture, time_s)
         recorder = self._recorder
-        self._last = (time_s, composed)
+        self._last = (time_s, rendered)
         if self._writer is not None:
             index, at_s = recorder.frames - 1, recorder.last_time_s
-            self._writer.write(face_rows(index, at_s, composed.frame.origin, composed.tracks, composed.labels))
+            self._writer.write(face_rows(index, at_s, rendered.frame.origin, rendered.tracks, rendered.labels))
         self._note(frames=recorder.frames, duration_s=recorder.duration_s, size_bytes=recorder.size_bytes)
 
-    def _begin(self, time_s: float, composed: Composed) -> Recorder:
+    def _begin(self, time_s: float, rendered: RenderedFrame) -> Recorder:
         """Make the files, now that there is something to write; another window may want the same names just now."""
-        height, width = composed.picture.shape[:2]
+        height, width = rendered.picture.shape[:2]
         for path in self._names():
             try:
                 recorder = Recorder(path, width=width, height=height, rate=self._rate, overwrite=self._overwrite)
-                recorder.write(composed.picture, time_s)
+                recorder.write(rendered.picture, time_s)
             except NameTakenError:
                 if not self._numbered:
                     raise

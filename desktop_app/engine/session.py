@@ -17,9 +17,9 @@ from desktop_app.engine.recording import RecorderWorker
 from desktop_app.engine.session_board import SessionBoard
 from desktop_app.engine.statistics import Statistics, StatisticsSnapshot
 from desktop_app.engine.types import (
-    Composed,
     PlaybackPosition,
     RecordingStatus,
+    RenderedFrame,
     SessionSettings,
     SessionStatus,
 )
@@ -27,7 +27,7 @@ from desktop_app.vision.detection.face_detector import DetectorMode
 from desktop_app.vision.drawing.overlay import OverlayStyle
 
 __all__ = [
-    "Composed",
+    "RenderedFrame",
     "PlaybackPosition",
     "RecordingStatus",
     "Session",
@@ -43,7 +43,7 @@ FINISH_S: Final = 5.0
 """How long `stop` waits for a recording to be finished: the user's work comes before a prompt end."""
 
 
-def _nothing() -> None:
+def _noop() -> None:
     """Ring no bell."""
 
 
@@ -63,8 +63,8 @@ class Session:
         self,
         settings: SessionSettings,
         *,
-        on_picture: Callable[[], None] = _nothing,
-        on_status: Callable[[], None] = _nothing,
+        on_picture: Callable[[], None] = _noop,
+        on_status: Callable[[], None] = _noop,
     ) -> None:
         keep_few_arenas()
         self._on_status = on_status
@@ -114,7 +114,7 @@ class Session:
         self._board.finish()
         return_freed_memory()
 
-    def latest(self) -> Composed | None:
+    def latest(self) -> RenderedFrame | None:
         """The newest finished picture; None after `stop`."""
         return self._board.latest
 
@@ -232,7 +232,7 @@ class Session:
         if recorder is not None and recorder.is_alive:
             recorder.stop()
 
-    def painted(self, composed_at: float) -> None:
+    def painted(self, rendered_at: float) -> None:
         """Note that the picture that was finished at that moment is on the screen now."""
         self._statistics.count("display")
-        self._board.painted(composed_at)
+        self._board.painted(rendered_at)

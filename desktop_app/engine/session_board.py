@@ -12,7 +12,7 @@ from typing import Final
 from desktop_app.engine.inference import ModelInUse
 from desktop_app.engine.recording import RecorderWorker
 from desktop_app.engine.statistics import Statistics
-from desktop_app.engine.types import UNFINISHED, Composed, RecordingStatus, SessionStatus, SourceState
+from desktop_app.engine.types import UNFINISHED, RecordingStatus, RenderedFrame, SessionStatus, SourceState
 from desktop_app.engine.worker import Worker
 from desktop_app.sources.opening import SourceInfo
 
@@ -39,13 +39,13 @@ class SessionBoard:
         self._on_picture, self._on_status = on_picture, on_status
         self._lock = threading.Lock()
         self._status = SessionStatus()
-        self._latest: Composed | None = None
+        self._latest: RenderedFrame | None = None
         self._taken: deque[tuple[float, float]] = deque(maxlen=_REMEMBERED_PICTURES)
         self._recorder: RecorderWorker | None = None
         self._closed = False
 
     @property
-    def latest(self) -> Composed | None:
+    def latest(self) -> RenderedFrame | None:
         """The newest finished picture; None after the end."""
         return self._latest
 
@@ -88,25 +88,25 @@ class SessionBoard:
         self.take_state("stopped", "")
         self._latest = None
 
-    def painted(self, composed_at: float) -> None:
+    def painted(self, rendered_at: float) -> None:
         """Note that the picture that was finished at that moment is on the screen now."""
         with self._lock:
-            taken_at = next((taken for composed, taken in self._taken if composed == composed_at), None)
+            taken_at = next((taken for rendered, taken in self._taken if rendered == rendered_at), None)
         if taken_at is not None:
             self._statistics.add_latency(time.monotonic() - taken_at, painted=True)
 
-    def take_picture(self, composed: Composed) -> None:
+    def take_picture(self, rendered: RenderedFrame) -> None:
         """Show and record a finished picture."""
         with self._lock:
             if self._status.state == "stopped":
                 # From a thread that was left behind.
                 return
-            self._latest = composed
-            self._taken.append((composed.composed_at, composed.taken_at))
+            self._latest = rendered
+            self._taken.append((rendered.rendered_at, rendered.taken_at))
             recorder = self._recorder
-        self._statistics.add_latency(composed.composed_at - composed.taken_at, painted=False)
+        self._statistics.add_latency(rendered.rendered_at - rendered.taken_at, painted=False)
         if recorder is not None:
-            recorder.offer(composed)
+            recorder.offer(rendered)
         self._on_picture()
 
     def take_source(self, info: SourceInfo) -> None:

@@ -86,7 +86,7 @@ class CropBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Composed:
+class RenderedFrame:
     """A finished picture and what it shows: screen, recording, screenshot and CSV cannot disagree.
 
     Attributes:
@@ -96,7 +96,7 @@ class Composed:
         labels: what is said of them by track id; a face without an answer yet is not in it.
         crops: newest crop of each visible face, S×S×3 uint8 BGR: as the classifier sees it, or hidden like the picture.
         taken_at: monotonic seconds when the frame left its source.
-        composed_at: monotonic seconds when the picture was finished.
+        rendered_at: monotonic seconds when the picture was finished.
         privacy: what is hidden in it, at the least.
     """
 
@@ -106,7 +106,7 @@ class Composed:
     labels: Mapping[int, Label]
     crops: Mapping[int, NDArray[np.uint8]]
     taken_at: float
-    composed_at: float
+    rendered_at: float
     privacy: PrivacyMode = "off"
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from desktop_app.closeable import Closing
+from desktop_app.closeable import Closeable
 from desktop_app.errors import AgelensError
 from desktop_app.output.atomic_files import NewFile, explain
 
@@ -116,7 +116,7 @@ def face_rows(
     return [_face_row(frame_index, time_s, file, track, labels.get(track.id)) for track in tracks if track.missed == 0]
 
 
-class PredictionWriter(Closing):
+class PredictionWriter(Closeable):
     """Writes rows to a CSV (`.csv`) or JSON lines (`.jsonl`) file, UTF-8, the same bytes on every system.
 
     CSV starts with the names of `FIELDS`; lines end with a line feed; a face without a prediction yet has

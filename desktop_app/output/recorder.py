@@ -14,7 +14,7 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from desktop_app.closeable import Closing
+from desktop_app.closeable import Closeable
 from desktop_app.errors import AgelensError
 from desktop_app.output.atomic_files import NewFile, explain
 from desktop_app.output.encoder import (
@@ -56,7 +56,7 @@ class RecordingSummary:
     size_bytes: int
 
 
-class Recorder(Closing):
+class Recorder(Closeable):
     """Writes pictures to an H.264 file, each with its own time. Not thread-safe: one thread uses it.
 
     The file appears under its final name with the first picture, playable, and never takes the place of another

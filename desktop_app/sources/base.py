@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Literal, Protocol, Self
 
-from desktop_app.closeable import Closing
+from desktop_app.closeable import Closeable
 from desktop_app.errors import AgelensError
 from desktop_app.sources.frame import Frame
 
@@ -115,7 +115,7 @@ class Source(Protocol):
         ...
 
 
-class SourceBase(Closing):
+class SourceBase(Closeable):
     """What is the same for most sources: nothing is dropped, and it closes at the end of a `with` block."""
 
     @property

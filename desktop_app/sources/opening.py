@@ -16,7 +16,7 @@ from desktop_app.sources.cameras import CameraOptions, open_camera
 from desktop_app.sources.demo import DemoSource
 from desktop_app.sources.films.animations import AnimationSource
 from desktop_app.sources.films.video_files import VideoFileSource
-from desktop_app.sources.network.addresses import public_name
+from desktop_app.sources.network.addresses import redact_url
 from desktop_app.sources.network.streams import STREAM_SCHEMES, open_stream
 from desktop_app.sources.pictures.decoding import open_animation
 from desktop_app.sources.pictures.stills import IMAGE_SUFFIXES, FolderSource, HeicError, ImageSource
@@ -33,7 +33,7 @@ __all__ = [
     "classify_spec",
     "is_address",
     "open_source",
-    "public_spec",
+    "redact_source",
     "source_path",
 ]
 
@@ -79,10 +79,10 @@ def source_path(spec: str) -> Path | None:
     return _to_path(spec) if classify_spec(spec) in {"file", "folder", "image"} else None
 
 
-def public_spec(spec: str) -> str:
+def redact_source(spec: str) -> str:
     """What a user gave, for people to see: an address without its password."""
     spec = _trimmed(spec)
-    return public_name(spec) if classify_spec(spec) == "stream" else spec
+    return redact_url(spec) if classify_spec(spec) == "stream" else spec
 
 
 def open_source(spec: str, *, camera: CameraOptions = _DEFAULT_CAMERA, cancel: threading.Event | None = None) -> Source:
@@ -153,7 +153,7 @@ def _open_address(spec: str, cancel: threading.Event | None) -> Source:
     except ValueError:
         host = None
     if not host:
-        raise SourceError(f"the address {public_name(spec)} names no computer; write it as {scheme}://host/path")
+        raise SourceError(f"the address {redact_url(spec)} names no computer; write it as {scheme}://host/path")
     return open_stream(spec, cancel=cancel)
 
 

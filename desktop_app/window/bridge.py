@@ -12,8 +12,8 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from desktop_app.engine.session import (
     FINISH_S,
-    Composed,
     RecordingStatus,
+    RenderedFrame,
     Session,
     SessionSettings,
     SessionStatus,
@@ -118,14 +118,14 @@ class SessionBridge(QObject):
     """
 
     picture_arrived = Signal(object)
-    """A new `Composed`, on the GUI thread."""
+    """A new `RenderedFrame`, on the GUI thread."""
     status_changed = Signal(object)
     """A new `SessionStatus`, on the GUI thread."""
     recording_ended = Signal(object)
     """The last `RecordingStatus` of a recording that ended because its session did."""
     failed = Signal(str)
     """One sentence on a session that could not be stopped."""
-    _picture_rang = Signal()
+    _frame_ready = Signal()
     _status_rang = Signal()
     _recording_left = Signal(object)
     _stop_failed = Signal(str)
@@ -139,7 +139,7 @@ class SessionBridge(QObject):
             on_recording_end=_emitter(self._recording_left.emit),
             on_failure=_emitter(self._stop_failed.emit),
         )
-        self._picture_rang.connect(self._on_picture_rang)
+        self._frame_ready.connect(self._on_picture_rang)
         self._status_rang.connect(self._on_status_rang)
         self._recording_left.connect(self.recording_ended)
         self._stop_failed.connect(self.failed)
@@ -156,14 +156,14 @@ class SessionBridge(QObject):
         return self._status
 
     @property
-    def latest(self) -> Composed | None:
+    def latest(self) -> RenderedFrame | None:
         """The newest picture, if any; it may not have been shown yet."""
         return self._session.latest() if self._session else None
 
     def open(self, settings: SessionSettings) -> None:
         """Leave what is shown and show another source; returns at once."""
         session = Session(
-            settings, on_picture=_emitter(self._picture_rang.emit), on_status=_emitter(self._status_rang.emit)
+            settings, on_picture=_emitter(self._frame_ready.emit), on_status=_emitter(self._status_rang.emit)
         )
         self._session = session
         self._status = session.status()
@@ -181,17 +181,17 @@ class SessionBridge(QObject):
         """
         return self._switch.close()
 
-    def painted(self, composed_at: float) -> None:
+    def painted(self, rendered_at: float) -> None:
         """Tell the engine that a picture reached the screen."""
         if self._session:
-            self._session.painted(composed_at)
+            self._session.painted(rendered_at)
 
     @Slot()
     def _on_picture_rang(self) -> None:
-        composed = self.latest
-        if composed is not None and composed.composed_at != self._shown_at:
-            self._shown_at = composed.composed_at
-            self.picture_arrived.emit(composed)
+        rendered = self.latest
+        if rendered is not None and rendered.rendered_at != self._shown_at:
+            self._shown_at = rendered.rendered_at
+            self.picture_arrived.emit(rendered)
 
     @Slot()
     def _on_status_rang(self) -> None:

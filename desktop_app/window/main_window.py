@@ -10,7 +10,7 @@ from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar
 
-from desktop_app.engine.types import Composed, RecordingStatus, SessionStatus
+from desktop_app.engine.types import RecordingStatus, RenderedFrame, SessionStatus
 from desktop_app.settings import Settings, SettingsError, SettingsStore
 from desktop_app.terminal import say
 from desktop_app.window.bars.actions import Actions
@@ -28,7 +28,7 @@ from desktop_app.window.controllers.picture_controller import PictureOptions
 from desktop_app.window.controllers.saving import show_in_folder
 from desktop_app.window.controllers.source_controller import SourceControl, as_shown
 from desktop_app.window.panels.side_panels import Panels
-from desktop_app.window.picture.picture_area import Stage
+from desktop_app.window.picture.picture_area import PictureArea
 from desktop_app.window.style.theme import apply_theme
 from desktop_app.window.style.translation import install_language, translate_message
 from desktop_app.window.style.widgets import capitalised
@@ -53,7 +53,7 @@ class MainWindow(QMainWindow):
         self._not_kept = False
         self.bridge = SessionBridge(self)
         self.background = Background("files", self)
-        self.stage = Stage()
+        self.stage = PictureArea()
         self.actions_ = Actions(self, self.stage.view)
         self.source_bar = SourceBar(self.actions_)
         self.tool_bar = QToolBar()
@@ -77,7 +77,7 @@ class MainWindow(QMainWindow):
     @property
     def status(self) -> SessionStatus:
         """The session's status as the window shows it."""
-        return as_shown(self.bridge.status, has_picture=self.stage.view.composed is not None)
+        return as_shown(self.bridge.status, has_picture=self.stage.view.rendered is not None)
 
     def begin(self) -> None:
         """Start with the source of the settings, or with the first page where it was never accepted."""
@@ -232,17 +232,17 @@ class MainWindow(QMainWindow):
         self._on_status(self.bridge.status)
 
     @Slot(object)
-    def _on_picture(self, composed: Composed) -> None:
-        first = self.stage.view.composed is None
-        composed = self.options.guarded(composed)
-        self.stage.view.show_composed(composed)
+    def _on_picture(self, rendered: RenderedFrame) -> None:
+        first = self.stage.view.rendered is None
+        rendered = self.options.guarded(rendered)
+        self.stage.view.show_composed(rendered)
         if first:
             self._on_status(self.bridge.status)
-        self.panels.show_composed(composed)
+        self.panels.show_composed(rendered)
 
     @Slot(object)
     def _on_status(self, status: SessionStatus) -> None:
-        status = as_shown(status, has_picture=self.stage.view.composed is not None)
+        status = as_shown(status, has_picture=self.stage.view.rendered is not None)
         self.sources.show_status(status)
         self.status_line.show_status(status)
         self.stage.message.show_state(status.state, status.message)

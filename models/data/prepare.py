@@ -25,7 +25,7 @@ import platformdirs
 from numpy.typing import NDArray
 
 from desktop_app.catalogue.manifest import AgeLabel
-from desktop_app.vision.detection.blazeface import Detection, FaceDetector, largest, shifted
+from desktop_app.vision.detection.blazeface import BlazeFaceDetector, Detection, largest, shifted
 from desktop_app.vision.face_alignment import CROP_SIZE, DEFAULT_MARGIN, OVERSAMPLE_SIZE, crop_face
 from models.cli_utils import ARRAY_ERRORS, positive, progress, warn
 from models.data.datasets import ADIENCE_MARGIN, DataName, Framing, Sample, read_data
@@ -178,7 +178,7 @@ def load_prepared(folder: Path) -> Prepared:
     return prepared
 
 
-def find_face(detector: FaceDetector, image: NDArray[np.uint8]) -> Detection | None:
+def find_face(detector: BlazeFaceDetector, image: NDArray[np.uint8]) -> Detection | None:
     """The face that a labelled picture is about, or None.
 
     Looked for as the app looks at a still picture, so that networks learn from the crops which they will get: first
@@ -213,7 +213,7 @@ def _is_central(detection: Detection, width: int, height: int) -> bool:
 
 def _cut_faces(samples: Sequence[Sample], margin: float) -> Iterator[tuple[NDArray[np.uint8], bool] | None]:
     wide = margin * OVERSAMPLE_SIZE / CROP_SIZE
-    with FaceDetector("short", min_score=MIN_SCORE) as detector:
+    with BlazeFaceDetector("short", min_score=MIN_SCORE) as detector:
         for image in read_ahead([one.picture for one in samples]):
             if image is None:
                 yield None

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from desktop_app.catalogue.catalogue import Catalogue
 from desktop_app.catalogue.manifest import Labels, read_manifest
 from desktop_app.vision.classification.classifier import Classifier, Prediction, classify_both_sides
-from desktop_app.vision.detection.blazeface import FaceDetector, largest
+from desktop_app.vision.detection.blazeface import BlazeFaceDetector, largest
 from desktop_app.vision.face_alignment import CROP_SIZE, OVERSAMPLE_SIZE, crop_face
 from models.cli_utils import ToolError, progress
 from models.data.datasets import Framing, Sample
@@ -136,7 +136,7 @@ def _batches(
     kept: list[Sample] = []
     crops: list[NDArray[np.uint8]] = []
     images = read_ahead([one.picture for one in samples])
-    with FaceDetector("short") if framing == "detector" else contextlib.nullcontext() as detector:
+    with BlazeFaceDetector("short") if framing == "detector" else contextlib.nullcontext() as detector:
         for sample, image in zip(progress(samples, "evaluating"), images, strict=True):
             if image is None:
                 unread.append(sample)
@@ -154,7 +154,7 @@ def _batches(
 
 
 def _detected_crop(
-    image: NDArray[np.uint8], classifier: Classifier, detector: FaceDetector
+    image: NDArray[np.uint8], classifier: Classifier, detector: BlazeFaceDetector
 ) -> NDArray[np.uint8] | None:
     face = largest(detector.detect_still(image))
     return crop_face(image, face, size=classifier.crop_size, margin=classifier.margin) if face is not None else None

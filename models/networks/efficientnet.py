@@ -15,7 +15,7 @@ STEM_WIDTH: Final = 32
 HEAD_WIDTH: Final = 1280
 
 
-class Stage(NamedTuple):
+class PictureArea(NamedTuple):
     """Blocks of one width: the first has the stride."""
 
     expansion: int
@@ -26,13 +26,13 @@ class Stage(NamedTuple):
 
 
 STAGES: Final = (
-    Stage(1, 16, 1, 1, 3),
-    Stage(6, 24, 2, 2, 3),
-    Stage(6, 40, 2, 2, 5),
-    Stage(6, 80, 3, 2, 3),
-    Stage(6, 112, 3, 1, 5),
-    Stage(6, 192, 4, 2, 5),
-    Stage(6, 320, 1, 1, 3),
+    PictureArea(1, 16, 1, 1, 3),
+    PictureArea(6, 24, 2, 2, 3),
+    PictureArea(6, 40, 2, 2, 5),
+    PictureArea(6, 80, 3, 2, 3),
+    PictureArea(6, 112, 3, 1, 5),
+    PictureArea(6, 192, 4, 2, 5),
+    PictureArea(6, 320, 1, 1, 3),
 )
 
 
@@ -45,7 +45,7 @@ class InvertedBlock(nn.Module):
         stride: of the middle convolution; with 1 and as many channels out as in, the input is added.
     """
 
-    def __init__(self, inputs: int, stage: Stage, stride: int) -> None:
+    def __init__(self, inputs: int, stage: PictureArea, stride: int) -> None:
         super().__init__()
         wide = inputs * stage.expansion
         self.expand: nn.Module = nn.Identity()

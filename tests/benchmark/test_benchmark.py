@@ -17,12 +17,12 @@ from desktop_app.benchmark.recall import RecallPoint, measure_recall, smallest_f
 from desktop_app.benchmark.timing import PATIENCE_S, FirstLabels, FrameTimes
 from desktop_app.catalogue.catalogue import AgeLabel, Labels
 from desktop_app.cli import main
-from desktop_app.engine.types import Composed
+from desktop_app.engine.types import RenderedFrame
 from desktop_app.sources.frame import Frame
 from desktop_app.sources.opening import SourceInfo
 from desktop_app.vision.classification.classifier import Prediction
 from desktop_app.vision.classification.label import Label, make_label
-from desktop_app.vision.detection.blazeface import Detection, FaceDetector
+from desktop_app.vision.detection.blazeface import BlazeFaceDetector, Detection
 from desktop_app.vision.geometry import Box, Landmarks, Point
 from desktop_app.vision.tracking.tracker import Track
 
@@ -36,16 +36,16 @@ def make_track(track_id: int, *, missed: int = 0) -> Track:
     return Track(track_id, detection, 0.0, 0.0, 5, missed)
 
 
-def make_composed(
+def make_rendered(
     index: int,
     captured_at: float,
     taken_at: float,
     *,
     tracks: Sequence[Track] = (),
     labels: Mapping[int, Label] = MappingProxyType({}),
-) -> Composed:
+) -> RenderedFrame:
     frame = Frame(PICTURE, index, captured_at)
-    return Composed(PICTURE, frame, tuple(tracks), labels, {}, taken_at=taken_at, composed_at=taken_at)
+    return RenderedFrame(PICTURE, frame, tuple(tracks), labels, {}, taken_at=taken_at, rendered_at=taken_at)
 
 
 def make_info(*, live: bool) -> SourceInfo:
@@ -62,14 +62,14 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_every_face_of_the_crowd_is_found(faces: int, width: int, height: int) -> None:
     scene = CrowdScene(faces, width=width, height=height)
-    with FaceDetector("full") as detector:
+    with BlazeFaceDetector("full") as detector:
         found = [len(detector.detect(scene.render(index))) for index in (0, 30, 60)]
     assert np.median(found) == faces
 
 
 def test_most_of_thirty_faces_are_found() -> None:
     scene = CrowdScene(30)
-    with FaceDetector("full") as detector:
+    with BlazeFaceDetector("full") as detector:
         assert np.median([len(detector.detect(scene.render(index))) for index in (0, 20, 40, 60, 80)]) >= 26
 
 
@@ -89,8 +89,8 @@ def test_a_files_frames_age_from_when_they_are_due() -> None:
     times = FrameTimes(make_info(live=False))
     # The clock starts at 100; the third frame left the source 0.2 s late. Then the file starts again.
     for index, taken_at, painted_at in [(0, 100.0, 100.5), (1, 100.1, 100.11), (2, 100.4, 100.41)]:
-        times.add(make_composed(index, index / 10, taken_at), painted_at)
-    times.add(make_composed(0, 0.0, 100.5), 100.51)
+        times.add(make_rendered(index, index / 10, taken_at), painted_at)
+    times.add(make_rendered(0, 0.0, 100.5), 100.51)
     found = times.latency_ms()
     assert found is not None
     assert found.p50 == pytest.approx(10)
@@ -100,7 +100,7 @@ def test_a_files_frames_age_from_when_they_are_due() -> None:
 def test_a_cameras_frames_age_from_their_capture() -> None:
     times = FrameTimes(make_info(live=True))
     for index in range(3):
-        times.add(make_composed(index, 50.0 + index, 50.3 + index), 50.4 + index)
+        times.add(make_rendered(index, 50.0 + index, 50.3 + index), 50.4 + index)
     found = times.latency_ms()
     assert found is not None
     assert found.p50 == pytest.approx(400)
@@ -109,18 +109,18 @@ def test_a_cameras_frames_age_from_their_capture() -> None:
 def test_a_frame_that_is_drawn_again_counts_once_and_nothing_has_no_latency() -> None:
     times = FrameTimes(make_info(live=False))
     assert times.latency_ms() is None
-    composed = make_composed(0, 0.0, 10.0)
-    times.add(composed, 10.0)
-    times.add(composed, 19.0)
+    rendered = make_rendered(0, 0.0, 10.0)
+    times.add(rendered, 10.0)
+    times.add(rendered, 19.0)
     assert times.latency_ms() is None
 
 
 def test_the_wait_for_a_label_is_from_the_first_frame_of_the_face() -> None:
     labels = FirstLabels(known=[make_track(1)])
     both = [make_track(1), make_track(2), make_track(3)]
-    labels.add(make_composed(0, 0.0, 10.0, tracks=both), 10.01)
-    labels.add(make_composed(1, 0.1, 10.1, tracks=both, labels={2: LABEL}), 10.12)
-    labels.add(make_composed(2, 0.2, 10.2, tracks=both, labels={2: LABEL}), 10.0 + 2 * PATIENCE_S)
+    labels.add(make_rendered(0, 0.0, 10.0, tracks=both), 10.01)
+    labels.add(make_rendered(1, 0.1, 10.1, tracks=both, labels={2: LABEL}), 10.12)
+    labels.add(make_rendered(2, 0.2, 10.2, tracks=both, labels={2: LABEL}), 10.0 + 2 * PATIENCE_S)
     found = labels.delays_ms()
     assert found is not None
     assert found.p50 == pytest.approx(120)
@@ -129,8 +129,8 @@ def test_the_wait_for_a_label_is_from_the_first_frame_of_the_face() -> None:
 
 def test_a_face_that_is_gone_is_not_unlabelled() -> None:
     labels = FirstLabels()
-    labels.add(make_composed(0, 0.0, 10.0, tracks=[make_track(1)]), 10.0)
-    labels.add(make_composed(9, 0.9, 10.9, tracks=[make_track(1, missed=9)]), 10.9)
+    labels.add(make_rendered(0, 0.0, 10.0, tracks=[make_track(1)]), 10.0)
+    labels.add(make_rendered(9, 0.9, 10.9, tracks=[make_track(1, missed=9)]), 10.9)
     assert (labels.appeared, labels.unlabelled) == (1, 0)
     assert labels.delays_ms() is None
 

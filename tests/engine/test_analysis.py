@@ -10,8 +10,8 @@ from desktop_app.engine.analysis import (
     UNSETTLED_EVERY_S,
     CropChooser,
     CropSpec,
-    compose,
     mirrored,
+    render_frame,
 )
 from desktop_app.sources.frame import Frame
 from desktop_app.vision.detection.blazeface import Detection
@@ -119,10 +119,10 @@ def test_the_frame_is_not_written_into_and_the_mirror_turns_picture_and_boxes() 
     frame = make_frame(0.0)
     before = frame.image.copy()
     plain = OverlayStyle(boxes=False, names=False, ages=False, genders=False, confidences=False)
-    composed = compose(frame, [make_track(1, x=10)], {}, {}, plain, mirror=True)
+    rendered = render_frame(frame, [make_track(1, x=10)], {}, {}, plain, mirror=True)
     np.testing.assert_array_equal(frame.image, before)
-    np.testing.assert_array_equal(composed.picture, before[:, ::-1])
-    box = composed.tracks[0].detection.box
+    np.testing.assert_array_equal(rendered.picture, before[:, ::-1])
+    box = rendered.tracks[0].detection.box
     assert (box.x, box.width) == (320 - 10 - 80, 80)
 
 
@@ -137,7 +137,7 @@ def test_in_the_mirror_the_same_face_is_hidden() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
     style = OverlayStyle(privacy="faces")
     plain, turned = (
-        compose(Frame(noise, 0, 0.0), (), {}, {}, style, covers=[Box(40, 80, 60, 60)], mirror=mirror).picture
+        render_frame(Frame(noise, 0, 0.0), (), {}, {}, style, covers=[Box(40, 80, 60, 60)], mirror=mirror).picture
         for mirror in (False, True)
     )
     # Left of the badge.

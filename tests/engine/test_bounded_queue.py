@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desktop_app.engine.bounded_queue import Channel, ChannelClosedError
+from desktop_app.engine.bounded_queue import BoundedQueue, ChannelClosedError
 
 
 @given(capacity=st.integers(1, 5), items=st.lists(st.integers(), max_size=30))
 def test_the_newest_win_in_order_and_drops_are_counted(capacity: int, items: list[int]) -> None:
-    channel: Channel[int] = Channel(capacity)
+    channel: BoundedQueue[int] = BoundedQueue(capacity)
     for item in items:
         channel.put(item)
     assert channel.fill == min(len(items), capacity) / capacity
@@ -20,13 +20,13 @@ def test_the_newest_win_in_order_and_drops_are_counted(capacity: int, items: lis
 
 
 def test_dropping_the_newest_keeps_what_waits() -> None:
-    channel: Channel[int] = Channel(2, drop="newest")
+    channel: BoundedQueue[int] = BoundedQueue(2, drop="newest")
     assert [channel.put(item) for item in (1, 2, 3)] == [True, True, False]
     assert channel.drain() == [1, 2]
 
 
 def test_a_waiting_receiver_gets_an_item_from_another_thread() -> None:
-    channel: Channel[str] = Channel(1)
+    channel: BoundedQueue[str] = BoundedQueue(1)
     received: list[str | None] = []
     receiver = threading.Thread(target=lambda: received.append(channel.get(timeout_s=10)))
     receiver.start()
@@ -36,11 +36,11 @@ def test_a_waiting_receiver_gets_an_item_from_another_thread() -> None:
 
 
 def test_nothing_within_the_time_is_none() -> None:
-    assert Channel[int](1).get(timeout_s=0.0) is None
+    assert BoundedQueue[int](1).get(timeout_s=0.0) is None
 
 
 def test_close_lets_out_what_waits_and_then_ends() -> None:
-    channel: Channel[int] = Channel(2)
+    channel: BoundedQueue[int] = BoundedQueue(2)
     channel.put(7)
     channel.close()
     assert not channel.put(8)
@@ -50,7 +50,7 @@ def test_close_lets_out_what_waits_and_then_ends() -> None:
 
 
 def test_close_wakes_a_receiver_that_waits_for_ever() -> None:
-    channel: Channel[int] = Channel(1)
+    channel: BoundedQueue[int] = BoundedQueue(1)
     ended = threading.Event()
 
     def receive() -> None:
@@ -65,4 +65,4 @@ def test_close_wakes_a_receiver_that_waits_for_ever() -> None:
 
 def test_a_channel_needs_room() -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        Channel(0)
+        BoundedQueue(0)

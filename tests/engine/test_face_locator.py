@@ -14,7 +14,7 @@ from skimage import data
 from desktop_app.engine.face_locator import FaceLocator
 from desktop_app.engine.statistics import Statistics
 from desktop_app.sources.frame import Frame
-from desktop_app.vision.detection.face_detector import FaceFinder
+from desktop_app.vision.detection.face_detector import FaceDetector
 from desktop_app.vision.tracking.tracker import Track
 
 Picture = NDArray[np.uint8]
@@ -50,20 +50,20 @@ def scene(*people: int, shift: float = 0.0, shade: int = 90, scale: float = 1.0)
 
 
 @pytest.fixture(scope="module")
-def finder() -> Iterator[FaceFinder]:
-    with FaceFinder() as opened:
+def detector() -> Iterator[FaceDetector]:
+    with FaceDetector() as opened:
         yield opened
 
 
-def locate(finder: FaceFinder, pictures: Sequence[Picture]) -> list[tuple[Track, ...]]:
+def locate(detector: FaceDetector, pictures: Sequence[Picture]) -> list[tuple[Track, ...]]:
     """The tracks of each picture; noise as a camera's lies over them."""
     noise = np.random.default_rng(0).normal(0, 2, (240, 480, 3))
-    finder.reset()
+    detector.reset()
     locator = FaceLocator(Statistics())
     tracks = []
     for index, picture in enumerate(pictures):
         grainy = np.clip(picture + np.roll(noise, 7 * index), 0, 255).astype(np.uint8)
-        tracks.append(locator.locate(Frame(grainy, index, index / RATE), finder, alone=False))
+        tracks.append(locator.locate(Frame(grainy, index, index / RATE), detector, alone=False))
     return tracks
 
 
@@ -83,8 +83,8 @@ CUTS = {
 
 
 @pytest.mark.parametrize("pictures", CUTS.values(), ids=CUTS)
-def test_after_a_cut_everyone_is_new_within_two_frames(finder: FaceFinder, pictures: list[Picture]) -> None:
-    tracks = locate(finder, pictures)
+def test_after_a_cut_everyone_is_new_within_two_frames(detector: FaceDetector, pictures: list[Picture]) -> None:
+    tracks = locate(detector, pictures)
     before, after = seen(tracks[AT - 1]), seen(tracks[AT + 1])
     assert before
     assert len(after) == len(before)
@@ -93,13 +93,13 @@ def test_after_a_cut_everyone_is_new_within_two_frames(finder: FaceFinder, pictu
     assert all({track.id for track in one} == after for one in tracks[AT + 2 :])
 
 
-def test_only_the_one_who_was_replaced_is_new(finder: FaceFinder) -> None:
-    tracks = locate(finder, [scene(0, 1)] * AT + [scene(0, 3)] * 5)
+def test_only_the_one_who_was_replaced_is_new(detector: FaceDetector) -> None:
+    tracks = locate(detector, [scene(0, 1)] * AT + [scene(0, 3)] * 5)
     assert [seen(one) for one in (tracks[AT - 1], tracks[-1])] == [{1, 2}, {1, 3}]
 
 
-def test_who_is_back_after_a_short_look_at_another_is_no_one_new(finder: FaceFinder) -> None:
-    tracks = locate(finder, [scene(0)] * AT + [scene(3)] * 5 + [scene(0)] * 5)
+def test_who_is_back_after_a_short_look_at_another_is_no_one_new(detector: FaceDetector) -> None:
+    tracks = locate(detector, [scene(0)] * AT + [scene(3)] * 5 + [scene(0)] * 5)
     assert [seen(tracks[index]) for index in (AT - 1, AT + 3, AT + 8)] == [{1}, {2}, {1}]
 
 
@@ -138,9 +138,9 @@ EFFECTS: dict[str, Effect] = {
 
 
 @pytest.mark.parametrize("effect", EFFECTS.values(), ids=EFFECTS)
-def test_light_makes_no_one_new(finder: FaceFinder, effect: Effect) -> None:
+def test_light_makes_no_one_new(detector: FaceDetector, effect: Effect) -> None:
     pictures = [np.clip(effect(scene(1).astype(np.float32), k), 0, 255).astype(np.uint8) for k in range(AT + 14)]
-    tracks = locate(finder, pictures)
+    tracks = locate(detector, pictures)
     assert {track.id for one in tracks for track in one} == {1}
     assert seen(tracks[-1]) == {1}
 
@@ -171,6 +171,6 @@ MOTIONS = {
 
 
 @pytest.mark.parametrize("pictures", MOTIONS.values(), ids=MOTIONS)
-def test_motion_makes_no_one_new(finder: FaceFinder, pictures: list[Picture]) -> None:
-    tracks = locate(finder, pictures)
+def test_motion_makes_no_one_new(detector: FaceDetector, pictures: list[Picture]) -> None:
+    tracks = locate(detector, pictures)
     assert {track.id for one in tracks for track in one} == {1}

@@ -13,11 +13,11 @@ import pytest
 from desktop_app.benchmark.clip import CrowdScene, write_crowd_clip
 from desktop_app.catalogue.catalogue import Catalogue
 from desktop_app.engine.offline import AHEAD, OfflineAnalysis
-from desktop_app.engine.types import Composed
+from desktop_app.engine.types import RenderedFrame
 from desktop_app.sources.frame import Frame
 from desktop_app.sources.opening import SourceError, open_source
 from desktop_app.vision.classification.classifier import Classifier
-from desktop_app.vision.detection.face_detector import FaceFinder
+from desktop_app.vision.detection.face_detector import FaceDetector
 from tests.helpers.counting_source import CountingSource
 
 FRAMES = 24
@@ -29,15 +29,15 @@ def classifier() -> Classifier:
 
 
 @pytest.fixture(scope="module")
-def finder() -> Iterator[FaceFinder]:
-    with FaceFinder() as opened:
+def detector() -> Iterator[FaceDetector]:
+    with FaceDetector() as opened:
         yield opened
 
 
 @pytest.fixture
-def analysis(classifier: Classifier, finder: FaceFinder) -> OfflineAnalysis:
-    finder.reset()
-    return OfflineAnalysis(classifier, finder)
+def analysis(classifier: Classifier, detector: FaceDetector) -> OfflineAnalysis:
+    detector.reset()
+    return OfflineAnalysis(classifier, detector)
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +60,9 @@ def helpers() -> set[threading.Thread]:
 
 
 def test_every_frame_comes_out_once_and_in_order(analysis: OfflineAnalysis) -> None:
-    composed = list(analysis.run(CountingSource(20)))
-    assert [one.frame.index for one in composed] == list(range(20))
-    assert [int(one.picture[0, 0, 0]) for one in composed] == list(range(20))
+    rendered = list(analysis.run(CountingSource(20)))
+    assert [one.frame.index for one in rendered] == list(range(20))
+    assert [int(one.picture[0, 0, 0]) for one in rendered] == list(range(20))
 
 
 @pytest.mark.parametrize("count", range(AHEAD + 3))
@@ -71,12 +71,12 @@ def test_sources_of_any_length_come_out_whole(analysis: OfflineAnalysis, count: 
 
 
 def test_faces_are_labelled_in_every_frame_and_the_same_each_time(
-    classifier: Classifier, finder: FaceFinder, clip: Path
+    classifier: Classifier, detector: FaceDetector, clip: Path
 ) -> None:
-    def run() -> list[Composed]:
-        finder.reset()
+    def run() -> list[RenderedFrame]:
+        detector.reset()
         with open_source(str(clip)) as source:
-            return list(OfflineAnalysis(classifier, finder).run(source))
+            return list(OfflineAnalysis(classifier, detector).run(source))
 
     once, again = run(), run()
     assert [one.frame.index for one in once] == list(range(FRAMES))
@@ -123,22 +123,22 @@ def test_pictures_of_a_folder_have_nothing_to_do_with_each_other(analysis: Offli
     ):
         cv2.imwrite(str(tmp_path / f"{number}.png"), picture)
     with open_source(str(tmp_path)) as source:
-        composed = list(analysis.run(source))
-    assert [len(one.tracks) for one in composed] == [2, 0, 1]
-    assert [set(one.labels) for one in composed] == [{1, 2}, set(), {3}]
+        rendered = list(analysis.run(source))
+    assert [len(one.tracks) for one in rendered] == [2, 0, 1]
+    assert [set(one.labels) for one in rendered] == [{1, 2}, set(), {3}]
 
 
 def test_a_face_in_a_picture_is_looked_at_from_both_sides(
-    classifier: Classifier, finder: FaceFinder, tmp_path: Path
+    classifier: Classifier, detector: FaceDetector, tmp_path: Path
 ) -> None:
     picture = tmp_path / "two.png"
     cv2.imwrite(str(picture), CrowdScene(2).render(0))
-    finder.reset()
+    detector.reset()
     with open_source(str(picture)) as source:
-        (composed,) = OfflineAnalysis(classifier, finder).run(source)
-    crops = np.stack([composed.crops[track_id] for track_id in composed.labels])
+        (rendered,) = OfflineAnalysis(classifier, detector).run(source)
+    crops = np.stack([rendered.crops[track_id] for track_id in rendered.labels])
     plain, mirrored = classifier.classify(crops), classifier.classify(crops[:, :, ::-1])
-    for label, one, other in zip(composed.labels.values(), plain, mirrored, strict=True):
+    for label, one, other in zip(rendered.labels.values(), plain, mirrored, strict=True):
         assert label.prediction.age == pytest.approx((one.age + other.age) / 2, abs=1e-5)
         assert label.prediction.gender == pytest.approx((one.gender + other.gender) / 2, abs=1e-5)
         assert label.samples == 2

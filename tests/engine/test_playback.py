@@ -4,136 +4,136 @@ import threading
 import time
 from dataclasses import replace
 
-from desktop_app.engine.playback import Playback, Turn
+from desktop_app.engine.playback import Playback, PlaybackEvent
 from desktop_app.sources.frame import Frame
 from tests.helpers.counting_source import CountingSource
 
 
-def index_of(turn: Frame | Turn) -> int:
-    assert isinstance(turn, Frame), turn
-    return turn.index
+def index_of(event: Frame | PlaybackEvent) -> int:
+    assert isinstance(event, Frame), event
+    return event.index
 
 
 def test_every_frame_in_order_and_then_the_end() -> None:
     source, playback = CountingSource(3, rate=20.0), Playback(loop=False)
-    assert [index_of(playback.next_turn(source)) for _ in range(3)] == [0, 1, 2]
-    assert playback.next_turn(source) is Turn.ENDED
+    assert [index_of(playback.next_event(source)) for _ in range(3)] == [0, 1, 2]
+    assert playback.next_event(source) is PlaybackEvent.ENDED
     assert playback.position.paused
     assert playback.position.index == 2
 
 
 def test_a_loop_starts_again_and_counts_as_a_jump() -> None:
     source, playback = CountingSource(2, rate=20.0), Playback(loop=True)
-    assert [index_of(playback.next_turn(source)) for _ in range(5)] == [0, 1, 0, 1, 0]
+    assert [index_of(playback.next_event(source)) for _ in range(5)] == [0, 1, 0, 1, 0]
     assert playback.generation == 2
 
 
 def test_play_after_the_end_begins_again() -> None:
     source, playback = CountingSource(1), Playback(loop=False)
-    playback.next_turn(source)
-    assert playback.next_turn(source) is Turn.ENDED
+    playback.next_event(source)
+    assert playback.next_event(source) is PlaybackEvent.ENDED
     playback.play()
-    assert index_of(playback.next_turn(source)) == 0
+    assert index_of(playback.next_event(source)) == 0
 
 
 def test_seek_and_step_show_one_frame_while_paused() -> None:
     source, playback = CountingSource(100), Playback()
     playback.pause()
     playback.seek(40)
-    assert index_of(playback.next_turn(source)) == 40
+    assert index_of(playback.next_event(source)) == 40
     playback.step()
     playback.step()
-    assert index_of(playback.next_turn(source)) == 41
-    assert index_of(playback.next_turn(source)) == 42
+    assert index_of(playback.next_event(source)) == 41
+    assert index_of(playback.next_event(source)) == 42
     assert playback.position.paused
     assert playback.position.seekable
     playback.redraw()
-    assert playback.next_turn(source) is Turn.PAUSED
-    assert playback.next_turn(source) is Turn.REDRAW
+    assert playback.next_event(source) is PlaybackEvent.PAUSED
+    assert playback.next_event(source) is PlaybackEvent.REDRAW
 
 
 def test_a_redraw_that_was_asked_for_just_before_a_pause_is_not_lost() -> None:
     source, playback = CountingSource(100), Playback()
-    assert index_of(playback.next_turn(source)) == 0
+    assert index_of(playback.next_event(source)) == 0
     playback.redraw()
     playback.pause()
-    assert playback.next_turn(source) is Turn.PAUSED
-    assert playback.next_turn(source) is Turn.REDRAW
+    assert playback.next_event(source) is PlaybackEvent.PAUSED
+    assert playback.next_event(source) is PlaybackEvent.REDRAW
     playback.redraw()
     playback.step()
     playback.play()
-    assert playback.next_turn(source) is Turn.PLAYING
-    assert index_of(playback.next_turn(source)) == 1
+    assert playback.next_event(source) is PlaybackEvent.PLAYING
+    assert index_of(playback.next_event(source)) == 1
     playback.pause()
     playback.step()
-    assert index_of(playback.next_turn(source)) == 2
+    assert index_of(playback.next_event(source)) == 2
 
 
 def test_a_paused_source_waits_until_told() -> None:
     source, playback = CountingSource(5), Playback()
     playback.pause()
-    assert playback.next_turn(source) is Turn.PAUSED
-    turns: list[Frame | Turn] = []
-    reader = threading.Thread(target=lambda: turns.append(playback.next_turn(source)), daemon=True)
+    assert playback.next_event(source) is PlaybackEvent.PAUSED
+    events: list[Frame | PlaybackEvent] = []
+    reader = threading.Thread(target=lambda: events.append(playback.next_event(source)), daemon=True)
     reader.start()
     assert source.next_index == 0
     playback.play()
     reader.join(10)
-    assert turns == [Turn.PLAYING]
-    assert index_of(playback.next_turn(source)) == 0
+    assert events == [PlaybackEvent.PLAYING]
+    assert index_of(playback.next_event(source)) == 0
 
 
 def test_a_pause_is_said_once_and_after_the_picture_that_it_holds() -> None:
     source, playback = CountingSource(100, rate=1000.0), Playback()
-    assert index_of(playback.next_turn(source)) == 0
+    assert index_of(playback.next_event(source)) == 0
     playback.step()
     playback.step()
-    assert [index_of(playback.next_turn(source)) for _ in range(2)] == [1, 2]
-    assert playback.next_turn(source) is Turn.PAUSED
+    assert [index_of(playback.next_event(source)) for _ in range(2)] == [1, 2]
+    assert playback.next_event(source) is PlaybackEvent.PAUSED
     playback.pause()
     playback.seek(50)
-    assert index_of(playback.next_turn(source)) == 50
+    assert index_of(playback.next_event(source)) == 50
     playback.redraw()
-    assert playback.next_turn(source) is Turn.REDRAW
+    assert playback.next_event(source) is PlaybackEvent.REDRAW
     playback.play()
     playback.pause()
     playback.redraw()
-    assert playback.next_turn(source) is Turn.REDRAW
+    assert playback.next_event(source) is PlaybackEvent.REDRAW
 
 
 def test_stop_ends_a_wait_for_a_frame_that_is_due_in_an_hour() -> None:
     source, playback = CountingSource(5, rate=1 / 3600), Playback()
-    assert index_of(playback.next_turn(source)) == 0
-    turns: list[Frame | Turn] = []
-    reader = threading.Thread(target=lambda: turns.append(playback.next_turn(source)), daemon=True)
+    assert index_of(playback.next_event(source)) == 0
+    events: list[Frame | PlaybackEvent] = []
+    reader = threading.Thread(target=lambda: events.append(playback.next_event(source)), daemon=True)
     reader.start()
     playback.stop()
     reader.join(10)
-    assert turns == [Turn.STOPPED]
+    assert events == [PlaybackEvent.STOPPED]
 
 
 def test_a_jump_interrupts_the_wait_for_a_frame() -> None:
     source, playback = CountingSource(50, rate=1 / 3600), Playback()
-    playback.next_turn(source)
-    turns: list[Frame | Turn] = []
-    reader = threading.Thread(target=lambda: turns.append(playback.next_turn(source)), daemon=True)
+    playback.next_event(source)
+    events: list[Frame | PlaybackEvent] = []
+    reader = threading.Thread(target=lambda: events.append(playback.next_event(source)), daemon=True)
     reader.start()
     playback.seek(30)
     reader.join(10)
-    assert index_of(turns[0]) == 30
+    assert index_of(events[0]) == 30
 
 
 def test_a_frame_that_was_jumped_to_is_shown_as_long_as_any_other() -> None:
     source, playback = CountingSource(50, rate=1 / 3600), Playback()
     playback.seek(20)
-    assert index_of(playback.next_turn(source)) == 20
-    turns: list[Frame | Turn] = []
-    reader = threading.Thread(target=lambda: turns.append(playback.next_turn(source)), daemon=True)
+    assert index_of(playback.next_event(source)) == 20
+    events: list[Frame | PlaybackEvent] = []
+    reader = threading.Thread(target=lambda: events.append(playback.next_event(source)), daemon=True)
     reader.start()
     reader.join(0.2)
     playback.stop()
     reader.join(10)
-    assert turns == [Turn.STOPPED]
+    assert events == [PlaybackEvent.STOPPED]
 
 
 def test_speed_is_kept_within_reason() -> None:
@@ -146,10 +146,10 @@ def test_speed_is_kept_within_reason() -> None:
 
 def test_frames_that_are_too_late_are_passed_over_and_counted() -> None:
     source, playback = CountingSource(100_000, rate=5000.0), Playback()
-    first = index_of(playback.next_turn(source))
+    first = index_of(playback.next_event(source))
     seen = [first]
     while playback.skipped == 0 and len(seen) < 50_000:
-        seen.append(index_of(playback.next_turn(source)))
+        seen.append(index_of(playback.next_event(source)))
         threading.Event().wait(0.002)
     assert playback.skipped > 0
     assert seen == sorted(seen)
@@ -159,7 +159,7 @@ def test_the_last_frame_of_a_loop_is_shown_as_long_as_the_others() -> None:
     source, playback = CountingSource(2, rate=20.0), Playback(loop=True)
     shown_at = []
     for _ in range(7):
-        index_of(playback.next_turn(source))
+        index_of(playback.next_event(source))
         shown_at.append(time.monotonic())
     assert shown_at[-1] - shown_at[0] >= 6 * 0.05 - 0.01
 
@@ -167,41 +167,41 @@ def test_the_last_frame_of_a_loop_is_shown_as_long_as_the_others() -> None:
 def test_a_source_that_was_opened_again_is_read_again() -> None:
     playback = Playback(loop=False)
     first = CountingSource(1)
-    playback.next_turn(first)
-    assert playback.next_turn(first) is Turn.ENDED
+    playback.next_event(first)
+    assert playback.next_event(first) is PlaybackEvent.ENDED
     playback.reopen()
-    assert index_of(playback.next_turn(CountingSource(3))) == 0
+    assert index_of(playback.next_event(CountingSource(3))) == 0
 
 
 def test_a_single_picture_is_shown_once_and_then_stands_still() -> None:
     source, playback = CountingSource(1), Playback(loop=True)
     source.info = replace(source.info, kind="image")
-    assert index_of(playback.next_turn(source)) == 0
-    assert playback.next_turn(source) is Turn.ENDED
+    assert index_of(playback.next_event(source)) == 0
+    assert playback.next_event(source) is PlaybackEvent.ENDED
     playback.redraw()
-    assert playback.next_turn(source) is Turn.REDRAW
+    assert playback.next_event(source) is PlaybackEvent.REDRAW
 
 
 def test_a_film_of_one_frame_is_not_shown_again_and_again() -> None:
     source, playback = CountingSource(1), Playback(loop=True)
-    assert index_of(playback.next_turn(source)) == 0
-    assert playback.next_turn(source) is Turn.ENDED
+    assert index_of(playback.next_event(source)) == 0
+    assert playback.next_event(source) is PlaybackEvent.ENDED
     assert playback.generation == 0
 
 
 def test_steps_at_the_end_are_not_made_up_for_later() -> None:
     source, playback = CountingSource(50, rate=20.0), Playback(loop=False)
     playback.seek(49)
-    playback.next_turn(source)
-    assert playback.next_turn(source) is Turn.ENDED
+    playback.next_event(source)
+    assert playback.next_event(source) is PlaybackEvent.ENDED
     playback.step()
     assert not playback.is_paused
     playback.pause()
     playback.seek(10)
-    assert index_of(playback.next_turn(source)) == 10
+    assert index_of(playback.next_event(source)) == 10
     # A step that was still due would show frame 11 here.
-    assert playback.next_turn(source) is Turn.PAUSED
-    reader = threading.Thread(target=lambda: playback.next_turn(source), daemon=True)
+    assert playback.next_event(source) is PlaybackEvent.PAUSED
+    reader = threading.Thread(target=lambda: playback.next_event(source), daemon=True)
     reader.start()
     reader.join(0.05)
     assert source.next_index == 11

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from desktop_app.engine.recording import RecorderWorker
-from desktop_app.engine.types import Composed, RecordingStatus
+from desktop_app.engine.types import RecordingStatus, RenderedFrame
 from desktop_app.output.atomic_files import free_space
 from desktop_app.sources.frame import Frame
 from desktop_app.vision.detection.blazeface import Detection
@@ -27,12 +27,12 @@ PATIENCE_S = 30.0
 MEBIBYTE = 2**20
 
 
-def picture_at(taken_at: float) -> Composed:
+def picture_at(taken_at: float) -> RenderedFrame:
     """A picture with one face in it."""
     landmarks = Landmarks(*[Point(20.0, 20.0)] * 6)
     track = Track(1, Detection(Box(10.0, 10.0, 20.0, 20.0), 0.9, landmarks), 0.0, 0.0, hits=1, missed=0)
     image = np.full((48, 64, 3), 90, np.uint8)
-    return Composed(image, Frame(image, 0, taken_at, "here"), (track,), {}, {}, taken_at, taken_at)
+    return RenderedFrame(image, Frame(image, 0, taken_at, "here"), (track,), {}, {}, taken_at, taken_at)
 
 
 def recorder_worker(path: Path, **options: Any) -> RecorderWorker:

@@ -20,10 +20,10 @@ from skimage import data as pictures
 from desktop_app.benchmark.clip import CrowdScene, write_crowd_clip
 from desktop_app.catalogue.catalogue import Catalogue
 from desktop_app.engine.offline import OfflineAnalysis
-from desktop_app.engine.session import Composed, Session, SessionSettings
+from desktop_app.engine.session import RenderedFrame, Session, SessionSettings
 from desktop_app.sources.opening import open_source
 from desktop_app.vision.classification.classifier import Classifier
-from desktop_app.vision.detection.face_detector import FaceFinder
+from desktop_app.vision.detection.face_detector import FaceDetector
 from desktop_app.vision.drawing.overlay import OverlayStyle
 from tests.helpers.tiny_model import MakeModel, fail_from_four_faces, one_row_alone
 
@@ -72,7 +72,7 @@ def labelled(session: Session) -> bool:
     return latest is not None and len(latest.labels) > 0
 
 
-def latest_of(session: Session) -> Composed:
+def latest_of(session: Session) -> RenderedFrame:
     latest = session.latest()
     assert latest is not None
     return latest
@@ -84,8 +84,8 @@ def test_all_faces_of_a_still_are_labelled_as_offline(tmp_path: Path) -> None:
     with running(SessionSettings(source=str(still))) as (session, bell):
         bell.wait_until(lambda: labelled(session) and len(latest_of(session).labels) == 12)
         live = latest_of(session)
-    with open_source(str(still)) as source, FaceFinder() as finder:
-        (offline,) = OfflineAnalysis(Classifier(Catalogue().find("")), finder).run(source)
+    with open_source(str(still)) as source, FaceDetector() as detector:
+        (offline,) = OfflineAnalysis(Classifier(Catalogue().find("")), detector).run(source)
     assert len(live.tracks) == len(offline.labels) == 12
     for track_id, label in offline.labels.items():
         same = live.labels[track_id]
@@ -118,7 +118,7 @@ def test_the_demo_runs_and_every_part_is_alive() -> None:
             assert track_id in {track.id for track in latest.tracks}
             assert 0 < label.age_confidence <= 1
         assert all(crop.shape == (227, 227, 3) for crop in latest.crops.values())
-        session.painted(latest.composed_at)
+        session.painted(latest.rendered_at)
         statistics = session.statistics()
         assert set(statistics.stage_ms) >= {"read", "detect", "track", "draw"}
         assert statistics.faces == sum(track.missed == 0 for track in latest_of(session).tracks)

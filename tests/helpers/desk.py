@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from desktop_app.engine.types import Composed
+from desktop_app.engine.types import RenderedFrame
 from desktop_app.settings import Settings, SettingsStore
 from desktop_app.window.main_window import MainWindow
 
@@ -54,12 +54,12 @@ class Desk:
 
     def open_demo(self) -> None:
         self.open("demo")
-        self.wait(lambda: self.state == "live" and self.window.stage.view.composed is not None)
+        self.wait(lambda: self.state == "live" and self.window.stage.view.rendered is not None)
 
-    def shown(self) -> Composed:
-        composed = self.window.stage.view.composed
-        assert composed is not None
-        return composed
+    def shown(self) -> RenderedFrame:
+        rendered = self.window.stage.view.rendered
+        assert rendered is not None
+        return rendered
 
     def pause(self) -> None:
         self.wait(lambda: self.window.actions_["play"].isEnabled())
@@ -68,8 +68,8 @@ class Desk:
 
     def wait_for_faces(self) -> None:
         def labelled() -> bool:
-            composed = self.window.stage.view.composed
-            return composed is not None and bool(composed.labels)
+            rendered = self.window.stage.view.rendered
+            return rendered is not None and bool(rendered.labels)
 
         self.wait(labelled)
 

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 
 from desktop_app.sources.demo import LOOP_FRAMES, RATE, DemoSource
-from desktop_app.vision.detection.blazeface import FaceDetector
+from desktop_app.vision.detection.blazeface import BlazeFaceDetector
 
 
 @pytest.fixture(scope="module")
-def short_detector() -> Iterator[FaceDetector]:
-    with FaceDetector("short") as detector:
+def short_detector() -> Iterator[BlazeFaceDetector]:
+    with BlazeFaceDetector("short") as detector:
         yield detector
 
 
 @pytest.fixture(scope="module")
-def full_detector() -> Iterator[FaceDetector]:
-    with FaceDetector("full") as detector:
+def full_detector() -> Iterator[BlazeFaceDetector]:
+    with BlazeFaceDetector("full") as detector:
         yield detector
 
 
@@ -82,7 +82,7 @@ def test_pictures_belong_to_the_reader() -> None:
     np.testing.assert_array_equal(second, demo.render(0))
 
 
-def test_faces_come_near_and_leave(short_detector: FaceDetector) -> None:
+def test_faces_come_near_and_leave(short_detector: BlazeFaceDetector) -> None:
     # The fourth card grows to the loop's middle, when the third one has left the picture.
     demo = DemoSource()
     boxes = {index: [one.box for one in short_detector.detect(demo.render(index))] for index in (30, 300)}
@@ -91,7 +91,7 @@ def test_faces_come_near_and_leave(short_detector: FaceDetector) -> None:
     assert max(box.width for box in boxes[300]) > 1.25 * max(box.width for box in boxes[30])
 
 
-def test_the_short_range_detector_finds_most_faces(short_detector: FaceDetector) -> None:
+def test_the_short_range_detector_finds_most_faces(short_detector: BlazeFaceDetector) -> None:
     # At these moments no card covers a face and none has left the picture.
     demo = DemoSource()
     found = [len(short_detector.detect(demo.render(index))) for index in (0, 15, 30, 45, 60, 545, 560, 575)]
@@ -99,7 +99,7 @@ def test_the_short_range_detector_finds_most_faces(short_detector: FaceDetector)
     assert sum(found) > 0.9 * 4 * len(found)
 
 
-def test_two_faces_cross_and_part_again(full_detector: FaceDetector) -> None:
+def test_two_faces_cross_and_part_again(full_detector: BlazeFaceDetector) -> None:
     demo = DemoSource(faces=2)
 
     def centers(index: int) -> list[float]:
@@ -114,7 +114,7 @@ def test_two_faces_cross_and_part_again(full_detector: FaceDetector) -> None:
 
 
 @pytest.mark.parametrize("faces", [1, 2, 5, 12])
-def test_any_number_of_faces_can_be_had(full_detector: FaceDetector, faces: int) -> None:
+def test_any_number_of_faces_can_be_had(full_detector: BlazeFaceDetector, faces: int) -> None:
     assert len(full_detector.detect(DemoSource(faces=faces).render(30))) == faces
 
 
@@ -129,7 +129,7 @@ def test_cards_in_rows_stay_apart_and_in_the_picture(faces: int) -> None:
     assert background.min(axis=2).max() < 200
 
 
-def test_no_faces_gives_the_background(full_detector: FaceDetector) -> None:
+def test_no_faces_gives_the_background(full_detector: BlazeFaceDetector) -> None:
     assert full_detector.detect(DemoSource(faces=0).render(0)) == []
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from desktop_app.sources.opening import SourceError, SourceKind, classify_spec, open_source, public_spec, source_path
+from desktop_app.sources.opening import SourceError, SourceKind, classify_spec, open_source, redact_source, source_path
 
 SCHEMES = ["http", "https", "rtsp", "rtsps", "rtmp", "udp", "tcp"]
 
@@ -169,7 +169,7 @@ def test_opening_can_be_cancelled() -> None:
     ],
 )
 def test_no_sentence_holds_a_password_however_the_address_is_written(spec: str) -> None:
-    assert "hush" not in public_spec(spec)
+    assert "hush" not in redact_source(spec)
     with pytest.raises(SourceError) as caught:
         open_source(spec)
     assert "hush" not in str(caught.value)

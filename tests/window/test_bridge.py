@@ -10,7 +10,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from desktop_app.engine.session import Session
-from desktop_app.engine.types import Composed, SessionSettings, SessionStatus
+from desktop_app.engine.types import RenderedFrame, SessionSettings, SessionStatus
 from desktop_app.window.bridge import SessionBridge
 
 LIVE_MS = 20_000
@@ -100,8 +100,8 @@ def test_a_session_that_cannot_be_stopped_is_told_and_the_next_one_runs(
 
 
 def test_a_pause_is_shown_after_the_picture_that_it_holds(qtbot: QtBot, bridge: SessionBridge, clip: Path) -> None:
-    shown: list[Composed] = []
-    held: list[tuple[Composed, Composed | None]] = []
+    shown: list[RenderedFrame] = []
+    held: list[tuple[RenderedFrame, RenderedFrame | None]] = []
 
     def note(status: SessionStatus) -> None:
         if status.state == "paused":

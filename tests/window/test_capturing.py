@@ -146,7 +146,7 @@ def test_a_burst_of_a_picture_that_stands_still_is_one_picture(desk: Desk, clip:
     desk.window.change(burst_count=2)
     desk.open(str(clip))
     desk.pause()
-    desk.wait(lambda: desk.window.stage.view.composed is not None and desk.window.actions_["burst"].isEnabled())
+    desk.wait(lambda: desk.window.stage.view.rendered is not None and desk.window.actions_["burst"].isEnabled())
     desk.trigger("burst")
     desk.wait(lambda: desk.window.stage.toast.text.startswith("Saved Agelens "))
     assert len(desk.files(".png")) == 1

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QLabel, QListView
 from pytestqt.qtbot import QtBot
 
 from desktop_app.catalogue.manifest import AgeLabel, Labels
-from desktop_app.engine.types import Composed
+from desktop_app.engine.types import RenderedFrame
 from desktop_app.sources.frame import Frame
 from desktop_app.vision.classification.classifier import Prediction
 from desktop_app.vision.classification.label import Label, without_gender
@@ -46,10 +46,10 @@ def make_crop(track_id: int) -> NDArray[np.uint8]:
     return np.random.default_rng(track_id).integers(0, 256, (64, 64, 3), np.uint8)
 
 
-def composed(*tracks: Track, labels: dict[int, Label] | None = None) -> Composed:
+def rendered(*tracks: Track, labels: dict[int, Label] | None = None) -> RenderedFrame:
     named = labels if labels is not None else {track.id: make_label() for track in tracks}
     crops = {track.id: make_crop(track.id) for track in tracks if track.missed == 0}
-    return Composed(PICTURE, Frame(PICTURE, 0, 0.0), tracks, named, crops, 0.0, 0.0)
+    return RenderedFrame(PICTURE, Frame(PICTURE, 0, 0.0), tracks, named, crops, 0.0, 0.0)
 
 
 @pytest.fixture
@@ -88,13 +88,13 @@ def click_row(panel: FacesPanel, row: int) -> None:
 
 
 def test_without_faces_it_says_so(qtbot: QtBot, panel: FacesPanel) -> None:
-    panel.show_composed(composed())
+    panel.show_composed(rendered())
     qtbot.waitUntil(lambda: "No face in view" in card_text(panel))
     assert not list_of(panel).isVisible()
 
 
 def test_each_face_has_a_row_that_a_screen_reader_can_read(qtbot: QtBot, panel: FacesPanel) -> None:
-    panel.show_composed(composed(make_track(3), make_track(1, seen_s=65), labels={1: make_label()}))
+    panel.show_composed(rendered(make_track(3), make_track(1, seen_s=65), labels={1: make_label()}))
     wait_for_ids(qtbot, panel, 1, 3)
     model = list_of(panel).model()
     texts = [model.index(row, 0).data(Qt.ItemDataRole.AccessibleTextRole) for row in (0, 1)]
@@ -106,7 +106,7 @@ def test_an_unsure_face_is_shown_as_the_picture_shows_it(qtbot: QtBot, panel: Fa
     ages = (AgeLabel("0-19", 0, 19), AgeLabel("20-39", 20, 39), AgeLabel("40-59", 40, 59), AgeLabel("60+", 60, None))
     prediction = Prediction(np.array(spread, np.float32), np.array((0.45, 0.55), np.float32))
     panel.set_labels(Labels(ages, LABELS.genders))
-    panel.show_composed(composed(make_track(1), labels={1: make_label_of(prediction, Labels(ages, LABELS.genders))}))
+    panel.show_composed(rendered(make_track(1), labels={1: make_label_of(prediction, Labels(ages, LABELS.genders))}))
     wait_for_ids(qtbot, panel, 1)
     (face,) = shown_faces(panel)
     assert (face.age, face.age_text, face.gender, face.gender_text) == ("20–59", "65%", "gender unsure", "")
@@ -118,13 +118,13 @@ def test_an_unsure_face_is_shown_as_the_picture_shows_it(qtbot: QtBot, panel: Fa
 
 
 def test_a_face_that_is_not_seen_just_now_is_listed_but_not_counted(qtbot: QtBot, panel: FacesPanel) -> None:
-    panel.show_composed(composed(make_track(1), make_track(2), make_track(3, missed=2)))
+    panel.show_composed(rendered(make_track(1), make_track(2), make_track(3, missed=2)))
     wait_for_ids(qtbot, panel, 1, 2, 3)
     assert "In view: 2" in card_text(panel)
 
 
 def test_what_is_written_as_nothing_has_no_bar(qtbot: QtBot, panel: FacesPanel) -> None:
-    panel.show_composed(composed(make_track(1), labels={1: make_label(age=(0.004, 0.99, 0.006))}))
+    panel.show_composed(rendered(make_track(1), labels={1: make_label(age=(0.004, 0.99, 0.006))}))
     wait_for_ids(qtbot, panel, 1)
     ages = next(chart for chart in panel.findChildren(BarChart) if len(chart.bars) == 3)
     assert [(bar.text, bar.fraction > 0) for bar in ages.bars] == [("0%", False), ("99%", True), ("1%", True)]
@@ -132,7 +132,7 @@ def test_what_is_written_as_nothing_has_no_bar(qtbot: QtBot, panel: FacesPanel) 
 
 def test_only_the_newest_picture_counts(qtbot: QtBot, panel: FacesPanel) -> None:
     for last in range(1, 30):
-        panel.show_composed(composed(make_track(last)))
+        panel.show_composed(rendered(make_track(last)))
     wait_for_ids(qtbot, panel, 29)
 
 
@@ -141,11 +141,11 @@ def test_a_hidden_panel_waits_until_it_is_shown(qtbot: QtBot, panel: FacesPanel)
     qtbot.addWidget(visible)
     visible.show()
     for one in (panel, visible):
-        one.show_composed(composed(make_track(1)))
+        one.show_composed(rendered(make_track(1)))
         wait_for_ids(qtbot, one, 1)
     panel.hide()
     for one in (panel, visible):
-        one.show_composed(composed(make_track(2)))
+        one.show_composed(rendered(make_track(2)))
     wait_for_ids(qtbot, visible, 2)
     assert [face.id for face in shown_faces(panel)] == [1]
     panel.show()
@@ -153,7 +153,7 @@ def test_a_hidden_panel_waits_until_it_is_shown(qtbot: QtBot, panel: FacesPanel)
 
 
 def test_texts_follow_the_language(qtbot: QtBot, panel: FacesPanel, tmp_path: Path) -> None:
-    panel.show_composed(composed(make_track(1)))
+    panel.show_composed(rendered(make_track(1)))
     wait_for_ids(qtbot, panel, 1)
     texts = tmp_path / "texts.json"
     texts.write_text('{"In view: {count}": "画面中 {count} 人", "Female": "女"}', encoding="utf-8")
@@ -166,7 +166,7 @@ def test_texts_follow_the_language(qtbot: QtBot, panel: FacesPanel, tmp_path: Pa
 
 
 def test_a_click_selects_and_is_told_once(qtbot: QtBot, panel: FacesPanel) -> None:
-    panel.show_composed(composed(make_track(1), make_track(2)))
+    panel.show_composed(rendered(make_track(1), make_track(2)))
     wait_for_ids(qtbot, panel, 1, 2)
     told: list[object] = []
     panel.face_selected.connect(told.append)
@@ -180,7 +180,7 @@ def test_a_click_selects_and_is_told_once(qtbot: QtBot, panel: FacesPanel) -> No
 
 
 def test_arrow_keys_move_the_selection(qtbot: QtBot, panel: FacesPanel) -> None:
-    panel.show_composed(composed(make_track(1), make_track(2), make_track(3)))
+    panel.show_composed(rendered(make_track(1), make_track(2), make_track(3)))
     wait_for_ids(qtbot, panel, 1, 2, 3)
     click_row(panel, 0)
     with qtbot.waitSignal(panel.face_selected) as told:
@@ -189,7 +189,7 @@ def test_arrow_keys_move_the_selection(qtbot: QtBot, panel: FacesPanel) -> None:
 
 
 def test_select_from_elsewhere_is_not_told_back(qtbot: QtBot, panel: FacesPanel) -> None:
-    panel.show_composed(composed(make_track(1), make_track(2)))
+    panel.show_composed(rendered(make_track(1), make_track(2)))
     wait_for_ids(qtbot, panel, 1, 2)
     told: list[object] = []
     panel.face_selected.connect(told.append)
@@ -202,35 +202,35 @@ def test_select_from_elsewhere_is_not_told_back(qtbot: QtBot, panel: FacesPanel)
 
 
 def test_the_selection_stays_with_a_face_that_leaves_and_comes_back(qtbot: QtBot, panel: FacesPanel) -> None:
-    panel.show_composed(composed(make_track(1), make_track(2), make_track(3)))
+    panel.show_composed(rendered(make_track(1), make_track(2), make_track(3)))
     wait_for_ids(qtbot, panel, 1, 2, 3)
     click_row(panel, 1)
     told: list[object] = []
     panel.face_selected.connect(told.append)
-    panel.show_composed(composed(make_track(1), make_track(3)))
+    panel.show_composed(rendered(make_track(1), make_track(3)))
     wait_for_ids(qtbot, panel, 1, 3)
     assert panel.selected == 2
     assert not list_of(panel).selectionModel().hasSelection()
-    panel.show_composed(composed(make_track(1), make_track(2), make_track(3)))
+    panel.show_composed(rendered(make_track(1), make_track(2), make_track(3)))
     wait_for_ids(qtbot, panel, 1, 2, 3)
     assert [index.row() for index in list_of(panel).selectionModel().selectedIndexes()] == [1]
     assert told == []
 
 
 def test_without_a_selection_the_card_stays_with_the_largest_face(qtbot: QtBot, panel: FacesPanel) -> None:
-    panel.show_composed(composed(make_track(1, size=50), make_track(2, size=200)))
+    panel.show_composed(rendered(make_track(1, size=50), make_track(2, size=200)))
     wait_for_ids(qtbot, panel, 1, 2)
     assert "#2" in card_text(panel)
-    panel.show_composed(composed(make_track(1, size=400), make_track(2, size=200), make_track(3)))
+    panel.show_composed(rendered(make_track(1, size=400), make_track(2, size=200), make_track(3)))
     wait_for_ids(qtbot, panel, 1, 2, 3)
     assert "#2" in card_text(panel)
-    panel.show_composed(composed(make_track(1, size=400), make_track(3)))
+    panel.show_composed(rendered(make_track(1, size=400), make_track(3)))
     wait_for_ids(qtbot, panel, 1, 3)
     assert "#1" in card_text(panel)
 
 
 def test_the_card_shows_every_class_with_its_name(qtbot: QtBot, panel: FacesPanel) -> None:
-    panel.show_composed(composed(make_track(1), labels={1: make_label((0.1, 0.25, 0.65), (0.9, 0.1))}))
+    panel.show_composed(rendered(make_track(1), labels={1: make_label((0.1, 0.25, 0.65), (0.9, 0.1))}))
     wait_for_ids(qtbot, panel, 1)
     bars = [[(bar.label, bar.text, bar.strong) for bar in chart.bars] for chart in panel.findChildren(BarChart)]
     assert bars == [
@@ -241,16 +241,16 @@ def test_the_card_shows_every_class_with_its_name(qtbot: QtBot, panel: FacesPane
 
 def test_another_models_labels_do_not_name_old_answers(qtbot: QtBot, panel: FacesPanel) -> None:
     panel.set_labels(Labels((AgeLabel("young", 0, 29), AgeLabel("old", 30, None)), ("Male", "Female")))
-    panel.show_composed(composed(make_track(1)))
+    panel.show_composed(rendered(make_track(1)))
     wait_for_ids(qtbot, panel, 1)
     ages = panel.findChildren(BarChart)[0].bars
     assert [bar.label for bar in ages] == ["", "", ""]
 
 
 def test_a_coasting_face_keeps_its_last_crop_and_is_marked(qtbot: QtBot, panel: FacesPanel) -> None:
-    panel.show_composed(composed(make_track(1)))
+    panel.show_composed(rendered(make_track(1)))
     wait_for_ids(qtbot, panel, 1)
-    panel.show_composed(composed(make_track(1, missed=3)))
+    panel.show_composed(rendered(make_track(1, missed=3)))
     qtbot.waitUntil(lambda: not shown_faces(panel)[0].visible)
     crop = shown_faces(panel)[0].crop
     assert crop is not None
@@ -264,11 +264,11 @@ def row_picture(panel: FacesPanel) -> QImage:
 
 @pytest.mark.parametrize("visible", [True, False])
 def test_of_what_was_shown_before_nothing_stays(qtbot: QtBot, panel: FacesPanel, visible: bool) -> None:
-    panel.show_composed(composed(make_track(1), make_track(2)))
+    panel.show_composed(rendered(make_track(1), make_track(2)))
     wait_for_ids(qtbot, panel, 1, 2)
     panel.setVisible(visible)
     # A face that coasts has no crop of its own in the new picture: what is kept of it must go, too.
-    hidden = replace(composed(make_track(1), make_track(2, missed=1)), crops={1: make_crop(7)})
+    hidden = replace(rendered(make_track(1), make_track(2, missed=1)), crops={1: make_crop(7)})
     panel.show_only(hidden)
     panel.show()
     wait_for_ids(qtbot, panel, 1, 2)
@@ -280,7 +280,7 @@ def test_of_what_was_shown_before_nothing_stays(qtbot: QtBot, panel: FacesPanel,
 
 
 def test_thirty_faces_scroll(qtbot: QtBot, panel: FacesPanel) -> None:
-    panel.show_composed(composed(*(make_track(number) for number in range(1, 31))))
+    panel.show_composed(rendered(*(make_track(number) for number in range(1, 31))))
     wait_for_ids(qtbot, panel, *range(1, 31))
     panel.select(30)
     view = list_of(panel)
@@ -297,7 +297,7 @@ def test_durations_are_for_people(seconds: float, text: str) -> None:
 
 
 def test_without_gender_nothing_is_said_of_it(qtbot: QtBot, panel: FacesPanel) -> None:
-    panel.show_composed(composed(make_track(1), labels={1: without_gender(make_label())}))
+    panel.show_composed(rendered(make_track(1), labels={1: without_gender(make_label())}))
     wait_for_ids(qtbot, panel, 1)
     (face,) = shown_faces(panel)
     assert face.summary == "Face 1: 20–59 (70%), seen for 5 s"

@@ -21,17 +21,17 @@ def test_demo_runs_stops_and_starts_again(desk: Desk) -> None:
     assert desk.window.stage.message.state == "idle"
     desk.open_demo()
     desk.wait_for_faces()
-    first = desk.shown().composed_at
-    desk.wait(lambda: desk.shown().composed_at > first)
+    first = desk.shown().rendered_at
+    desk.wait(lambda: desk.shown().rendered_at > first)
     assert not desk.window.stage.message.isVisible()
     assert desk.window.status_line.state_text == "Playing"
     assert desk.window.actions_["start"].text() == "Stop"
     desk.trigger("start")
     desk.wait(lambda: desk.window.stage.message.state == "stopped")
-    assert desk.window.stage.view.composed is None
+    assert desk.window.stage.view.rendered is None
     assert desk.window.actions_["start"].text() == "Start"
     QTest.mouseClick(desk.window.stage.message.button("start"), Qt.MouseButton.LeftButton)
-    desk.wait(lambda: desk.window.stage.view.composed is not None)
+    desk.wait(lambda: desk.window.stage.view.rendered is not None)
 
 
 def test_mirror_flips_the_picture(desk: Desk) -> None:
@@ -52,9 +52,9 @@ def test_privacy_hides_faces_in_picture_and_screenshot(desk: Desk) -> None:
     desk.pause()
 
     def sharpness(picture: NDArray[np.uint8] | None = None) -> float:
-        composed = desk.shown()
-        picture = composed.picture if picture is None else picture
-        box = max((track.detection.box for track in composed.tracks), key=lambda one: one.area)
+        rendered = desk.shown()
+        picture = rendered.picture if picture is None else picture
+        box = max((track.detection.box for track in rendered.tracks), key=lambda one: one.area)
         x, y = int(box.x + box.width * 0.25), int(box.y + box.height * 0.25)
         inner = picture[max(y, 0) : y + int(box.height / 2), max(x, 0) : x + int(box.width / 2)]
         return float(cv2.Laplacian(cv2.cvtColor(inner, cv2.COLOR_BGR2GRAY), cv2.CV_64F).var())

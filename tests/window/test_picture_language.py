@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt
 
-from desktop_app.engine.analysis import compose
+from desktop_app.engine.analysis import render_frame
 from desktop_app.output.snapshots import read_snapshot_rows
 from desktop_app.paths import resource_path
 from desktop_app.settings import LanguageChoice
@@ -31,7 +31,7 @@ def speak(desk: Desk, language: LanguageChoice) -> None:
 def drawn_anew(desk: Desk, style: OverlayStyle) -> NDArray[np.uint8]:
     """What is shown now, in another style."""
     shown = desk.shown()
-    return compose(shown.frame, shown.tracks, shown.labels, {}, style).picture
+    return render_frame(shown.frame, shown.tracks, shown.labels, {}, style).picture
 
 
 def shows(desk: Desk, words: Words) -> bool:
@@ -86,7 +86,7 @@ def test_recordings_show_the_windows_words_and_keep_english_predictions(desk: De
     desk.open(str(resource_path("demo_portrait.jpg")))
     session = desk.window.bridge.session
     assert session is not None
-    desk.wait(lambda: desk.window.stage.view.composed is not None and shows(desk, CHINESE))
+    desk.wait(lambda: desk.window.stage.view.rendered is not None and shows(desk, CHINESE))
     desk.press(Qt.Key.Key_R)
     desk.wait(lambda: session.recording().frames > 0)
     desk.press(Qt.Key.Key_R)

@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor, QImage, QWheelEvent
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from desktop_app.engine.types import Composed
+from desktop_app.engine.types import RenderedFrame
 from desktop_app.sources.frame import Frame
 from desktop_app.vision.detection.blazeface import Detection
 from desktop_app.vision.geometry import Box, Landmarks, Point
@@ -27,8 +27,8 @@ def make_track(track_id: int, box: Box) -> Track:
     return Track(track_id, Detection(box, 0.9, marks), 0.0, 0.0, 3, 0)
 
 
-def make_composed(picture: NDArray[np.uint8], *tracks: Track, at: float = 1.0) -> Composed:
-    return Composed(picture, Frame(picture, 0, at), tracks, {}, {}, at, at)
+def make_rendered(picture: NDArray[np.uint8], *tracks: Track, at: float = 1.0) -> RenderedFrame:
+    return RenderedFrame(picture, Frame(picture, 0, at), tracks, {}, {}, at, at)
 
 
 def plain(width: int, height: int) -> NDArray[np.uint8]:
@@ -52,7 +52,7 @@ def grab(view: VideoView) -> QImage:
 
 
 def test_picture_is_centred_with_its_aspect_and_colours(view: VideoView) -> None:
-    view.show_composed(make_composed(plain(1280, 720)))
+    view.show_composed(make_rendered(plain(1280, 720)))
     assert view.viewport.target == (0, 75, 800, 450)
     image = grab(view)
     assert image.pixelColor(400, 300) == QColor(200, 20, 10)
@@ -61,13 +61,13 @@ def test_picture_is_centred_with_its_aspect_and_colours(view: VideoView) -> None
 
 
 def test_a_tall_picture_has_its_bars_at_the_sides(view: VideoView) -> None:
-    view.show_composed(make_composed(plain(300, 600)))
+    view.show_composed(make_rendered(plain(300, 600)))
     assert view.viewport.target == (250, 0, 300, 600)
 
 
 def test_a_picture_in_its_own_size_keeps_every_pixel(view: VideoView) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (600, 800, 3), np.uint8)
-    view.show_composed(make_composed(noise))
+    view.show_composed(make_rendered(noise))
     image = grab(view).convertToFormat(QImage.Format.Format_RGB888)
     pixels = np.frombuffer(image.constBits(), np.uint8).reshape(600, image.bytesPerLine())[:, :2400]
     np.testing.assert_array_equal(pixels.reshape(600, 800, 3)[..., ::-1], noise)
@@ -77,14 +77,14 @@ def test_painting_is_told_once_a_picture(view: VideoView, qtbot: QtBot) -> None:
     painted: list[float] = []
     view.painted.connect(painted.append)
     with qtbot.waitSignal(view.painted):
-        view.show_composed(make_composed(plain(64, 64), at=4.5))
+        view.show_composed(make_rendered(plain(64, 64), at=4.5))
     view.repaint()
     assert painted == [4.5]
 
 
 def test_click_selects_the_face_under_it(view: VideoView, qtbot: QtBot) -> None:
     faces = make_track(3, Box(100, 100, 200, 200)), make_track(8, Box(250, 150, 200, 200))
-    view.show_composed(make_composed(plain(800, 600), *faces))
+    view.show_composed(make_rendered(plain(800, 600), *faces))
     clicked: list[int | None] = []
     view.face_clicked.connect(clicked.append)
     for point in (QPoint(150, 150), QPoint(400, 300), QPoint(260, 180), QPoint(700, 500)):
@@ -94,7 +94,7 @@ def test_click_selects_the_face_under_it(view: VideoView, qtbot: QtBot) -> None:
 
 
 def test_click_finds_faces_in_a_zoomed_picture(view: VideoView, qtbot: QtBot) -> None:
-    view.show_composed(make_composed(plain(800, 600), make_track(5, Box(380, 280, 40, 40))))
+    view.show_composed(make_rendered(plain(800, 600), make_track(5, Box(380, 280, 40, 40))))
     for _ in range(6):
         view.zoom_in()
     with qtbot.waitSignal(view.face_clicked) as signal:
@@ -103,7 +103,7 @@ def test_click_finds_faces_in_a_zoomed_picture(view: VideoView, qtbot: QtBot) ->
 
 
 def test_drag_pans_and_selects_nothing(view: VideoView, qtbot: QtBot) -> None:
-    view.show_composed(make_composed(plain(800, 600), make_track(1, Box(0, 0, 800, 600))))
+    view.show_composed(make_rendered(plain(800, 600), make_track(1, Box(0, 0, 800, 600))))
     view.zoom_in()
     before = view.viewport.target
     with qtbot.assertNotEmitted(view.face_clicked):
@@ -117,7 +117,7 @@ def test_drag_pans_and_selects_nothing(view: VideoView, qtbot: QtBot) -> None:
 
 
 def test_wheel_zooms_about_the_pointer(view: VideoView) -> None:
-    view.show_composed(make_composed(plain(800, 600)))
+    view.show_composed(make_rendered(plain(800, 600)))
     under = view.viewport.to_picture(200, 150)
     wheel = QWheelEvent(
         QPointF(200, 150),
@@ -137,16 +137,16 @@ def test_wheel_zooms_about_the_pointer(view: VideoView) -> None:
 
 
 def test_another_size_shows_the_whole_picture_again(view: VideoView) -> None:
-    view.show_composed(make_composed(plain(800, 600)))
+    view.show_composed(make_rendered(plain(800, 600)))
     view.zoom_in()
-    view.show_composed(make_composed(plain(800, 600)))
+    view.show_composed(make_rendered(plain(800, 600)))
     assert view.viewport.zoom > 1
-    view.show_composed(make_composed(plain(640, 360)))
+    view.show_composed(make_rendered(plain(640, 360)))
     assert view.viewport.zoom == 1
 
 
 def test_cleared_view_is_empty(view: VideoView) -> None:
-    view.show_composed(make_composed(plain(800, 600), make_track(1, Box(0, 0, 800, 600))))
+    view.show_composed(make_rendered(plain(800, 600), make_track(1, Box(0, 0, 800, 600))))
     view.clear()
     assert view.picture() is None
     assert view.track_at(QPointF(400, 300)) is None
@@ -154,10 +154,10 @@ def test_cleared_view_is_empty(view: VideoView) -> None:
 
 
 def test_copied_picture_is_the_one_shown_and_keeps_its_pixels(view: VideoView) -> None:
-    view.show_composed(make_composed(plain(640, 360)))
+    view.show_composed(make_rendered(plain(640, 360)))
     copied = view.picture()
     assert copied is not None
-    view.show_composed(make_composed(np.zeros((360, 640, 3), np.uint8)))
+    view.show_composed(make_rendered(np.zeros((360, 640, 3), np.uint8)))
     assert (copied.width(), copied.height()) == (640, 360)
     assert copied.pixelColor(5, 5) == QColor(200, 20, 10)
 

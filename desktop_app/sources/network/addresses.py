@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 _CREDENTIALS: Final = re.compile(r"[^/?#]*[:@]")
 
 
-def public_name(url: str) -> str:
+def redact_url(url: str) -> str:
     """The address without user name, password and query, for people to see; any text will do."""
     scheme, _, rest = split_credentials(url)
     try:

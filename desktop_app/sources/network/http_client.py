@@ -23,7 +23,7 @@ from urllib3.exceptions import TimeoutError as HttpTimeoutError
 from urllib3.response import BaseHTTPResponse
 
 from desktop_app.sources.base import SourceError, SourceStalledError
-from desktop_app.sources.network.addresses import public_name, split_credentials
+from desktop_app.sources.network.addresses import redact_url, split_credentials
 
 _MAX_REDIRECTS: Final = 5
 _CHUNK_BYTES: Final = 1 << 16
@@ -99,7 +99,7 @@ def request(url: str, *, timeout_s: float) -> HttpResponse:
     Raises:
         SourceError: there is no answer, or it is a refusal.
     """
-    name = public_name(url)
+    name = redact_url(url)
     scheme, credentials, place = split_credentials(url)
     first = target = f"{scheme.lower()}://{place}"
     for _ in range(_MAX_REDIRECTS):

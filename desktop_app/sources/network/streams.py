@@ -21,7 +21,7 @@ from desktop_app.sources.films.decoding import (
     nominal_rate,
 )
 from desktop_app.sources.live import STALL_TIMEOUT_S, Capture, Captured, LiveSource
-from desktop_app.sources.network.addresses import public_name, split_credentials
+from desktop_app.sources.network.addresses import redact_url, split_credentials
 from desktop_app.sources.network.http_pictures import damage_notice, open_pictures
 from desktop_app.sources.pictures.stills import PictureSource
 
@@ -74,7 +74,7 @@ def open_stream(
 
     source = LiveSource(
         open_capture,
-        name=public_name(url),
+        name=redact_url(url),
         # The time-outs of the connection, which know the reason, come first.
         open_timeout_s=open_timeout_s + _GRACE_S,
         hint="check the address and the network",
@@ -100,7 +100,7 @@ class StreamCapture:
     """
 
     def __init__(self, url: str, stop: threading.Event, *, open_timeout_s: float, read_timeout_s: float) -> None:
-        self._name = public_name(url)
+        self._name = redact_url(url)
         self._stop = stop
         self._container = _connect(url, self._name, open_timeout_s, read_timeout_s)
         stream = choose_video_stream(self._container)

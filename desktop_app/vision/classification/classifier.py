@@ -169,7 +169,7 @@ class Classifier:
         try:
             self._check_tensors()
         except UnicodeDecodeError:
-            raise self._lies("the names in its network are not UTF-8 text") from None
+            raise self._invalid("the names in its network are not UTF-8 text") from None
 
     def _check_tensors(self) -> None:
         manifest, folder = self._package.manifest, self._package.path.parent
@@ -178,19 +178,21 @@ class Classifier:
             inputs = session.get_inputs()
             shape = list(inputs[0].shape) if inputs else []
             if len(inputs) != 1 or shape[1:] != [3, size, size] or isinstance(shape[0], int):
-                raise self._lies(f"its network takes {_shortened(str(shape or 'nothing'))}, not N×3×{size}×{size}")
+                raise self._invalid(f"its network takes {_shortened(str(shape or 'nothing'))}, not N×3×{size}×{size}")
             if inputs[0].type != "tensor(float)":
-                raise self._lies(f"its network takes {inputs[0].type}, not float32")
+                raise self._invalid(f"its network takes {inputs[0].type}, not float32")
         for output, kind, count in (
             (manifest.age, "age", len(manifest.labels.ages)),
             (manifest.gender, "gender", len(manifest.labels.genders)),
         )[: len(self._outputs)]:
             tensors = {one.name: one for one in self._sessions[folder / output.file].get_outputs()}
             if output.tensor not in tensors:
-                raise self._lies(f"{output.file} has no output {output.tensor!r} but {_shortened(', '.join(tensors))}")
+                raise self._invalid(
+                    f"{output.file} has no output {output.tensor!r} but {_shortened(', '.join(tensors))}"
+                )
             classes = _classes(tensors[output.tensor])
             if classes != count:
-                raise self._lies(f"it lists {count} {kind} labels but the network answers with {classes}")
+                raise self._invalid(f"it lists {count} {kind} labels but the network answers with {classes}")
 
     def _warm_up(self) -> None:
         size = self._package.input.size
@@ -199,13 +201,13 @@ class Classifier:
                 answers = self._run(np.full((count, size, size, 3), 127, np.uint8))[: len(self._outputs)]
             except Exception as error:
                 faces = "one face" if count == 1 else f"{count} faces"
-                raise self._lies(f"its network does not run on {faces} ({_first_line(error)})") from error
+                raise self._invalid(f"its network does not run on {faces} ({_first_line(error)})") from error
             for probabilities in answers:
                 sums = probabilities.sum(axis=1)
                 if not np.isfinite(probabilities).all() or (np.abs(sums - 1) > 1e-2).any():
-                    raise self._lies("its network's answers are not probabilities")
+                    raise self._invalid("its network's answers are not probabilities")
 
-    def _lies(self, what: str) -> ModelError:
+    def _invalid(self, what: str) -> ModelError:
         return ModelError(f"the model {self._package.name!r} ({self._package.path}) cannot be used: {what}")
 
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from desktop_app.closeable import Closing
+from desktop_app.closeable import Closeable
 from desktop_app.paths import MODELS_FOLDER
 from desktop_app.vision.detection._mediapipe import mediapipe as mp
 from desktop_app.vision.detection.native_stderr import silence_native_stderr
@@ -40,7 +40,7 @@ class Detection:
     landmarks: Landmarks
 
 
-class FaceDetector(Closing):
+class BlazeFaceDetector(Closeable):
     """MediaPipe Tasks face detection on one picture at a time.
 
     Not thread-safe: create, use and close it on one thread. Use it as a context manager.

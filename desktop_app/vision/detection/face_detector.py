@@ -9,9 +9,9 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from desktop_app.closeable import Closing
-from desktop_app.vision.detection.blazeface import Detection, DetectorRange, FaceDetector
-from desktop_app.vision.detection.optical_flow import FaceFollower
+from desktop_app.closeable import Closeable
+from desktop_app.vision.detection.blazeface import BlazeFaceDetector, Detection, DetectorRange
+from desktop_app.vision.detection.optical_flow import OpticalFlowPropagator
 from desktop_app.vision.detection.small_faces import SAME_FACE_IOU, ZOOMS, SmallFaceFinder, is_small, is_unsure
 from desktop_app.vision.geometry import Box
 
@@ -29,7 +29,7 @@ FOLLOWED_S: Final = 0.045
 frame, at 20 in none."""
 
 
-class FaceFinder(Closing):
+class FaceDetector(Closeable):
     """Finds faces near and far at less than the cost of one model.
 
     The short-range model is quick, misses small faces and is vague about the landmarks of others; the full-range model
@@ -39,7 +39,7 @@ class FaceFinder(Closing):
     `SmallFaceFinder`.
 
     In a frame that comes soon after a look, the faces are followed by their pixels instead; where one of them cannot
-    be, this frame gets a look, too. See `FaceFollower`.
+    be, this frame gets a look, too. See `OpticalFlowPropagator`.
 
     Not thread-safe: create, use and close it on one thread.
 
@@ -51,10 +51,10 @@ class FaceFinder(Closing):
     def __init__(self, mode: DetectorMode = "auto", *, min_score: float = 0.5) -> None:
         ranges = RANGES if mode == "auto" else (mode,)
         with ExitStack() as stack:
-            self._detectors = {one: stack.enter_context(FaceDetector(one, min_score=min_score)) for one in ranges}
+            self._detectors = {one: stack.enter_context(BlazeFaceDetector(one, min_score=min_score)) for one in ranges}
             self._open = stack.pop_all()
         self._small = SmallFaceFinder(self._detectors["short"], self._detectors["full"]) if mode == "auto" else None
-        self._follower = FaceFollower()
+        self._follower = OpticalFlowPropagator()
         self._looked_at: float | None = None
         self._needed: tuple[DetectorRange, ...] = ranges
         self._until_probe = 0

@@ -34,7 +34,7 @@ _PATCH_REACH: Final = 0.4
 """How far from where it was in the last frame a face is looked for by its pixels, in sides of its box."""
 
 
-class FaceFollower:
+class OpticalFlowPropagator:
     """Follows faces from one frame to the next by sparse optical flow (Lucas and Kanade 1981, in pyramids).
 
     Not thread-safe; deterministic.

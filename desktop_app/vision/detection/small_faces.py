@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from desktop_app.vision.detection.blazeface import Detection, FaceDetector, shifted
+from desktop_app.vision.detection.blazeface import BlazeFaceDetector, Detection, shifted
 from desktop_app.vision.detection.optical_flow import find_patch, patch_of
 from desktop_app.vision.geometry import Box
 
@@ -63,7 +63,7 @@ class SmallFaceFinder:
         full: for tiles; not owned.
     """
 
-    def __init__(self, short: FaceDetector, full: FaceDetector) -> None:
+    def __init__(self, short: BlazeFaceDetector, full: BlazeFaceDetector) -> None:
         self._short, self._full = short, full
         self._known: list[_Known] = []
         self._next_tile = 0
@@ -222,7 +222,7 @@ class SmallFaceFinder:
         ]
         return min(faces, key=lambda one: math.dist(one.box.center, box.center), default=None)
 
-    def _looked(self, detector: FaceDetector, image: NDArray[np.uint8], region: Box) -> list[Detection]:
+    def _looked(self, detector: BlazeFaceDetector, image: NDArray[np.uint8], region: Box) -> list[Detection]:
         """The faces in a part of the picture, in pixels of the picture; those that its border cuts are left out."""
         left, top = max(math.floor(region.x), 0), max(math.floor(region.y), 0)
         right, bottom = min(math.ceil(region.right), image.shape[1]), min(math.ceil(region.bottom), image.shape[0])

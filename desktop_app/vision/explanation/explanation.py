@@ -27,7 +27,7 @@ class ExplainError(AgelensError):
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Activations:
     """One crop on its way through the network.
 
     Attributes:
@@ -114,7 +114,7 @@ class Explainer:
         """
         return _filter_pictures(self._network(head).first_weights, self._package.input.colour)
 
-    def look(self, crop: NDArray[np.uint8], head: Head, layer: Layer | None = None) -> Look:
+    def look(self, crop: NDArray[np.uint8], head: Head, layer: Layer | None = None) -> Activations:
         """Run one crop and keep the feature maps of a layer.
 
         Args:
@@ -127,7 +127,7 @@ class Explainer:
         tensors = [layer.tensor] if layer is not None else []
         age, gender, inner = self._run(pixels, head, tensors)
         maps = inner[0][0] if inner else np.zeros((0, 0, 0), np.float32)
-        return Look(Prediction(age[0], gender[0]), self._input_picture(pixels[0]), maps)
+        return Activations(Prediction(age[0], gender[0]), self._input_picture(pixels[0]), maps)
 
     def occlude(
         self,

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from desktop_app.closeable import Closing
-from desktop_app.vision.detection.blazeface import Detection, FaceDetector, scaled, shifted
+from desktop_app.closeable import Closeable
+from desktop_app.vision.detection.blazeface import BlazeFaceDetector, Detection, scaled, shifted
 from desktop_app.vision.geometry import Box
 from desktop_app.vision.tracking.tracker import Track, Tracker
 
@@ -39,7 +39,7 @@ _TILE_STEP: Final = 0.75
 """From one tile to the next, over a tile's side."""
 
 
-class FaceCover(Closing):
+class FaceCover(Closeable):
     """Finds what must be hidden in a frame, and keeps it hidden for a while.
 
     Both of MediaPipe's models look at every frame, none is passed over, with more patience for doubtful faces than
@@ -54,8 +54,8 @@ class FaceCover(Closing):
 
     def __init__(self) -> None:
         with ExitStack() as stack:
-            self._short = stack.enter_context(FaceDetector("short", min_score=MIN_SCORE))
-            self._full = stack.enter_context(FaceDetector("full", min_score=MIN_SCORE))
+            self._short = stack.enter_context(BlazeFaceDetector("short", min_score=MIN_SCORE))
+            self._full = stack.enter_context(BlazeFaceDetector("full", min_score=MIN_SCORE))
             self._open = stack.pop_all()
         # A false face costs nothing but a patch: none is given up sooner.
         self._tracker = Tracker(max_missed_s=KEPT_S, young_hits=0)
@@ -146,7 +146,7 @@ def _square_around(image: NDArray[np.uint8]) -> Box:
     return Box(-((side - width) // 2), -((side - height) // 2), side, side)
 
 
-def _look(detectors: Sequence[FaceDetector], image: NDArray[np.uint8], region: Box) -> list[Detection]:
+def _look(detectors: Sequence[BlazeFaceDetector], image: NDArray[np.uint8], region: Box) -> list[Detection]:
     """The faces in a square region, in pixels of `image`; beyond the picture lies its mirror image."""
     height, width = image.shape[:2]
     left, top, right, bottom = (int(edge) for edge in (region.x, region.y, region.right, region.bottom))

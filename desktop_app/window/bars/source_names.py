@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-from desktop_app.sources.network.addresses import public_name
+from desktop_app.sources.network.addresses import redact_url
 from desktop_app.sources.opening import SourceKind, is_address
 from desktop_app.sources.pictures.stills import IMAGE_SUFFIXES
 from desktop_app.window.style.translation import tr
@@ -30,7 +30,7 @@ def display_name(spec: str) -> str:
     if kind == "demo":
         return tr("Demo")
     if kind == "stream":
-        return public_name(spec).partition("://")[2]
+        return redact_url(spec).partition("://")[2]
     if kind == "camera":
         return tr("Camera {number}").format(number=spec) if spec.isdigit() else spec
     return PurePath(spec).name or spec

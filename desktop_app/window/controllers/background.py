@@ -59,14 +59,14 @@ class Background(QObject):
         call: Callable[[], None]
         try:
             answer = work()
-            call = (lambda: done(answer)) if done else _nothing
+            call = (lambda: done(answer)) if done else _noop
         except (AgelensError, OSError) as error:
             message = str(error)
-            call = (lambda: failed(message)) if failed else _nothing
+            call = (lambda: failed(message)) if failed else _noop
         except Exception as error:
             # A defect: it must reach the user as a sentence, as an exception in a thread would vanish.
             message = f"something went wrong in Agelens ({type(error).__name__}: {error}); please report it"
-            call = (lambda: failed(message)) if failed else _nothing
+            call = (lambda: failed(message)) if failed else _noop
         if not self._closed:
             with suppress(RuntimeError):
                 # The window may be gone by now: nobody is left to be told.
@@ -78,5 +78,5 @@ class Background(QObject):
             call()
 
 
-def _nothing() -> None:
+def _noop() -> None:
     """Stand for a call-back that was not asked for."""

@@ -29,9 +29,9 @@ class CaptureControl(QObject):
         self._window = window
         self._announced = 0.0
         self._saver = Saver(
-            latest=lambda: window.stage.view.composed,
+            latest=lambda: window.stage.view.rendered,
             describe=self._describe,
-            guard=lambda composed: window.options.guarded(composed),
+            guard=lambda rendered: window.options.guarded(rendered),
             is_live=self._is_live,
             is_playing=lambda: window.bridge.status.state == "live",
             parent=self,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from PySide6.QtCore import QObject, Slot
 
 from desktop_app.engine.statistics import StatisticsSnapshot
-from desktop_app.engine.types import Composed
+from desktop_app.engine.types import RenderedFrame
 from desktop_app.vision.drawing.overlay import OverlayStyle, draw_overlay
 from desktop_app.vision.privacy.concealment import PrivacyMode, PrivacyStyle, hides_enough
 from desktop_app.window.bars.actions import DRAWN, PRIVACY_REACH, PROMISES
@@ -80,24 +80,24 @@ class PictureOptions(QObject):
             self._hidden_as = mode
         self.change_style(privacy=mode, privacy_style=style or self._window.settings.style.privacy_style)
         self.refresh_privacy()
-        shown = self._window.stage.view.composed
+        shown = self._window.stage.view.rendered
         guarded = self.guarded(shown) if shown is not None else None
         if guarded is not shown:
             assert guarded is not None
             self._window.stage.view.show_composed(guarded)
             self._window.panels.show_only(guarded)
 
-    def guarded(self, composed: Composed) -> Composed:
+    def guarded(self, rendered: RenderedFrame) -> RenderedFrame:
         """The picture as it may be shown now: hidden whole where it was drawn in a mode that hides less.
 
         It was on its way when the mode changed, and where a source falls silent no other one follows.
         """
-        if hides_enough(composed.privacy, self._window.settings.style.privacy):
-            return composed
-        picture = composed.picture.copy()
+        if hides_enough(rendered.privacy, self._window.settings.style.privacy):
+            return rendered
+        picture = rendered.picture.copy()
         # Without covers, which are those of the frame: the whole picture is hidden.
-        draw_overlay(picture, composed.tracks, composed.labels, self.style)
-        return replace(composed, picture=picture, crops={}, privacy=self._window.settings.style.privacy)
+        draw_overlay(picture, rendered.tracks, rendered.labels, self.style)
+        return replace(rendered, picture=picture, crops={}, privacy=self._window.settings.style.privacy)
 
     def refresh_privacy(self) -> None:
         """Show by the button, its icon and its tooltip what is hidden."""

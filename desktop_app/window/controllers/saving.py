@@ -15,7 +15,7 @@ from PySide6.QtCore import QObject, QProcess, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 
 from desktop_app.engine.session import Session
-from desktop_app.engine.types import Composed
+from desktop_app.engine.types import RenderedFrame
 from desktop_app.errors import AgelensError
 from desktop_app.output.atomic_files import explain
 from desktop_app.output.predictions import face_rows
@@ -45,7 +45,7 @@ class Burst:
     folder: Path
     at: datetime
     count: int
-    taken: list[Composed]
+    taken: list[RenderedFrame]
 
 
 class Saver(QObject):
@@ -68,9 +68,9 @@ class Saver(QObject):
     def __init__(
         self,
         *,
-        latest: Callable[[], Composed | None],
+        latest: Callable[[], RenderedFrame | None],
         describe: Callable[[], dict[str, str]],
-        guard: Callable[[Composed], Composed],
+        guard: Callable[[RenderedFrame], RenderedFrame],
         is_live: Callable[[], bool],
         is_playing: Callable[[], bool],
         parent: QObject | None = None,
@@ -87,11 +87,11 @@ class Saver(QObject):
 
     def save_screenshot(self, settings: Settings) -> None:
         """Save the picture that is shown now."""
-        composed = self._latest()
-        if composed is None:
+        rendered = self._latest()
+        if rendered is None:
             return
         metadata, at, beside = self._describe(), datetime.now(), settings.snapshot_json
-        zero_at = self._zero_at(composed)
+        zero_at = self._zero_at(rendered)
 
         def work() -> Path:
             while True:
@@ -99,7 +99,7 @@ class Saver(QObject):
                     path = free_path(folder, STEM, ".png", at=at, beside=(".json",) if beside else ())
                 # Another window may want the same name just now.
                 with suppress(SnapshotTakenError):
-                    return _save(path, composed, metadata, zero_at=zero_at, json_beside=beside)
+                    return _save(path, rendered, metadata, zero_at=zero_at, json_beside=beside)
 
         self._background.submit(work, lambda path: self.saved.emit(path, 1), self.failed.emit)
 
@@ -132,14 +132,14 @@ class Saver(QObject):
         self._background.close()
 
     def _on_burst_timer(self) -> None:
-        burst, composed = self._burst, self._latest()
+        burst, rendered = self._burst, self._latest()
         if burst is None:
             self._timer.stop()
             return
-        if composed is not None and all(composed.frame is not other.frame for other in burst.taken):
-            burst.taken.append(composed)
+        if rendered is not None and all(rendered.frame is not other.frame for other in burst.taken):
+            burst.taken.append(rendered)
         # A source that stands still gives no second picture; one that plays gives it, however busy the machine is.
-        if len(burst.taken) < burst.count and composed is not None and self._is_playing():
+        if len(burst.taken) < burst.count and rendered is not None and self._is_playing():
             return
         self._end_burst()
 
@@ -161,14 +161,14 @@ class Saver(QObject):
                     paths = burst_paths(folder, STEM, ".png", at=burst.at, count=len(burst.taken), beside=suffixes)
                 # Another window may want the same names just now; whoever has the first has them all.
                 with suppress(SnapshotTakenError):
-                    for path, composed in zip(paths, burst.taken, strict=True):
-                        _save(path, composed, metadata, zero_at=zero_at, json_beside=beside)
+                    for path, rendered in zip(paths, burst.taken, strict=True):
+                        _save(path, rendered, metadata, zero_at=zero_at, json_beside=beside)
                     return paths[-1]
 
         count = len(burst.taken)
         self._background.submit(work, lambda path: self.saved.emit(path, count), self.failed.emit)
 
-    def _zero_at(self, first: Composed) -> float:
+    def _zero_at(self, first: RenderedFrame) -> float:
         """What the times of saved pictures are counted from: nobody can do anything with this machine's own clock."""
         return first.frame.captured_at if self._is_live() else 0.0
 
@@ -199,7 +199,7 @@ def show_in_folder(path: Path) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
 
 
-def _save(path: Path, composed: Composed, metadata: dict[str, str], *, zero_at: float, json_beside: bool) -> Path:
-    frame = composed.frame
-    rows = face_rows(frame.index, frame.captured_at - zero_at, frame.origin, composed.tracks, composed.labels)
-    return save_snapshot(path, composed.picture, rows, metadata=metadata, json_beside=json_beside)
+def _save(path: Path, rendered: RenderedFrame, metadata: dict[str, str], *, zero_at: float, json_beside: bool) -> Path:
+    frame = rendered.frame
+    rows = face_rows(frame.index, frame.captured_at - zero_at, frame.origin, rendered.tracks, rendered.labels)
+    return save_snapshot(path, rendered.picture, rows, metadata=metadata, json_beside=json_beside)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from desktop_app.window.main_window import MainWindow
 
 RUNNING: Final = frozenset({"connecting", "live", "paused", "reconnecting"})
-WINDING: Final = ("play", "step", "step_back", "slower", "faster", "loop")
+SEEK_ACTIONS: Final = ("play", "step", "step_back", "slower", "faster", "loop")
 REMEMBERED: Final = frozenset({"file", "image", "folder", "stream"})
 
 
@@ -130,11 +130,11 @@ class SourceControl(QObject):
 
     def show_position(self, position: PlaybackPosition) -> None:
         """Show where the source is; one that cannot be wound has no bar for it."""
-        can_be_wound = position.seekable and position.frame_count != 1
-        for name in WINDING:
-            self._window.actions_[name].setEnabled(can_be_wound)
-        self._window.stage.want_bar(self._window.playback_bar, can_be_wound)
-        if can_be_wound:
+        is_seekable = position.seekable and position.frame_count != 1
+        for name in SEEK_ACTIONS:
+            self._window.actions_[name].setEnabled(is_seekable)
+        self._window.stage.want_bar(self._window.playback_bar, is_seekable)
+        if is_seekable:
             self._window.playback_bar.show_position(position)
 
     def reopen_camera(self) -> None:

@@ -21,7 +21,7 @@ from desktop_app.window.panels.face_list import FACE_ROLE, Face, FaceDelegate, F
 from desktop_app.window.style.translation import answer_share, answer_word, label_word, tr
 
 if TYPE_CHECKING:
-    from desktop_app.engine.types import Composed
+    from desktop_app.engine.types import RenderedFrame
 
 UPDATE_INTERVAL_S: Final = 0.125
 
@@ -40,7 +40,7 @@ class FacesPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._composed: Composed | None = None
+        self._composed: RenderedFrame | None = None
         self._labels: Labels | None = None
         self._crops: dict[int, NDArray[np.uint8]] = {}
         self._selected: int | None = None
@@ -67,9 +67,9 @@ class FacesPanel(QWidget):
         self._labels = labels
         self._schedule()
 
-    def show_only(self, composed: Composed) -> None:
+    def show_only(self, rendered: RenderedFrame) -> None:
         """Show the faces of this picture at once, and nothing that was shown or kept before."""
-        self._composed = composed
+        self._composed = rendered
         self._crops.clear()
         self._delegate.forget(set())
         # Also while the panel is not to be seen: it must not come back with what it showed.
@@ -79,9 +79,9 @@ class FacesPanel(QWidget):
         self._show_card()
         self._update()
 
-    def show_composed(self, composed: Composed) -> None:
+    def show_composed(self, rendered: RenderedFrame) -> None:
         """Show the faces of a picture; of many in a row only the newest is looked at."""
-        self._composed = composed
+        self._composed = rendered
         self._schedule()
 
     def clear(self) -> None:
@@ -147,10 +147,10 @@ class FacesPanel(QWidget):
         if not self.isVisible():
             return
         self._updated_at = time.monotonic()
-        composed = self._composed
-        tracks = composed.tracks if composed is not None else ()
+        rendered = self._composed
+        tracks = rendered.tracks if rendered is not None else ()
         self._keep_crops(tracks)
-        faces = [self._face(track, composed.labels.get(track.id)) for track in tracks] if composed else []
+        faces = [self._face(track, rendered.labels.get(track.id)) for track in tracks] if rendered else []
         if self._followed not in self._crops:
             largest = max(tracks, key=lambda track: track.detection.box.area, default=None)
             self._followed = largest.id if largest is not None else None

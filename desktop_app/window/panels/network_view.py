@@ -19,7 +19,7 @@ from desktop_app.vision.explanation.explanation import Head, Occlusion
 from desktop_app.vision.privacy.concealment import PrivacyMode
 from desktop_app.window.panels.face_card import probability_bars
 from desktop_app.window.panels.network_page import NetworkPage
-from desktop_app.window.panels.network_worker import Insight, NetworkWorker, Request
+from desktop_app.window.panels.network_worker import Explanation, NetworkWorker, Request
 from desktop_app.window.panels.probability_bars import align_labels
 from desktop_app.window.style.translation import answer_share, answer_word, label_word, translate_message
 from desktop_app.window.style.widgets import capitalised
@@ -204,7 +204,7 @@ class NetworkView(QWidget):
         if insight is not None:
             self._show(insight)
 
-    def _show(self, insight: Insight) -> None:
+    def _show(self, insight: Explanation) -> None:
         request, look = insight.request, insight.look
         if (request.package, request.head, request.gender) != (self._package, self._head, self._gender):
             return
@@ -232,7 +232,7 @@ class NetworkView(QWidget):
         answers = filter(None, (label.age_answer, label.gender_answer))
         return "  ·  ".join((f"#{track_id}", *(f"{answer_word(one)} {answer_share(one)}".strip() for one in answers)))
 
-    def _show_layers(self, insight: Insight) -> None:
+    def _show_layers(self, insight: Explanation) -> None:
         if insight.layers != self._layers:
             self._layers = insight.layers
             self._page.set_layers(insight.layers, insight.layer)
@@ -247,7 +247,7 @@ class NetworkView(QWidget):
             )
         )
 
-    def _show_occlusion(self, insight: Insight, names: list[str]) -> None:
+    def _show_occlusion(self, insight: Explanation, names: list[str]) -> None:
         occlusion = insight.occlusion
         if occlusion is None:
             self._page.heat.set_picture(None)

@@ -15,7 +15,7 @@ from desktop_app.catalogue.catalogue import ModelPackage
 from desktop_app.engine.worker import Worker
 from desktop_app.errors import AgelensError
 from desktop_app.vision.explanation.activations import Layer
-from desktop_app.vision.explanation.explanation import Explainer, Head, Look, Occlusion
+from desktop_app.vision.explanation.explanation import Activations, Explainer, Head, Occlusion
 from desktop_app.window.panels.tiles import heat_picture, map_pictures
 
 LOOK_INTERVAL_S: Final = 0.15
@@ -46,7 +46,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Insight:
+class Explanation:
     """What came of the newest request.
 
     Attributes:
@@ -65,7 +65,7 @@ class Insight:
     layers: tuple[Layer, ...]
     layer: Layer | None
     filters: NDArray[np.uint8]
-    look: Look
+    look: Activations
     maps: NDArray[np.uint8]
     occlusion: Occlusion | None
     occluded: NDArray[np.uint8] | None
@@ -87,7 +87,7 @@ class NetworkWorker(Worker):
         self._on_news = on_news
         self._changed = threading.Condition()
         self._request: Request | None = None
-        self._latest: Insight | None = None
+        self._latest: Explanation | None = None
         self._problem = ""
         self._explainer: Explainer | None = None
         self._broken: ModelPackage | None = None
@@ -106,7 +106,7 @@ class NetworkWorker(Worker):
             self._changed.notify()
 
     @property
-    def latest(self) -> Insight | None:
+    def latest(self) -> Explanation | None:
         """The newest answer."""
         with self._changed:
             return self._latest
@@ -163,7 +163,7 @@ class NetworkWorker(Worker):
         if kept is None:
             self._occlude_at = 0.0
         self._publish(
-            Insight(
+            Explanation(
                 request=request,
                 layers=layers,
                 layer=layer,
@@ -213,7 +213,7 @@ class NetworkWorker(Worker):
         if worker.error is not None:
             self._publish(None, "The network view stopped because of an error; close and open it again.")
 
-    def _publish(self, insight: Insight | None, error: str) -> None:
+    def _publish(self, insight: Explanation | None, error: str) -> None:
         with self._changed:
             self._latest, self._problem = insight, error
         self._on_news()

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabBar, QTabWidget, QWi
 
 from desktop_app.catalogue.catalogue import ModelPackage
 from desktop_app.engine.statistics import StatisticsSnapshot
-from desktop_app.engine.types import Composed
+from desktop_app.engine.types import RenderedFrame
 from desktop_app.vision.privacy.concealment import PrivacyMode
 from desktop_app.window.bars.actions import Actions
 from desktop_app.window.panels.faces_panel import FacesPanel
@@ -59,18 +59,18 @@ class Panels(QObject):
         """The dock of a panel, by the name of its action."""
         return self._docks[name]
 
-    def show_composed(self, composed: Composed) -> None:
+    def show_composed(self, rendered: RenderedFrame) -> None:
         """Hand a new picture to the panels that are open."""
-        self.faces.show_composed(composed)
+        self.faces.show_composed(rendered)
         if self.network is None or not self.network.isVisible():
             return
-        track_id = self._selected if self._selected in composed.crops else _largest(composed)
-        if track_id is not None and track_id in composed.crops:
-            self.network.show_crop(track_id, composed.crops[track_id], composed.labels.get(track_id))
+        track_id = self._selected if self._selected in rendered.crops else _largest(rendered)
+        if track_id is not None and track_id in rendered.crops:
+            self.network.show_crop(track_id, rendered.crops[track_id], rendered.labels.get(track_id))
 
-    def show_only(self, composed: Composed) -> None:
+    def show_only(self, rendered: RenderedFrame) -> None:
         """Show this picture at once, and nothing that was shown or kept before."""
-        self.faces.show_only(composed)
+        self.faces.show_only(rendered)
         if self.network is not None:
             self.network.clear()
 
@@ -207,7 +207,7 @@ class Panels(QObject):
             self.network.set_package(self._package)
 
 
-def _largest(composed: Composed) -> int | None:
+def _largest(rendered: RenderedFrame) -> int | None:
     """The id of the largest face that has a crop."""
-    seen = [track for track in composed.tracks if track.missed == 0 and track.id in composed.crops]
+    seen = [track for track in rendered.tracks if track.missed == 0 and track.id in rendered.crops]
     return max(seen, key=lambda track: track.detection.box.area).id if seen else None

@@ -17,7 +17,7 @@ from desktop_app.window.style.widgets import restyle
 BARS_SHOWN_MS: Final = 2500
 
 
-class Stage(QWidget):
+class PictureArea(QWidget):
     """Places the picture and its companions.
 
     Attributes:

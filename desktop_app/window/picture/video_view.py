@@ -21,7 +21,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
-from desktop_app.engine.types import Composed
+from desktop_app.engine.types import RenderedFrame
 from desktop_app.window.picture.viewport import Viewport
 from desktop_app.window.style.theme import CANVAS
 
@@ -37,7 +37,7 @@ class VideoView(QWidget):
     face_clicked = Signal(object)
     """The id of the track under a click, None beside the faces."""
     painted = Signal(float)
-    """`composed_at` of a picture, once it was painted."""
+    """`rendered_at` of a picture, once it was painted."""
     double_clicked = Signal()
     moved_over = Signal()
     """The pointer moved over the picture."""
@@ -48,7 +48,7 @@ class VideoView(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setMinimumSize(320, 180)
-        self._composed: Composed | None = None
+        self._composed: RenderedFrame | None = None
         self._pixels: NDArray[np.uint8] | None = None
         self._image: QImage | None = None
         self._unpainted_at: float | None = None
@@ -58,7 +58,7 @@ class VideoView(QWidget):
         self._dragged_from: QPointF | None = None
 
     @property
-    def composed(self) -> Composed | None:
+    def rendered(self) -> RenderedFrame | None:
         """What is shown."""
         return self._composed
 
@@ -67,16 +67,16 @@ class VideoView(QWidget):
         """Where the picture lies."""
         return self._viewport
 
-    def show_composed(self, composed: Composed) -> None:
+    def show_composed(self, rendered: RenderedFrame) -> None:
         """Show a picture."""
         # Converted once here: painting from 32 bits is three times as fast as from 24, for each repaint.
-        self._pixels = np.asarray(cv2.cvtColor(composed.picture, cv2.COLOR_BGR2BGRA), np.uint8)
+        self._pixels = np.asarray(cv2.cvtColor(rendered.picture, cv2.COLOR_BGR2BGRA), np.uint8)
         height, width = self._pixels.shape[:2]
         self._image = QImage(self._pixels.data, width, height, 4 * width, QImage.Format.Format_RGB32)
-        if self._composed is None or self._composed.composed_at != composed.composed_at:
+        if self._composed is None or self._composed.rendered_at != rendered.rendered_at:
             # A picture that was changed here did not come from the camera just now.
-            self._unpainted_at = composed.composed_at
-        self._composed = composed
+            self._unpainted_at = rendered.rendered_at
+        self._composed = rendered
         if (width, height) != (self._viewport.picture_width, self._viewport.picture_height):
             self._viewport = replace(self._viewport, picture_width=width, picture_height=height).fitted()
         self.update()
@@ -137,8 +137,8 @@ class VideoView(QWidget):
                 painter.fillRect(self.rect(), QColor(0, 0, 0, DIMMED_BY))
         painter.end()
         if self._unpainted_at is not None:
-            composed_at, self._unpainted_at = self._unpainted_at, None
-            self.painted.emit(composed_at)
+            rendered_at, self._unpainted_at = self._unpainted_at, None
+            self.painted.emit(rendered_at)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Fit the picture into the new size."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from skimage import data as pictures
 
-from desktop_app.vision.detection.blazeface import FaceDetector, largest
+from desktop_app.vision.detection.blazeface import BlazeFaceDetector, largest
 from models.cli_utils import ToolError
 from models.data.datasets import (
     Sample,
@@ -367,7 +367,7 @@ def test_a_set_that_was_prepared_by_an_earlier_version_is_whole(tmp_path: Path, 
 @pytest.mark.parametrize("border", [0, 70])
 def test_networks_learn_from_the_crop_that_the_app_takes(portrait: NDArray[np.uint8], border: int) -> None:
     face = np.ascontiguousarray(portrait[90 - border : 185 + border, 175 - border : 270 + border])
-    with FaceDetector("short", min_score=MIN_SCORE) as trainings, FaceDetector("short") as apps:
+    with BlazeFaceDetector("short", min_score=MIN_SCORE) as trainings, BlazeFaceDetector("short") as apps:
         found, expected = find_face(trainings, face), largest(apps.detect_still(face))
     assert found is not None
     assert expected is not None

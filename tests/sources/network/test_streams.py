@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from desktop_app.sources.frame import Frame
-from desktop_app.sources.network.addresses import public_name
+from desktop_app.sources.network.addresses import redact_url
 from desktop_app.sources.network.streams import StreamCapture, open_stream
 from desktop_app.sources.opening import SourceError, SourceStalledError, open_source
 from tests.helpers.rtsp_camera import SDP, RtspCamera
@@ -239,7 +239,7 @@ def test_a_playlist_from_the_network_cannot_read_local_files(recordings: tuple[P
     ],
 )
 def test_names_hold_no_secrets(url: str, name: str) -> None:
-    assert public_name(url) == name
+    assert redact_url(url) == name
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from skimage.data import astronaut
 
-from desktop_app.vision.detection.blazeface import Detection, DetectorRange, FaceDetector
+from desktop_app.vision.detection.blazeface import BlazeFaceDetector, Detection, DetectorRange
 from desktop_app.vision.face_alignment import crop_face
 
 
@@ -26,8 +26,8 @@ def picture() -> NDArray[np.uint8]:
 
 
 @pytest.fixture(scope="module")
-def detector() -> Iterator[FaceDetector]:
-    with FaceDetector() as opened:
+def detector() -> Iterator[BlazeFaceDetector]:
+    with BlazeFaceDetector() as opened:
         yield opened
 
 
@@ -46,7 +46,7 @@ def assert_is_the_astronaut(detection: Detection) -> None:
 
 @pytest.mark.parametrize("detector_range", ["short", "full"])
 def test_the_one_face_is_found(detector_range: DetectorRange, picture: NDArray[np.uint8]) -> None:
-    with FaceDetector(detector_range) as opened:
+    with BlazeFaceDetector(detector_range) as opened:
         (detection,) = opened.detect(picture)
     assert_is_the_astronaut(detection)
 
@@ -54,17 +54,17 @@ def test_the_one_face_is_found(detector_range: DetectorRange, picture: NDArray[n
 def test_boxes_are_in_pixels_of_the_picture(picture: NDArray[np.uint8]) -> None:
     wide = np.zeros((700, 1100, 3), np.uint8)
     wide[100:612, 400:912] = picture
-    with FaceDetector("full") as opened:
+    with BlazeFaceDetector("full") as opened:
         (detection,) = opened.detect(wide)
     assert detection.box.center == pytest.approx((622, 215), abs=30)
 
 
-def test_the_colour_order_is_bgr(detector: FaceDetector, picture: NDArray[np.uint8]) -> None:
+def test_the_colour_order_is_bgr(detector: BlazeFaceDetector, picture: NDArray[np.uint8]) -> None:
     swapped = np.ascontiguousarray(picture[..., ::-1])
     assert detector.detect(picture)[0].score != detector.detect(swapped)[0].score
 
 
-def test_several_faces_come_best_first(detector: FaceDetector, picture: NDArray[np.uint8]) -> None:
+def test_several_faces_come_best_first(detector: BlazeFaceDetector, picture: NDArray[np.uint8]) -> None:
     head = picture[:300, 80:380]
     blurred = np.asarray(cv2.GaussianBlur(head, (0, 0), 3), np.uint8)
     found = detector.detect(np.ascontiguousarray(np.hstack([blurred, head])))
@@ -73,7 +73,7 @@ def test_several_faces_come_best_first(detector: FaceDetector, picture: NDArray[
     assert {one.box.center.x < 300 for one in found} == {True, False}
 
 
-def test_a_black_picture_has_no_face(detector: FaceDetector) -> None:
+def test_a_black_picture_has_no_face(detector: BlazeFaceDetector) -> None:
     black = np.zeros((480, 640, 3), np.uint8)
     assert detector.detect(black) == []
     assert detector.detect_still(black) == []
@@ -81,7 +81,7 @@ def test_a_black_picture_has_no_face(detector: FaceDetector) -> None:
 
 def test_a_tight_picture_is_looked_at_again_with_a_border(picture: NDArray[np.uint8]) -> None:
     tight = np.ascontiguousarray(picture[68:165, 172:272])
-    with FaceDetector("full") as opened:
+    with BlazeFaceDetector("full") as opened:
         assert opened.detect(tight) == []
         (detection,) = opened.detect_still(tight)
     assert detection.box.center == pytest.approx((50, 50), abs=20)
@@ -89,7 +89,7 @@ def test_a_tight_picture_is_looked_at_again_with_a_border(picture: NDArray[np.ui
     assert crop.shape == (227, 227, 3)
 
 
-def test_a_tight_picture_is_found_at_any_size(detector: FaceDetector, picture: NDArray[np.uint8]) -> None:
+def test_a_tight_picture_is_found_at_any_size(detector: BlazeFaceDetector, picture: NDArray[np.uint8]) -> None:
     tight = np.ascontiguousarray(picture[60:180, 160:280])
     small = detector.detect_still(tight)
     large = detector.detect_still(np.asarray(cv2.resize(tight, (3600, 3600), interpolation=cv2.INTER_CUBIC), np.uint8))
@@ -99,16 +99,18 @@ def test_a_tight_picture_is_found_at_any_size(detector: FaceDetector, picture: N
     assert (nose.x, nose.y) == pytest.approx((expected.x, expected.y), abs=6)
 
 
-def test_a_panorama_needs_no_gigabytes(detector: FaceDetector) -> None:
+def test_a_panorama_needs_no_gigabytes(detector: BlazeFaceDetector) -> None:
     # A border of half its length around it would be 29 GB.
     assert detector.detect_still(np.zeros((40, 70_000, 3), np.uint8)) == []
 
 
-def test_a_still_picture_with_room_is_found_as_in_video(detector: FaceDetector, picture: NDArray[np.uint8]) -> None:
+def test_a_still_picture_with_room_is_found_as_in_video(
+    detector: BlazeFaceDetector, picture: NDArray[np.uint8]
+) -> None:
     assert detector.detect_still(picture) == detector.detect(picture)
 
 
-def test_repeated_detections_are_identical(detector: FaceDetector, picture: NDArray[np.uint8]) -> None:
+def test_repeated_detections_are_identical(detector: BlazeFaceDetector, picture: NDArray[np.uint8]) -> None:
     first = detector.detect(picture)
     for _ in range(50):
         # Other allocations in between: MediaPipe must not read pixels that were freed.
@@ -116,7 +118,7 @@ def test_repeated_detections_are_identical(detector: FaceDetector, picture: NDAr
         assert detector.detect(picture) == first
 
 
-def test_the_picture_is_left_alone(detector: FaceDetector, picture: NDArray[np.uint8]) -> None:
+def test_the_picture_is_left_alone(detector: BlazeFaceDetector, picture: NDArray[np.uint8]) -> None:
     before = picture.copy()
     detector.detect(picture)
     detector.detect_still(picture)
@@ -124,13 +126,13 @@ def test_the_picture_is_left_alone(detector: FaceDetector, picture: NDArray[np.u
 
 
 def test_a_higher_threshold_finds_no_more(picture: NDArray[np.uint8]) -> None:
-    with FaceDetector(min_score=0.99) as strict:
+    with BlazeFaceDetector(min_score=0.99) as strict:
         assert strict.detect(picture) == []
 
 
 def test_a_missing_model_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"face detector's model is missing.*reinstall"):
-        FaceDetector(models_folder=tmp_path)
+        BlazeFaceDetector(models_folder=tmp_path)
 
 
 @pytest.mark.parametrize("detector_range", ["short", "full"])
@@ -138,7 +140,7 @@ def test_large_pictures_give_the_same_faces_in_their_own_pixels(
     detector_range: DetectorRange, picture: NDArray[np.uint8]
 ) -> None:
     large = np.asarray(cv2.resize(picture, None, fx=6, fy=6, interpolation=cv2.INTER_LINEAR), np.uint8)
-    with FaceDetector(detector_range) as opened:
+    with BlazeFaceDetector(detector_range) as opened:
         (small_one,), (large_one,) = opened.detect(picture), opened.detect(large)
     assert large_one.box.iou(small_one.box.scaled(6)) > 0.9
     assert large_one.score == pytest.approx(small_one.score, abs=0.05)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skimage.data import astronaut
 
 from desktop_app.vision.detection.blazeface import Detection
-from desktop_app.vision.detection.face_detector import DetectorMode, FaceFinder
+from desktop_app.vision.detection.face_detector import DetectorMode, FaceDetector
 from desktop_app.vision.detection.small_faces import tiles_of
 from desktop_app.vision.geometry import Box
 
@@ -24,14 +24,14 @@ FACE = Box(172, 68, 100, 100)
 
 
 @pytest.fixture(scope="module")
-def finder() -> Iterator[FaceFinder]:
-    with FaceFinder() as opened:
+def detector() -> Iterator[FaceDetector]:
+    with FaceDetector() as opened:
         yield opened
 
 
 @pytest.fixture(autouse=True)
-def _fresh(finder: FaceFinder) -> None:
-    finder.reset()
+def _fresh(detector: FaceDetector) -> None:
+    detector.reset()
 
 
 def scene(*faces: tuple[int, int, int], width: int = 1280, height: int = 720) -> NDArray[np.uint8]:
@@ -58,164 +58,164 @@ def assert_found(found: Sequence[Detection], *faces: tuple[int, int, int]) -> No
         assert one.box.y < one.landmarks.nose.y < one.box.bottom
 
 
-def watch(finder: FaceFinder, picture: NDArray[np.uint8], frames: int = SECOND) -> list[Detection]:
+def watch(detector: FaceDetector, picture: NDArray[np.uint8], frames: int = SECOND) -> list[Detection]:
     found: list[Detection] = []
     for _ in range(frames):
-        found = finder.find(picture, expected=len(found))
+        found = detector.find(picture, expected=len(found))
     return found
 
 
 @pytest.mark.parametrize("size", [40, 60, 100, 140, 200, 400])
-def test_faces_of_any_size_are_found_within_a_second_and_stay(finder: FaceFinder, size: int) -> None:
+def test_faces_of_any_size_are_found_within_a_second_and_stay(detector: FaceDetector, size: int) -> None:
     face = (700, 200, size)
     picture = scene(face)
-    assert_found(watch(finder, picture), face)
+    assert_found(watch(detector, picture), face)
     for _ in range(10):
-        assert_found(finder.find(picture, expected=1), face)
+        assert_found(detector.find(picture, expected=1), face)
 
 
 @pytest.mark.parametrize("size", [60, 80, 110, 150, 220, 400])
-def test_a_face_that_stands_still_does_so_whichever_model_looks(finder: FaceFinder, size: int) -> None:
+def test_a_face_that_stands_still_does_so_whichever_model_looks(detector: FaceDetector, size: int) -> None:
     picture = scene((500, 150, size))
-    found = [finder.find(picture, expected=1) for _ in range(20)][2:]
+    found = [detector.find(picture, expected=1) for _ in range(20)][2:]
     centers = np.array([face.box.center for (face,) in found])
     assert np.ptp(centers, axis=0).max() < 0.03 * size
     assert np.ptp([face.box.size for (face,) in found]) < 0.05 * size
 
 
 @pytest.mark.parametrize("place", [(60, 40), (1180, 60), (40, 640), (1190, 650), (435, 330), (820, 350)])
-def test_a_small_face_is_found_wherever_it_is(finder: FaceFinder, place: tuple[int, int]) -> None:
+def test_a_small_face_is_found_wherever_it_is(detector: FaceDetector, place: tuple[int, int]) -> None:
     face = (*place, 40)
-    assert_found(watch(finder, scene(face)), face)
+    assert_found(watch(detector, scene(face)), face)
 
 
-def test_a_small_face_is_found_beside_a_large_one_that_stays_one(finder: FaceFinder) -> None:
+def test_a_small_face_is_found_beside_a_large_one_that_stays_one(detector: FaceDetector) -> None:
     faces = [(200, 200, 320), (1000, 300, 44)]
-    assert_found(watch(finder, scene(*faces)), *faces)
+    assert_found(watch(detector, scene(*faces)), *faces)
 
 
-def test_more_small_faces_than_close_looks_a_frame_are_all_there_in_every_frame(finder: FaceFinder) -> None:
+def test_more_small_faces_than_close_looks_a_frame_are_all_there_in_every_frame(detector: FaceDetector) -> None:
     faces = [(150 + 240 * column, 150 + 260 * row, 42) for row in range(2) for column in range(5)]
     picture = scene(*faces)
-    watch(finder, picture, 3 * SECOND)
+    watch(detector, picture, 3 * SECOND)
     for _ in range(8):
-        assert_found(finder.find(picture, expected=10), *faces)
+        assert_found(detector.find(picture, expected=10), *faces)
 
 
-def test_a_small_face_that_moves_is_followed(finder: FaceFinder) -> None:
-    watch(finder, scene((300, 300, 44)))
+def test_a_small_face_that_moves_is_followed(detector: FaceDetector) -> None:
+    watch(detector, scene((300, 300, 44)))
     for step in range(1, 30):
         face = (300 + 9 * step, 300 + 2 * step, 44)
-        assert_found(finder.find(scene(face), expected=1), face)
+        assert_found(detector.find(scene(face), expected=1), face)
 
 
-def test_a_small_face_that_left_is_not_found_any_more(finder: FaceFinder) -> None:
-    assert watch(finder, scene((300, 300, 44)))
-    assert finder.find(scene(), expected=1) == []
-    assert watch(finder, scene()) == []
+def test_a_small_face_that_left_is_not_found_any_more(detector: FaceDetector) -> None:
+    assert watch(detector, scene((300, 300, 44)))
+    assert detector.find(scene(), expected=1) == []
+    assert watch(detector, scene()) == []
 
 
-def test_a_place_where_a_face_is_expected_gets_a_look_at_once(finder: FaceFinder) -> None:
+def test_a_place_where_a_face_is_expected_gets_a_look_at_once(detector: FaceDetector) -> None:
     face = (960, 480, 30)
     picture = scene(face)
-    assert finder.find(picture) == []
-    assert_found(finder.find(picture, near=[Box(956, 477, 32, 32)]), face)
+    assert detector.find(picture) == []
+    assert_found(detector.find(picture, near=[Box(956, 477, 32, 32)]), face)
 
 
-def test_an_expected_place_without_a_face_gives_none(finder: FaceFinder) -> None:
-    assert finder.find(scene(), near=[Box(400, 400, 40, 40), Box(-50, -50, 40, 40), Box(0, 0, 0, 0)]) == []
+def test_an_expected_place_without_a_face_gives_none(detector: FaceDetector) -> None:
+    assert detector.find(scene(), near=[Box(400, 400, 40, 40), Box(-50, -50, 40, 40), Box(0, 0, 0, 0)]) == []
 
 
-def test_reset_forgets_small_faces(finder: FaceFinder) -> None:
+def test_reset_forgets_small_faces(detector: FaceDetector) -> None:
     face = (960, 480, 30)
-    watch(finder, scene(face))
-    finder.reset()
-    assert finder.find(scene(face)) == []
+    watch(detector, scene(face))
+    detector.reset()
+    assert detector.find(scene(face)) == []
 
 
-def test_small_faces_of_a_still_picture_are_found_at_once(finder: FaceFinder) -> None:
+def test_small_faces_of_a_still_picture_are_found_at_once(detector: FaceDetector) -> None:
     faces = [(90, 60, 40), (400, 330, 42), (1150, 600, 45), (800, 150, 160)]
-    assert_found(finder.find_still(scene(*faces)), *faces)
+    assert_found(detector.find_still(scene(*faces)), *faces)
 
 
-def test_the_same_frames_give_the_same_faces(finder: FaceFinder) -> None:
+def test_the_same_frames_give_the_same_faces(detector: FaceDetector) -> None:
     picture = scene((300, 300, 44), (900, 200, 120))
 
     def run() -> list[list[Detection]]:
-        finder.reset()
-        return [finder.find(picture, at=number / RATE) for number in range(24)]
+        detector.reset()
+        return [detector.find(picture, at=number / RATE) for number in range(24)]
 
     assert run() == run()
 
 
-def test_a_face_in_quick_succession_is_in_every_frame_at_its_place(finder: FaceFinder) -> None:
+def test_a_face_in_quick_succession_is_in_every_frame_at_its_place(detector: FaceDetector) -> None:
     for number in range(40):
         face = (200 + 14 * number, 200 + 3 * number, 150)
-        assert_found(finder.find(scene(face), at=number / RATE, expected=min(number, 1)), face)
+        assert_found(detector.find(scene(face), at=number / RATE, expected=min(number, 1)), face)
 
 
-def test_all_faces_of_a_small_crowd_stay_in_quick_succession(finder: FaceFinder) -> None:
+def test_all_faces_of_a_small_crowd_stay_in_quick_succession(detector: FaceDetector) -> None:
     faces = [(150 + 240 * column, 150 + 260 * row, 42) for row in range(2) for column in range(5)]
     picture, found = scene(*faces), list[Detection]()
     for number in range(3 * SECOND):
-        found = finder.find(picture, at=number / RATE, expected=len(found))
+        found = detector.find(picture, at=number / RATE, expected=len(found))
     for number in range(3 * SECOND, 3 * SECOND + 20):
-        assert_found(finder.find(picture, at=number / RATE, expected=10), *faces)
+        assert_found(detector.find(picture, at=number / RATE, expected=10), *faces)
 
 
-def test_a_small_face_that_moves_is_in_every_frame_of_a_quick_succession(finder: FaceFinder) -> None:
+def test_a_small_face_that_moves_is_in_every_frame_of_a_quick_succession(detector: FaceDetector) -> None:
     for number in range(SECOND):
-        finder.find(scene((300, 300, 44)), at=number / RATE)
+        detector.find(scene((300, 300, 44)), at=number / RATE)
     for number in range(SECOND, SECOND + 30):
         face = (300 + 9 * (number - SECOND), 300, 44)
-        assert_found(finder.find(scene(face), at=number / RATE, expected=1), face)
+        assert_found(detector.find(scene(face), at=number / RATE, expected=1), face)
 
 
 @pytest.mark.parametrize("first", range(6, 10))
-def test_a_new_face_is_found_within_two_frames(finder: FaceFinder, first: int) -> None:
+def test_a_new_face_is_found_within_two_frames(detector: FaceDetector, first: int) -> None:
     old, new = (200, 200, 160), (800, 250, 160)
     for number in range(first):
-        finder.find(scene(old), at=number / RATE, expected=1)
-    seen = [finder.find(scene(old, new), at=number / RATE, expected=1) for number in range(first, first + 2)]
+        detector.find(scene(old), at=number / RATE, expected=1)
+    seen = [detector.find(scene(old, new), at=number / RATE, expected=1) for number in range(first, first + 2)]
     assert_found(seen[1], old, new)
 
 
 @pytest.mark.parametrize("last", range(6, 10))
-def test_a_face_that_is_gone_is_not_made_up(finder: FaceFinder, last: int) -> None:
+def test_a_face_that_is_gone_is_not_made_up(detector: FaceDetector, last: int) -> None:
     faces = (200, 200, 160), (800, 250, 160)
     for number in range(last):
-        finder.find(scene(*faces), at=number / RATE, expected=2)
-    assert_found(finder.find(scene(faces[0]), at=last / RATE, expected=2), faces[0])
+        detector.find(scene(*faces), at=number / RATE, expected=2)
+    assert_found(detector.find(scene(faces[0]), at=last / RATE, expected=2), faces[0])
 
 
-def test_nothing_is_carried_over_a_cut(finder: FaceFinder) -> None:
+def test_nothing_is_carried_over_a_cut(detector: FaceDetector) -> None:
     for number in range(7):
-        finder.find(scene((200, 200, 160)), at=number / RATE, expected=1)
+        detector.find(scene((200, 200, 160)), at=number / RATE, expected=1)
     for number in range(7, 20):
         face = (900, 350, 200)
-        assert_found(finder.find(scene(face), at=number / RATE, expected=1), face)
+        assert_found(detector.find(scene(face), at=number / RATE, expected=1), face)
 
 
-def test_time_that_goes_back_or_stands_still_is_no_error(finder: FaceFinder) -> None:
+def test_time_that_goes_back_or_stands_still_is_no_error(detector: FaceDetector) -> None:
     face = (200, 200, 160)
     for at in (3.0, 3.0, 1.0, 1.001, 0.0, 100.0):
-        assert_found(finder.find(scene(face), at=at, expected=1), face)
+        assert_found(detector.find(scene(face), at=at, expected=1), face)
 
 
 @pytest.mark.parametrize("mode", ["short", "full"])
 def test_one_model_alone_follows_too(mode: DetectorMode) -> None:
-    with FaceFinder(mode) as alone:
+    with FaceDetector(mode) as alone:
         for number in range(12):
             face = (300 + 6 * number, 200, 200)
             assert_found(alone.find(scene(face), at=number / RATE, expected=1), face)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (40, 2000), (2000, 40), (720, 1280)])
-def test_pictures_of_any_shape_without_faces_are_no_error(finder: FaceFinder, shape: tuple[int, int]) -> None:
+def test_pictures_of_any_shape_without_faces_are_no_error(detector: FaceDetector, shape: tuple[int, int]) -> None:
     picture = np.full((*shape, 3), 90, np.uint8)
-    assert watch(finder, picture, 12) == []
-    assert [finder.find(picture, at=number / RATE) for number in range(12)] == [[]] * 12
-    assert finder.find_still(picture) == []
+    assert watch(detector, picture, 12) == []
+    assert [detector.find(picture, at=number / RATE) for number in range(12)] == [[]] * 12
+    assert detector.find_still(picture) == []
 
 
 @pytest.mark.parametrize("shape", [(720, 1280), (1080, 1920), (1280, 720), (900, 900), (640, 5000)])

@@ -13,7 +13,7 @@ def run_python(code: str) -> str:
 def test_mediapipe_brings_neither_matplotlib_nor_the_sound_system() -> None:
     code = """
 import sys
-from desktop_app.vision.detection.blazeface import FaceDetector
+from desktop_app.vision.detection.blazeface import BlazeFaceDetector
 print([name for name in sys.modules if name.split(".")[0] in ("matplotlib", "sounddevice")])
 """
     assert run_python(code) == "[]"

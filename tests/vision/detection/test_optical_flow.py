@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from skimage.data import astronaut
 
 from desktop_app.vision.detection.blazeface import Detection
-from desktop_app.vision.detection.optical_flow import FaceFollower
+from desktop_app.vision.detection.optical_flow import OpticalFlowPropagator
 from desktop_app.vision.geometry import Box, Landmarks, Point
 
 Picture = NDArray[np.uint8]
@@ -35,7 +35,7 @@ def moved(picture: Picture, x: float, y: float) -> Picture:
 
 
 def followed(before: Picture, after: Picture, *faces: Detection) -> list[Detection] | None:
-    follower = FaceFollower()
+    follower = OpticalFlowPropagator()
     follower.take_in(before, faces)
     return follower.follow(after)
 
@@ -65,7 +65,7 @@ def test_a_face_that_goes_far_is_followed_to_the_right_place_or_not_at_all(
 
 
 def test_many_frames_are_followed_one_after_the_other(portrait: Picture) -> None:
-    follower = FaceFollower()
+    follower = OpticalFlowPropagator()
     follower.take_in(portrait, [FACE])
     for number in range(1, 11):
         assert follower.follow(moved(portrait, 5 * number, 2 * number)) is not None
@@ -116,7 +116,7 @@ def test_without_faces_there_is_nothing_to_lose(portrait: Picture) -> None:
 
 
 def test_frames_of_another_size_and_first_frames_are_no_successors(portrait: Picture) -> None:
-    follower = FaceFollower()
+    follower = OpticalFlowPropagator()
     assert follower.follow(portrait) is None
     follower.take_in(portrait, [FACE])
     assert follower.follow(np.ascontiguousarray(portrait[:300])) is None
@@ -126,7 +126,7 @@ def test_frames_of_another_size_and_first_frames_are_no_successors(portrait: Pic
 
 
 def test_a_frame_that_was_not_followed_leaves_the_last_one_in_place(portrait: Picture) -> None:
-    follower = FaceFollower()
+    follower = OpticalFlowPropagator()
     follower.take_in(portrait, [FACE])
     assert follower.follow(np.zeros_like(portrait)) is None
     assert list(follower.faces) == [FACE]

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from skimage.data import astronaut
 
-from desktop_app.vision.detection.blazeface import FaceDetector
+from desktop_app.vision.detection.blazeface import BlazeFaceDetector
 from desktop_app.vision.geometry import Box
 from desktop_app.vision.privacy.concealment import PrivacyStyle, carry_over, hide_face, hide_picture, hides_enough
 
@@ -90,7 +90,7 @@ def test_hidden_pictures_with_the_same_means_look_the_same(side: int, style: Pri
 @pytest.mark.parametrize("style", STYLES)
 def test_a_face_that_fills_the_picture_cannot_be_found_in_it_once_hidden(style: PrivacyStyle) -> None:
     close = bgr_astronaut()[30:210, 130:310]
-    with FaceDetector("short", min_score=0.2) as detector:
+    with BlazeFaceDetector("short", min_score=0.2) as detector:
         assert detector.detect(close)
         for side in (60, 180, 900):
             picture = np.asarray(cv2.resize(close, (side, side), interpolation=cv2.INTER_AREA), np.uint8)

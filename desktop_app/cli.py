@@ -1,4 +1,4 @@
-"""The command line: argument parsing only; each command is one call into the code that does the work."""
+"""Command line: parses arguments; each command is one call into the code that does the work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is used in a `with` block and closed at its end."""
+"""Base class for context managers that close themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one kind of error that is meant for the user's eyes."""
+"""Base class of errors that are shown to the user."""
 
 from __future__ import annotations
 

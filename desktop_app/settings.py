@@ -1,4 +1,4 @@
-"""What the user chose, kept between starts."""
+"""User settings, kept between starts."""
 
 from __future__ import annotations
 

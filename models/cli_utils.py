@@ -1,4 +1,4 @@
-"""What the command-line tools of this package share: one-sentence errors, exit codes, progress bars."""
+"""Shared code of the command-line tools: errors, exit codes, progress bars."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`benchmark`: how fast the app is on this machine, offline and live, and what that depends on."""
+"""`benchmark`: measures offline throughput and live latency on this machine."""
 
 from __future__ import annotations
 

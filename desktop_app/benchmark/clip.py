@@ -1,4 +1,4 @@
-"""Clips for the benchmark, made at run time: the same pixels on every machine, and nothing to download."""
+"""Synthetic clips for the benchmark: the same pixels on every machine, nothing to download."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Live use, measured: a session on a source at its own pace, and someone who looks at every picture."""
+"""Live benchmark: runs a session at the source's own rate and samples every picture shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Throughput: every frame of a clip, in order, as fast as it goes."""
+"""Offline benchmark: every frame of a clip, in order, at full speed."""
 
 from __future__ import annotations
 

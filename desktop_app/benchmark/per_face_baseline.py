@@ -1,4 +1,4 @@
-"""The usual way, to compare with: one thread, both of the paper's networks for every face of every frame, in sequence.
+"""Baseline to compare with: one thread, both networks of the paper for every face of every frame, in sequence.
 
 This is how the public webcam demos of age and gender networks work: read a frame, find the faces, cut each box out with
 a border, run the age network, run the gender network, draw, next frame. Both networks are the shipped `levi-hassner`,

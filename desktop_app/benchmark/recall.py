@@ -1,4 +1,4 @@
-"""How small a face may be and still be found: recall of the detectors against the size of the face."""
+"""Detector recall against face size."""
 
 from __future__ import annotations
 

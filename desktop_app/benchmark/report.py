@@ -1,4 +1,4 @@
-"""What the benchmark found: values, JSON for programs, tables for people."""
+"""Benchmark results: data, JSON and text tables."""
 
 from __future__ import annotations
 

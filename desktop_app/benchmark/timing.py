@@ -1,4 +1,4 @@
-"""From pictures and the moments at which they were painted to latencies."""
+"""Latencies from pictures and the moments at which they were painted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds, checks and describes the models that the app can use."""
+"""Catalogue: finds and checks the models that the app can use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model's manifest says: labels, input, outputs, licence, scores, checksums."""
+"""Model manifest: labels, input, outputs, licence, scores, checksums."""
 
 from __future__ import annotations
 

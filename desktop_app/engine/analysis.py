@@ -1,4 +1,4 @@
-"""The steps that every frame goes through, with or without threads: find, track, choose and cut crops, draw."""
+"""Steps that every frame goes through, with or without threads: detect, track, choose and cut crops, draw."""
 
 from __future__ import annotations
 

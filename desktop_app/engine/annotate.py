@@ -1,4 +1,4 @@
-"""`annotate`: a source in, an annotated video or pictures and a table of predictions out."""
+"""`annotate`: reads a source, writes an annotated video or pictures and a table of predictions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bounded queue between two threads in which the newest wins."""
+"""Bounded queue between two threads that drops the oldest item when it is full."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The capture thread: read, detect, track, offer crops, draw."""
+"""Capture thread: reads, detects, tracks, queues crops and draws."""
 
 from __future__ import annotations
 

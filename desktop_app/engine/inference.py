@@ -1,4 +1,4 @@
-"""The inference thread: gathers crops, classifies them, publishes labels."""
+"""Inference thread: gathers crops, classifies them, publishes labels."""
 
 from __future__ import annotations
 

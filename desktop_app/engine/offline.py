@@ -1,4 +1,4 @@
-"""The same steps over every frame, without drops: the same input gives the same output."""
+"""Offline analysis: every frame, no drops, the same output for the same input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plays a finite source at its own pace: pause, step, seek, loop, speed."""
+"""Plays a finite source at its own rate: pause, step, seek, loop, speed."""
 
 from __future__ import annotations
 

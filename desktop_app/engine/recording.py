@@ -1,4 +1,4 @@
-"""The recorder thread: a slow encoder must not slow the camera."""
+"""Recorder thread, so that a slow encoder does not slow the camera."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one object that a front end talks to: builds, wires, starts, stops and joins the threads."""
+"""The engine's interface for front ends: builds, starts, stops and joins the threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rates, stage times, latency and drops: watched from the side, never part of the logic."""
+"""Rates, stage times, latency and drops; observed only, never used by the pipeline."""
 
 from __future__ import annotations
 

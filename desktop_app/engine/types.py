@@ -1,4 +1,4 @@
-"""What travels between the steps of the pipeline, and what front ends see of it."""
+"""Data that travels between the steps of the pipeline and to front ends."""
 
 from __future__ import annotations
 

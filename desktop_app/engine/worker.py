@@ -1,4 +1,4 @@
-"""A named thread whose end, good or bad, is a value."""
+"""Worker thread that records its exception."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that replace nothing by accident, and sentences for what can go wrong with a disk."""
+"""Files that are written whole or not at all, and clear messages for disk errors."""
 
 from __future__ import annotations
 

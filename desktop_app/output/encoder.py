@@ -1,4 +1,4 @@
-"""BGR pictures to H.264 packets in a container that survives a crash; the parts under `recorder`."""
+"""Encodes BGR pictures to H.264 in MP4 or Matroska; used by the recorder."""
 
 from __future__ import annotations
 

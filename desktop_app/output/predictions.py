@@ -1,4 +1,4 @@
-"""What was found in every frame, one row a face: for CSV, JSON lines and screenshots."""
+"""Prediction rows, one per face and frame: CSV, JSON Lines and screenshots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures into a video file: H.264 with the true time of every frame, playable even after a crash."""
+"""Video recorder: H.264 with the true time of every frame; the file stays playable after a crash."""
 
 from __future__ import annotations
 

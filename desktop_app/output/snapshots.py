@@ -1,4 +1,4 @@
-"""Screenshots: a PNG that carries its predictions, and names by date for all that is saved."""
+"""Screenshots: PNG files that carry their predictions, and dated file names."""
 
 from __future__ import annotations
 

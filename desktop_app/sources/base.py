@@ -1,4 +1,4 @@
-"""What every source of pictures has in common."""
+"""Source protocol and what all sources share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cameras with their real names."""
+"""Cameras by index or name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo: portrait cards that move over a calm background, so that everything can be seen without a camera."""
+"""Demo source: portrait cards that move over a plain background, for machines without a camera."""
 
 from __future__ import annotations
 

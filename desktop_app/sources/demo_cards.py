@@ -1,4 +1,4 @@
-"""What the demo is made of: portrait cards with rounded corners and a soft shadow, and a calm background."""
+"""Images of the demo source: portrait cards with rounded corners and a shadow, and the background."""
 
 from __future__ import annotations
 

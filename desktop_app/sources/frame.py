@@ -1,4 +1,4 @@
-"""One picture of a source, with when and where it was taken."""
+"""One frame of a source with its index and time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Live sources: a reader thread keeps the newest picture, so that nobody ever looks at an old one."""
+"""Live sources: a reader thread keeps only the newest frame."""
 
 from __future__ import annotations
 

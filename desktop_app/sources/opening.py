@@ -1,4 +1,4 @@
-"""Where pictures come from: everything that a user may give as SOURCE."""
+"""Opens what a user gives as SOURCE: camera, file, folder, stream or demo."""
 
 from __future__ import annotations
 

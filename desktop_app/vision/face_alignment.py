@@ -1,4 +1,4 @@
-"""Faces cut out of a frame the way the networks were trained to see them: eyes level, centred, one size."""
+"""Face alignment: crops with level eyes, centred, of one size, as the networks were trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starts the window: checks for a display first, because Qt would abort the process."""
+"""Starts the window; checks for a display first, because Qt aborts the process without one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Between the engine's threads and the GUI thread: doorbells one way, thread-safe calls the other."""
+"""Bridge between engine threads and the GUI thread: payload-free signals one way, thread-safe calls the other."""
 
 from __future__ import annotations
 

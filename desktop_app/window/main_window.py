@@ -1,4 +1,4 @@
-"""The main window: puts the pieces together and carries out what they ask for."""
+"""Main window: creates bars, panels and controllers and connects them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imports networks trained with Caffe, such as those that Levi and Hassner released in 2015; Caffe is not needed.
+"""Imports networks trained with Caffe, such as those released by Levi and Hassner in 2015, without Caffe.
 
     python -m models caffe import --prototxt age_deploy.prototxt --weights age_net.caffemodel
         --gender-prototxt gender_deploy.prototxt --gender-weights gender_net.caffemodel

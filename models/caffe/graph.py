@@ -1,4 +1,4 @@
-"""The ONNX graph that a Caffe network becomes, while it grows (needs the `train` extra: onnx)."""
+"""Builder for the ONNX graph of a Caffe network (needs the `train` extra: onnx)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes one model of the app from an age and a gender network that were trained with Caffe."""
+"""Builds one model of the app from an age and a gender network trained with Caffe."""
 
 from __future__ import annotations
 

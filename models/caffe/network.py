@@ -1,4 +1,4 @@
-"""A Caffe network's layers as data, from its definition in any of the formats of the years 2014 to today."""
+"""Layers of a Caffe network as data, from any format since 2014."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Caffe network as ONNX, layer by layer, with Caffe's arithmetic (needs the `train` extra: onnx).
+"""Converts a Caffe network to ONNX, layer by layer, with Caffe's arithmetic (needs the `train` extra: onnx).
 
 Learned arrays are named like PyTorch's: `<layer>.weight`, `<layer>.bias`; tensors are named like the layer that writes
 them.

@@ -1,4 +1,4 @@
-"""Caffe's network definitions (`deploy.prototxt`): protobuf's text format, read without protobuf or Caffe.
+"""Reads Caffe's network definitions (`deploy.prototxt`, protobuf's text format).
 
 `read_prototxt` reads any message of the text format; `models.caffe.network` makes a network of it.
 """

@@ -1,4 +1,4 @@
-"""Random views of prepared faces: the paper's crops, and pictures as webcams and detectors make them."""
+"""Data augmentation: the paper's random crops, and views as webcams and detectors make them."""
 
 from __future__ import annotations
 

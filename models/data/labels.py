@@ -1,4 +1,4 @@
-"""The classes of the data sets, and how to name new ones."""
+"""Age and gender classes of the data sets, and parsing of new ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of data sets: files, or members of zip files."""
+"""Pictures of data sets: files or members of zip files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From pictures to a network's input, for training and calibration (the app has its own in its classifier)."""
+"""Preprocessing for training and calibration."""
 
 from __future__ import annotations
 

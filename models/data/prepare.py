@@ -1,4 +1,4 @@
-"""Cuts the faces out of a data set once, as the app would, into one array on disk.
+"""Prepares a data set: cuts its faces as the app does, into one array on disk.
 
 `python -m models prepare --data fairface --path ../shared/data/fairface --split train` writes `pictures.npy`
 (N×256×256×3 uint8, BGR: a margin around the 227×227 that networks see) and `labels.npz` into a folder that belongs to

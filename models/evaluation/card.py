@@ -1,4 +1,4 @@
-"""Writes a model's card from its manifest and what `models evaluate --json` measured; no number is typed by hand.
+"""Writes a model card from the manifest and the JSON of `models evaluate`; no number is typed by hand.
 
 `python -m models card --model agelens --evaluation agelens.json` writes `agelens.md` beside the manifest.
 """

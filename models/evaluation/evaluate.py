@@ -1,4 +1,4 @@
-"""How well a model does on a labelled data set, through the app's own detector, crop and classifier.
+"""Evaluates a model on a labelled data set through the app's own detector, crop and classifier.
 
 `python -m models evaluate --model agelens --data fairface --path ../shared/data/fairface --split val` prints the scores
 and a table per group of people; `--json`, `--plots` and `--write-scores` keep them.

@@ -1,4 +1,4 @@
-"""How good predictions are: accuracies, calibration, confusion, and how they differ between groups of people."""
+"""Metrics: accuracy, calibration and confusion, overall and by group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes the files of a model together: all of them or none."""
+"""Writes the files of a model atomically: all of them or none."""
 
 from __future__ import annotations
 

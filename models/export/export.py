@@ -1,4 +1,4 @@
-"""From a checkpoint to a model that the app runs: one `.onnx` file a network, and the manifest.
+"""Exports a checkpoint as a model of the app: one `.onnx` file per network, and the manifest.
 
 `python -m models export --checkpoint FILE --name NAME` writes `NAME.onnx` and `NAME.toml`. A network that answers one
 question needs its partner too: `--checkpoint age.pt gender.pt` writes `NAME-age.onnx`, `NAME-gender.onnx`, `NAME.toml`.

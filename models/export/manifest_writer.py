@@ -1,4 +1,4 @@
-"""Writes manifests, for the tools; the app only reads them."""
+"""Writes manifests; the app only reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a PyTorch network to a lean ONNX one."""
+"""Converts a PyTorch network to ONNX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The weights inside an ONNX file: read back, or stored in fewer bytes (needs the `train` extra)."""
+"""Reads the weights of an ONNX file, or stores them in fewer bytes (needs the `train` extra)."""
 
 from __future__ import annotations
 

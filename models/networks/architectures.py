@@ -1,4 +1,4 @@
-"""The networks: the one of Levi and Hassner (2015), and the compact one with two heads that the app ships.
+"""Architectures: the networks of Levi and Hassner (2015) and the compact network with two heads that the app ships.
 
 Both take N×3×227×227 float32. Training, export and fine-tuning make them from a `NetworkSpec`, which a checkpoint
 carries.

@@ -1,4 +1,4 @@
-"""Checkpoints: a network's weights together with what is needed to use them."""
+"""Checkpoints: weights together with everything needed to use them."""
 
 from __future__ import annotations
 

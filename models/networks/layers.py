@@ -1,4 +1,4 @@
-"""The parts that the networks are made of."""
+"""Layers that the networks are built from."""
 
 from __future__ import annotations
 

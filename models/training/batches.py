@@ -1,4 +1,4 @@
-"""What a training loop is fed: random views of prepared faces, batch by batch, and their normalisation."""
+"""Batches of random views of prepared faces, and their normalisation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""Teaches a model of the catalogue the user's own pictures, with other age groups if wanted.
+r"""Fine-tunes a model of the catalogue on the user's own pictures, with other age groups if wanted.
 
     python -m models finetune --model agelens --path MY-FOLDER/labels.csv --cache CACHE --name mine \
         --age-buckets 0-12,13-19,20-64,65+

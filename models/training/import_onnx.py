@@ -1,4 +1,4 @@
-"""A model of the catalogue as PyTorch networks again, and with other age groups."""
+"""Converts a model of the catalogue back to PyTorch, optionally with other age groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network answers to prepared faces, and how good that is, without the app's pipeline around it."""
+"""Scores a network on prepared faces, without the app's pipeline around it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the networks are trained: the paper's way, and the way of the compact network."""
+"""Training recipes: the paper's, and that of the compact network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""What models answer to a prepared data set, for another network to learn (distillation: Hinton et al. 2015).
+r"""Soft labels: answers of models to a prepared data set, for distillation (Hinton et al. 2015).
 
     python -m models soft-labels --models TEACHER agelens --data fairface --path ../shared/data/fairface \
         --cache CACHE --output soft.npz

@@ -1,4 +1,4 @@
-"""Makes a network's confidences mean what they say: temperature scaling (Guo et al., ICML 2017).
+"""Calibrates a network's confidences by temperature scaling (Guo et al., ICML 2017).
 
 `python -m models temperature --checkpoint in.pt --output out.pt --data fairface --path ../shared/data/fairface
 --split train --held-out 2000 --cache CACHE` fits one temperature for each head on pictures that the network did not

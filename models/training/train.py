@@ -1,4 +1,4 @@
-r"""Trains a network and writes a checkpoint; stopped and started again, it goes on.
+r"""Trains a network and writes a checkpoint; a stopped training resumes when it is started again.
 
 The paper's way, an age network (a gender network: `--task gender`, one network for both: `--task both`), judged on one
 fold of five, or on each in turn with `--cross-validate`:

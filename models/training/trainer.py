@@ -1,4 +1,4 @@
-"""The training loop: batches, steps, averaged weights, checkpoints that a run goes on from."""
+"""Training loop: batches, steps, averaged weights and resumable checkpoints."""
 
 from __future__ import annotations
 

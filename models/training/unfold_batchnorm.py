@@ -1,4 +1,4 @@
-"""Batch normalisation of networks that come back from ONNX, where it was folded into the convolutions."""
+"""Restores batch normalisation in networks imported from ONNX, where it was folded into the convolutions."""
 
 from __future__ import annotations
 

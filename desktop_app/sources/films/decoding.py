@@ -1,4 +1,4 @@
-"""What files and streams share: opening with FFmpeg, decoding past damage, upright BGR pictures."""
+"""FFmpeg decoding shared by files and streams: stream choice, damaged packets, upright BGR pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Video files: every frame, with its true time."""
+"""Video files: every frame with its media time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures from the network: http(s), rtsp, rtmp, udp, tcp, by FFmpeg."""
+"""Network streams: http(s), rtsp, rtmp, udp and tcp."""
 
 from __future__ import annotations
 

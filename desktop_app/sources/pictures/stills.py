@@ -1,4 +1,4 @@
-"""Still pictures: one, or a folder of them."""
+"""Still pictures: single files and folders."""
 
 from __future__ import annotations
 

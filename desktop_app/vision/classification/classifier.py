@@ -1,4 +1,4 @@
-"""Age group and perceived gender of face crops, by ONNX Runtime."""
+"""Age group and perceived gender of face crops, with ONNX Runtime."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of ONNX Runtime's execution providers runs the networks."""
+"""Choice of ONNX Runtime's execution provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predictions of one face over time, averaged to the label that is shown."""
+"""Averages the predictions of a face over time and chooses the label that is shown."""
 
 from __future__ import annotations
 

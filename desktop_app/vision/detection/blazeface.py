@@ -1,4 +1,4 @@
-"""Faces in a picture, by MediaPipe's BlazeFace models."""
+"""MediaPipe's BlazeFace face detectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faces of every size in moving pictures: which of MediaPipe's two models looks, and when."""
+"""Face detection in video at all sizes: schedules MediaPipe's two models."""
 
 from __future__ import annotations
 

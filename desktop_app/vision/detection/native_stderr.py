@@ -1,4 +1,4 @@
-"""Keeps native libraries from writing over the terminal."""
+"""Keeps native libraries from writing to stderr."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where faces went since the last frame, at a fraction of the cost of looking for them again."""
+"""Optical flow of faces between frames, much cheaper than detecting them again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faces too small for a look at the whole picture: tiles find them, zooms and patches stay with them."""
+"""Detection of small faces in tiles and zooms."""
 
 from __future__ import annotations
 

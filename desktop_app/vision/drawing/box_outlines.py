@@ -1,4 +1,4 @@
-"""Outlines of boxes as smooth lines."""
+"""Box outlines with anti-aliased lines and rounded corners."""
 
 from __future__ import annotations
 

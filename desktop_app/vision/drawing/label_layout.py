@@ -1,4 +1,4 @@
-"""Where to put plates so that they neither collide nor leave the picture."""
+"""Label layout: positions of label plates without overlaps, inside the picture."""
 
 from __future__ import annotations
 

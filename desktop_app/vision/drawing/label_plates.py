@@ -1,4 +1,4 @@
-"""Text on dark plates."""
+"""Label plates: text on dark rounded rectangles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network of the catalogue opened so that its inner tensors can be read."""
+"""Intermediate tensors of a network in the catalogue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network looks at: its filters, its feature maps, and what covering parts does to its answer."""
+"""Explanations of a network's answer: filters, feature maps and occlusion maps."""
 
 from __future__ import annotations
 

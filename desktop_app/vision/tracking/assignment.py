@@ -1,4 +1,4 @@
-"""Which track gets which detection, so that together they fit best."""
+"""Assignment of detections to tracks at the lowest total cost."""
 
 from __future__ import annotations
 

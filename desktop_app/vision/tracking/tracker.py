@@ -1,4 +1,4 @@
-"""Which face is which from frame to frame: stable identities, steady boxes and landmarks."""
+"""Multi-face tracker: stable track ids, smoothed boxes and landmarks."""
 
 from __future__ import annotations
 

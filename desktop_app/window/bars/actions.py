@@ -1,4 +1,4 @@
-"""Everything the window can do, in one table: texts, shortcuts, icons."""
+"""Table of the window's actions: texts, shortcuts, icons."""
 
 from __future__ import annotations
 

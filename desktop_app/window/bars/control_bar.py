@@ -1,4 +1,4 @@
-"""The bar below the picture: screenshot, record, mirror in the middle; what is being recorded on the left."""
+"""Bar below the picture: screenshot, record, mirror, and the state of the recording."""
 
 from __future__ import annotations
 

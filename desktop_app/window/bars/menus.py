@@ -1,4 +1,4 @@
-"""The menu bar, made from the table of actions."""
+"""Menu bar, built from the action table."""
 
 from __future__ import annotations
 

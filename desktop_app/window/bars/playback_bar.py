@@ -1,4 +1,4 @@
-"""The bar under the picture of a source that can be wound: seek, pause, step, loop, speed."""
+"""Playback bar for seekable sources: seek, pause, step, loop, speed."""
 
 from __future__ import annotations
 

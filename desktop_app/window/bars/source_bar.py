@@ -1,4 +1,4 @@
-"""The bar above the picture: what is watched, and what watches it."""
+"""Source bar: source, model and provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to call a source before it is opened, without touching the disk or the network."""
+"""Names of sources before they are opened, without touching disk or network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The line at the window's foot: how the source is doing and the few figures that matter."""
+"""Status line: state of the source and main figures."""
 
 from __future__ import annotations
 

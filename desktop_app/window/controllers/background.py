@@ -1,4 +1,4 @@
-"""Work that must not hold up the GUI thread, with its answer delivered there."""
+"""Background work whose result is delivered on the GUI thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cameras as they are plugged in and out, seen from a thread."""
+"""Watches cameras being connected and removed."""
 
 from __future__ import annotations
 

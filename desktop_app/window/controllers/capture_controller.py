@@ -1,4 +1,4 @@
-"""Screenshots and recordings as the window's actions ask for them, and what is said of them afterwards."""
+"""Controller for screenshots and recordings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opens the window's dialogs and carries out what is chosen in them."""
+"""Controller that opens dialogs and applies their choices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is drawn on the picture and how: mirror, privacy, layers, selection."""
+"""Controller for the picture's options: mirror, privacy, overlay layers, selection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Screenshots, bursts and recordings as the window asks for them; files are touched on a thread."""
+"""Saves screenshots, bursts and recordings on a background thread."""
 
 from __future__ import annotations
 

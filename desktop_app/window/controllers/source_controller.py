@@ -1,4 +1,4 @@
-"""Opens, starts, stops and winds sources, and chooses what runs the network."""
+"""Controller that opens, starts, stops and seeks sources and chooses the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""About Agelens: what it is, the model in use with its card, and the licences."""
+"""About dialog: version, model card and licences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a bug report should say of a program that runs: figures and versions, no names and no paths."""
+"""Text of a bug report: versions and figures, no names and no paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Preferences: each choice works at once, there is nothing to confirm."""
+"""Preferences dialog; each change applies at once."""
 
 from __future__ import annotations
 

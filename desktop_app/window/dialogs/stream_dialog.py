@@ -1,4 +1,4 @@
-"""Asks for the address of a stream."""
+"""Dialog for a stream's address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One face in large, with its probabilities as labelled bars."""
+"""Card of the selected face with probability bars."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The people in view as a list: a model that changes in place, and a delegate that paints its rows."""
+"""List of the faces in view: item model and delegate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The people in view, and the selected one in large."""
+"""Faces panel: the faces in view and the selected one."""
 
 from __future__ import annotations
 

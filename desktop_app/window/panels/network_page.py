@@ -1,4 +1,4 @@
-"""The parts of the network view and where they stand."""
+"""Layout of the network view."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inside of the network, live: the demo of Levi and Hassner (2015) for the selected face."""
+"""Network view: the demo of Levi and Hassner (2015) for the selected face, live."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The thread that looks into the network for the network view."""
+"""Worker thread of the network view."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Curves over the last minute, drawn by pyqtgraph, in the colours of the palette."""
+"""Plots of the last minute, by pyqtgraph, in palette colours."""
 
 from __future__ import annotations
 

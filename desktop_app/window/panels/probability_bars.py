@@ -1,4 +1,4 @@
-"""Labelled horizontal bars, painted in the colours of the palette."""
+"""Labelled horizontal bars in palette colours."""
 
 from __future__ import annotations
 

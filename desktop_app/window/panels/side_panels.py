@@ -1,4 +1,4 @@
-"""The panels beside the picture: faces, statistics, and the network's view."""
+"""Dock panels: faces, statistics and network view."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the pipeline is doing: rates, latency, stage times and drops."""
+"""Statistics panel: rates, latency, stage times and drops."""
 
 from __future__ import annotations
 

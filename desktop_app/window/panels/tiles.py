@@ -1,4 +1,4 @@
-"""Pictures of the network view: one that fills its square, and many small ones in a grid."""
+"""Picture tiles of the network view: single and grid."""
 
 from __future__ import annotations
 

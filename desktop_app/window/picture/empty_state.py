@@ -1,4 +1,4 @@
-"""What the picture area says while there is no picture: one icon, one line, one sentence, and what can be done."""
+"""Empty state of the picture area: icon, title, sentence and actions."""
 
 from __future__ import annotations
 

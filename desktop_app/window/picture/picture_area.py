@@ -1,4 +1,4 @@
-"""The middle of the window: the picture, what is said over it, and the bars below, which float in full screen."""
+"""Picture area: picture, messages over it, and the bars below, which float in full screen."""
 
 from __future__ import annotations
 

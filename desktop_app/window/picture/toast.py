@@ -1,4 +1,4 @@
-"""A short note over the picture that goes away by itself."""
+"""Toast: a short note over the picture that disappears by itself."""
 
 from __future__ import annotations
 

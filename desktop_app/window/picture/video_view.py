@@ -1,4 +1,4 @@
-"""The picture: sharp at any size, with its aspect kept, zoom, pan and selection of a face."""
+"""Video view: picture with kept aspect ratio, zoom, pan and face selection."""
 
 from __future__ import annotations
 

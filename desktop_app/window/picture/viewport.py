@@ -1,4 +1,4 @@
-"""Where a picture lies in a widget: letterbox, zoom and pan as plain arithmetic."""
+"""Viewport arithmetic: letterbox, zoom and pan."""
 
 from __future__ import annotations
 

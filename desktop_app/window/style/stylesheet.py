@@ -1,4 +1,4 @@
-"""The window's style sheet: one place for spacing, corners and states."""
+"""Style sheet of the window: spacing, corners and states."""
 
 from __future__ import annotations
 

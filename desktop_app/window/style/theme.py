@@ -1,4 +1,4 @@
-"""Colours, type and icons of the window, light and dark."""
+"""Colours, fonts and icons of the window, light and dark."""
 
 from __future__ import annotations
 

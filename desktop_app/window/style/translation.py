@@ -1,4 +1,4 @@
-"""The window's languages: English in the source, others from a JSON file of texts."""
+"""Translations: English in the source, other languages from JSON files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small things that several bars are built from."""
+"""Small widgets shared by bars and panels."""
 
 from __future__ import annotations
 

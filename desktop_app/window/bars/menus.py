@@ -53,4 +53,4 @@ class Menus(QObject):
             menu.setTitle(tr(title))
         self.privacy.setTitle(self.tr("Privacy mode"))
         self.privacy.setIcon(icon("privacy"))
-        self._drawn.setTitle(self.tr("Drawn in the picture"))
+        self._drawn.setTitle(self.tr("Overlay"))

@@ -77,9 +77,9 @@ class PreferencesDialog(QDialog):
 
     def _general_page(self) -> QWidget:
         page, form = _make_page()
-        themes = {"system": self.tr("As the system"), "light": self.tr("Light"), "dark": self.tr("Dark")}
+        themes = {"system": self.tr("Use system setting"), "light": self.tr("Light"), "dark": self.tr("Dark")}
         _add_row(form, self.tr("Theme"), self._choice("theme", themes, self._settings.theme))
-        languages = {"system": self.tr("As the system"), **LANGUAGES}
+        languages = {"system": self.tr("Use system setting"), **LANGUAGES}
         _add_row(form, self.tr("Language"), self._choice("language", languages, self._settings.language))
         return page
 
@@ -113,7 +113,7 @@ class PreferencesDialog(QDialog):
         )
         _add_row(
             form,
-            self.tr("System interface"),
+            self.tr("Capture backend"),
             _make_choice(backends, camera.backend, lambda value: change_camera(backend=value), "camera_backend"),
         )
         form.addRow(_make_hint(self.tr("A camera takes the nearest format it has; the status line shows which.")))
@@ -126,7 +126,7 @@ class PreferencesDialog(QDialog):
             "short": self.tr("Near faces (fast)"),
             "full": self.tr("Near and far faces"),
         }
-        _add_row(form, self.tr("Find"), self._choice("detector", modes, self._settings.detector))
+        _add_row(form, self.tr("Face distance"), self._choice("detector", modes, self._settings.detector))
         score = QDoubleSpinBox()
         _indent_text(score)
         score.setObjectName("min_score")
@@ -135,7 +135,7 @@ class PreferencesDialog(QDialog):
         score.setValue(self._settings.min_score)
         score.valueChanged.connect(lambda value: self._change(min_score=round(value, 2)))
         score.setToolTip(self.tr("Higher: fewer mistakes, and fewer faces found"))
-        _add_row(form, self.tr("Least certainty of a face"), score)
+        _add_row(form, self.tr("Minimum detection confidence"), score)
         text = self.tr("Average ten views of each face")
         form.addRow("", self._check("oversample", text, self._settings.oversample))
         form.addRow(_make_hint(self.tr("Ten views are a little more accurate and about ten times as much work.")))
@@ -186,7 +186,7 @@ class PreferencesDialog(QDialog):
         _add_row(form, self.tr("File format"), self._choice("container", formats, self._settings.container))
         tables = {"none": self.tr("Nothing"), "csv": "CSV", "jsonl": "JSON lines"}
         chosen = self._settings.recording_predictions
-        _add_row(form, self.tr("Predictions beside it"), self._choice("recording_predictions", tables, chosen))
+        _add_row(form, self.tr("Save predictions with recordings"), self._choice("recording_predictions", tables, chosen))
         _add_row(form, self.tr("Screenshots"), self._folder("screenshots_folder"))
         text = self.tr("Also write a JSON file")
         form.addRow("", self._check("snapshot_json", text, self._settings.snapshot_json))

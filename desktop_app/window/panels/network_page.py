@@ -77,7 +77,7 @@ class NetworkPage(QWidget):
         self.hold.setToolTip(self.tr("Keep this crop and look at it in peace"))
         self.input_caption.setText(self.tr("Input as the network sees it"))
         self.heat_caption.setText(self.tr("What the answer rests on"))
-        self.heat.set_text(self.tr("Working it out…"))
+        self.heat.set_text(self.tr("Computing…"))
         self.legend.setText(self.tr("Orange supports the answer, blue speaks against it."))
         self.answers_caption.setText(self.tr("Answer for this crop alone"))
         self.filters_caption.setText(self.tr("First filters"))

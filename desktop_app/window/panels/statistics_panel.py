@@ -142,7 +142,7 @@ class StatisticsPanel(QWidget):
         )
         self._stages_title.setText(self.tr("Time per step"))
         self._stages.setAccessibleName(self.tr("Time per step"))
-        self._drops_title.setText(self.tr("Left out to stay in time"))
+        self._drops_title.setText(self.tr("Skipped to keep up"))
         self._setup_title.setText(self.tr("In use"))
         texts = {
             "frames": self.tr("Frames"),

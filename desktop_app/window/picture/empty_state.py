@@ -53,9 +53,9 @@ MESSAGES: Final = {
     ),
     "ended": MessageSpec("check", mark_text("The end"), "", ("start", "open_file")),
     "stopped": MessageSpec(
-        "pause", mark_text("Stopped"), mark_text("Nothing is being watched."), ("start", "choose_camera")
+        "pause", mark_text("Stopped"), mark_text("Press Start to continue."), ("start", "choose_camera")
     ),
-    "failed": MessageSpec("warning", mark_text("That did not work"), "", ("start", "open_file", "open_demo")),
+    "failed": MessageSpec("warning", mark_text("Cannot open the source"), "", ("start", "open_file", "open_demo")),
 }
 BUTTONS: Final = {
     "choose_camera": mark_text("Open camera"),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import struct
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +15,8 @@ from typing import Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngImageFile, PngInfo
 
 from desktop_app.errors import AgelensError
 from desktop_app.json_text import parse_json
@@ -24,9 +26,6 @@ from desktop_app.output.predictions import FaceRow
 KEYWORD: Final = "Agelens"
 """Name of the PNG text chunk (iTXt) that holds the predictions as JSON."""
 
-_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-# Signature and IHDR, which must come first and always has this length.
-_HEADER_SIZE: Final = len(_SIGNATURE) + 25
 _NO_METADATA: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -73,10 +72,7 @@ def save_snapshot(
     if json_beside and not overwrite and os.path.lexists(beside):
         raise SnapshotTakenError(f"Cannot save “{beside}”: a file of that name exists already; choose another name.")
     content = {"metadata": dict(metadata), "faces": [row.values() for row in rows]}
-    encoded, png = cv2.imencode(".png", image)
-    if not encoded:
-        raise SnapshotError(f"Cannot save “{path}”: the picture could not be encoded; try again.")
-    _save(path, _insert_text(png.tobytes(), _to_json(content)), overwrite=overwrite)
+    _save(path, _encode(image, _to_json(content)), overwrite=overwrite)
     if json_beside:
         _save(beside, _to_json(content, indent=2) + b"\n", overwrite=overwrite)
     return path
@@ -89,13 +85,15 @@ def read_snapshot_rows(path: Path) -> list[FaceRow]:
         SnapshotError: the file cannot be read, or is no screenshot of Agelens.
     """
     try:
-        text = _find_text(path.read_bytes())
+        with Image.open(path, formats=["PNG"]) as image:
+            assert isinstance(image, PngImageFile)
+            text = image.text.get(KEYWORD)
         if text is not None:
             return [FaceRow(**face) for face in parse_json(text)["faces"]]
-    except OSError as error:
-        raise SnapshotError(f"Cannot read “{path}”: {error.strerror or error}; choose another file.") from error
-    except (ValueError, KeyError, TypeError, struct.error) as error:
-        raise SnapshotError(f"“{path}” is damaged; choose another file.") from error
+    except Exception as error:
+        # Not only OSError: Pillow raises whatever it runs into in a damaged file, which has no system's message.
+        reason = getattr(error, "strerror", None) or "it is damaged or is not a PNG file"
+        raise SnapshotError(f"Cannot read “{path}”: {reason}; choose another file.") from error
     raise SnapshotError(f"“{path}” holds no predictions; choose a screenshot made by Agelens.")
 
 
@@ -158,40 +156,14 @@ def _to_json(content: Mapping[str, object], *, indent: int | None = None) -> byt
     return json.dumps(content, ensure_ascii=False, indent=indent).encode("utf-8", "backslashreplace")
 
 
-def _insert_text(png: bytes, text: bytes) -> bytes:
-    """Put an iTXt chunk behind the header; OpenCV cannot write one."""
-    # Keyword, then: not compressed, no language, no translated keyword.
-    body = b"iTXt" + KEYWORD.encode("latin-1") + b"\0\0\0\0\0" + text
-    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-    return png[:_HEADER_SIZE] + chunk + png[_HEADER_SIZE:]
-
-
-def _find_text(png: bytes) -> str | None:
-    prefix = KEYWORD.encode("latin-1") + b"\0\0\0\0\0"
-    for kind, body in _read_chunks(png):
-        if kind == b"iTXt" and body.startswith(prefix):
-            return body[len(prefix) :].decode("utf-8")
-    return None
-
-
-def _read_chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The chunks of a PNG as (type, content); nothing for another file.
-
-    Raises:
-        ValueError: a chunk's checksum is wrong.
-        struct.error: the file ends within a chunk.
-    """
-    if not png.startswith(_SIGNATURE):
-        return
-    position = len(_SIGNATURE)
-    while position < len(png):
-        (length,) = struct.unpack_from(">I", png, position)
-        body = png[position + 4 : position + 8 + length]
-        (checksum,) = struct.unpack_from(">I", png, position + 8 + length)
-        if checksum != zlib.crc32(body):
-            raise ValueError("wrong checksum")
-        yield body[:4], body[4:]
-        position += 12 + length
+def _encode(image: NDArray[np.uint8], text: bytes) -> bytes:
+    """A picture (H×W×3 uint8, BGR) as a PNG file with this text under `KEYWORD`."""
+    chunks, png = PngInfo(), io.BytesIO()
+    chunks.add_itxt(KEYWORD, text)
+    # As OpenCV packs: as small as Pillow's default for camera pictures, in a third of the time.
+    rgb = Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+    rgb.save(png, "PNG", pnginfo=chunks, compress_level=1, compress_type=zlib.Z_RLE)
+    return png.getvalue()
 
 
 def _save(path: Path, data: bytes, *, overwrite: bool) -> None:

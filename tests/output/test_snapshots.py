@@ -134,6 +134,24 @@ def test_missing_folder_and_other_suffixes_are_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def chunk(kind: bytes, content: bytes) -> bytes:
+    body = kind + content
+    return len(content).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+
+
+def test_text_is_read_wherever_a_program_has_put_it(tmp_path: Path) -> None:
+    encoded, bare = cv2.imencode(".png", picture())
+    assert encoded
+    png, end = bare.tobytes(), chunk(b"IEND", b"")
+    text = chunk(b"iTXt", b"Agelens\0\0\0\0\0" + json.dumps({"metadata": {}, "faces": [KNOWN.values()]}).encode())
+    # Behind the header, as Agelens wrote it by itself, and at the end.
+    for content in (png[:33] + text + png[33:], png.removesuffix(end) + text + end):
+        path = tmp_path / "shot.png"
+        path.write_bytes(content)
+
+        assert read_snapshot_rows(path) == [KNOWN]
+
+
 def with_text(png: bytes, text: bytes) -> bytes:
     """The same picture with this text in place of the predictions, and the right checksum."""
     start = png.index(b"iTXt") - 4
@@ -144,16 +162,21 @@ def with_text(png: bytes, text: bytes) -> bytes:
 
 
 def test_pictures_without_rows_are_told_apart_from_damaged_ones(tmp_path: Path) -> None:
-    foreign, damaged, cut, deep = (tmp_path / f"{name}.png" for name in ("foreign", "damaged", "cut", "deep"))
+    foreign, damaged, cut, deep, huge, jpeg = (
+        tmp_path / f"{name}.png" for name in ("foreign", "damaged", "cut", "deep", "huge", "jpeg")
+    )
     cv2.imwrite(str(foreign), picture())
     content = save_snapshot(tmp_path / "shot.png", picture(), [KNOWN]).read_bytes()
     damaged.write_bytes(content.replace(b'"20-29"', b'"30-39"'))
     deep.write_bytes(with_text(content, b"[" * 100_000))
     cut.write_bytes(content[:60])
+    side = (1 << 30).to_bytes(4, "big")
+    huge.write_bytes(content[:8] + chunk(b"IHDR", side + side + content[24:29]) + content[33:])
+    Image.new("RGB", (8, 8)).save(jpeg, "JPEG")
 
     with pytest.raises(SnapshotError, match="holds no predictions"):
         read_snapshot_rows(foreign)
-    for path in (damaged, cut, deep):
+    for path in (damaged, cut, deep, huge, jpeg):
         with pytest.raises(SnapshotError, match="is damaged"):
             read_snapshot_rows(path)
     with pytest.raises(SnapshotError, match="Cannot read"):

@@ -186,7 +186,9 @@ class PreferencesDialog(QDialog):
         _add_row(form, self.tr("File format"), self._choice("container", formats, self._settings.container))
         tables = {"none": self.tr("Nothing"), "csv": "CSV", "jsonl": "JSON lines"}
         chosen = self._settings.recording_predictions
-        _add_row(form, self.tr("Save predictions with recordings"), self._choice("recording_predictions", tables, chosen))
+        _add_row(
+            form, self.tr("Save predictions with recordings"), self._choice("recording_predictions", tables, chosen)
+        )
         _add_row(form, self.tr("Screenshots"), self._folder("screenshots_folder"))
         text = self.tr("Also write a JSON file")
         form.addRow("", self._check("snapshot_json", text, self._settings.snapshot_json))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from models.cli_utils import ToolError, progress, uninterrupted
@@ -94,7 +94,13 @@ class Trainer:
         self._network = build_network(start.spec)
         load_state(self._network, start.state)
         self._network = self._network.to(self._device, memory_format=torch.channels_last)
-        self._average = copy.deepcopy(self._network) if recipe.averaging else self._network
+        self._averager: AveragedModel | None = None
+        self._average = self._network
+        if recipe.averaging:
+            self._averager = AveragedModel(self._network, multi_avg_fn=self._move_average, use_buffers=True)
+            # The weights of the start are the first that count.
+            self._averager.update_parameters(self._network)
+            self._average = self._averager.module
         self._optimiser = recipe.make_optimiser(self._network)
         self._iteration, self._elapsed_s, self._loss = 0, 0.0, math.nan
         torch.manual_seed(settings.seed)
@@ -193,8 +199,8 @@ class Trainer:
         self._loss = float(loss.detach())
         if not math.isfinite(self._loss):
             raise ToolError(f"the training diverged at step {self._iteration}; start again with a lower --rate")
-        if self._recipe.averaging:
-            self._average_weights()
+        if self._averager is not None:
+            self._averager.update_parameters(self._network)
 
     def _batch_loss(self, pixels: Tensor, targets: Targets, answers: Targets, weights: Weights) -> Tensor:
         """The loss of a batch, whose pictures may be blended in pairs first (mixup: Zhang et al., ICLR 2018)."""
@@ -235,16 +241,16 @@ class Trainer:
                 total = total + weight * distillation_loss(logits[head], lesson[head])
         return total
 
-    def _average_weights(self) -> None:
-        # The average follows closely at first, where the weights still change fast.
-        decay = min(self._recipe.averaging, (1 + self._iteration) / (10 + self._iteration))
-        with torch.no_grad():
-            pairs = zip(self._average.state_dict().values(), self._network.state_dict().values(), strict=True)
-            for average, value in pairs:
-                if average.is_floating_point():
-                    average.lerp_(value, 1 - decay)
-                else:
-                    average.copy_(value)
+    def _move_average(self, average: Sequence[Tensor], values: Sequence[Tensor], steps: Tensor) -> None:
+        """Move the tensors of one type; `AveragedModel` counts the steps."""
+        if average[0].is_floating_point():
+            # The average follows closely at first, where the weights still change fast.
+            decay = min(self._recipe.averaging, (1 + int(steps)) / (10 + int(steps)))
+            get_ema_multi_avg_fn(decay)(average, values, steps)
+        else:
+            # What batch normalisation counts.
+            for counted, value in zip(average, values, strict=True):
+                counted.copy_(value)
 
     def _checkpoint(self, *, finished: bool) -> Checkpoint:
         training: dict[str, Any] = {"finished": True, "iteration": self._iteration}
@@ -277,6 +283,8 @@ class Trainer:
             load_state(self._average, found.state if self._recipe.averaging else found.training["network"])
             self._optimiser.load_state_dict(found.training["optimiser"])
             self._iteration, self._elapsed_s = int(found.training["iteration"]), float(found.training["elapsed_s"])
+            if self._averager is not None:
+                self._averager.n_averaged.fill_(1 + self._iteration)
             torch.set_rng_state(found.training["random"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ToolError(

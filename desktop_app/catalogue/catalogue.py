@@ -10,7 +10,6 @@ from pathlib import Path
 from tokenize import TokenError
 from typing import Final
 
-import cv2
 import numpy as np
 import platformdirs
 from numpy.typing import NDArray
@@ -20,7 +19,6 @@ from desktop_app.catalogue.manifest import (
     InputSpec,
     Labels,
     Manifest,
-    MeanFit,
     ModelError,
     OutputSpec,
     read_manifest,
@@ -38,7 +36,6 @@ __all__ = [
     "ModelError",
     "ModelPackage",
     "OutputSpec",
-    "fit_mean",
     "load_package",
     "refuse_shipped_name",
     "user_models_folder",
@@ -94,20 +91,17 @@ class ModelPackage:
         """Bytes on disk of the network files."""
         return sum(file.stat().st_size for file in self.onnx_files)
 
-    def mean(self) -> NDArray[np.float32]:
-        """What is taken away from the pixels.
+    def mean_image(self) -> NDArray[np.float32] | None:
+        """The image that `input.mean` names.
 
         Returns:
-            float32 that broadcasts over size×size×3, channels in the order of `input.colour`: a scalar, three values,
-            or a whole image, fitted to the input as `fit_mean` does.
+            H×W×3 float32 of any size, channels in the order of `input.colour`; None where `input.mean` is numbers.
 
         Raises:
-            ModelError: the mean image cannot be read.
+            ModelError: the image cannot be read.
         """
         mean = self.input.mean
-        if not isinstance(mean, str):
-            return np.asarray(mean, np.float32)
-        return fit_mean(_read_mean(self.path.parent / mean), self.input.size, self.input.mean_fit)
+        return _read_mean(self.path.parent / mean) if isinstance(mean, str) else None
 
 
 def load_package(path: Path) -> ModelPackage:
@@ -263,22 +257,3 @@ def _read_mean(path: Path) -> NDArray[np.float32]:
     if not np.isfinite(values).all():
         raise ModelError(f"the mean image {path} holds values that are no numbers")
     return values
-
-
-def fit_mean(mean: NDArray[np.float32], size: int, how: MeanFit = "crop") -> NDArray[np.float32]:
-    """A mean image as large as the input.
-
-    Args:
-        mean: H×W×3 float32.
-        size: side of the input.
-        how: `crop`: its middle where it is larger, the whole resized where it is smaller; `resize`: always the whole.
-
-    Returns:
-        size×size×3 float32.
-    """
-    height, width = mean.shape[:2]
-    if how == "crop" and height >= size and width >= size:
-        top, left = (height - size) // 2, (width - size) // 2
-        return np.ascontiguousarray(mean[top : top + size, left : left + size])
-    resized = cv2.resize(mean, (size, size), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(resized, np.float32)

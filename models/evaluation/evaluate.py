@@ -26,11 +26,11 @@ from desktop_app.catalogue.manifest import Labels, read_manifest
 from desktop_app.vision.classification.classifier import Classifier, Prediction, classify_both_sides
 from desktop_app.vision.detection.blazeface import BlazeFaceDetector, largest
 from desktop_app.vision.face_alignment import CROP_SIZE, OVERSAMPLE_SIZE, crop_face
+from desktop_app.vision.preprocessing import center
 from models.cli_utils import ToolError, progress
 from models.data.datasets import Framing, Sample
 from models.data.labels import GENDERS, gender_targets
 from models.data.pictures import read_ahead
-from models.data.pixels import center
 from models.data.prepare import (
     add_data_options,
     add_held_out_option,

@@ -20,8 +20,9 @@ import torch
 from numpy.typing import NDArray
 
 from desktop_app.catalogue.catalogue import load_package
-from desktop_app.catalogue.manifest import InputSpec, Labels, Manifest, OutputSpec, check_model_name, sha256_of
+from desktop_app.catalogue.manifest import Labels, Manifest, OutputSpec, check_model_name, sha256_of
 from desktop_app.paths import MODELS_FOLDER
+from desktop_app.vision.preprocessing import Preprocessing, center
 from models.cli_utils import ToolError, refuse_existing
 from models.export.atomic_files import written_together
 from models.export.manifest_writer import write_manifest
@@ -151,7 +152,7 @@ def export_network(
         NetworkError: the weights do not fit the network.
     """
     network = checkpoint.network()
-    pixels = _random_pixels(checkpoint.input)
+    pixels = _random_pixels(checkpoint)
     with torch.no_grad():
         answer = network(torch.from_numpy(pixels))
         expected = [one.numpy() for one in (answer if isinstance(answer, tuple) else (answer,))]
@@ -195,9 +196,9 @@ def _by_head(checkpoints: Sequence[Checkpoint]) -> dict[str, Checkpoint]:
     return by_head
 
 
-def _random_pixels(spec: InputSpec) -> NDArray[np.float32]:
-    pictures = np.random.default_rng(0).integers(0, 256, (3, 3, INPUT_SIZE, INPUT_SIZE)).astype(np.float32)
-    return (pictures - np.float32(127.5)) * np.float32(spec.scale)
+def _random_pixels(checkpoint: Checkpoint) -> NDArray[np.float32]:
+    pictures = np.random.default_rng(0).integers(0, 256, (3, INPUT_SIZE, INPUT_SIZE, 3), np.uint8)
+    return Preprocessing(checkpoint.input, checkpoint.mean_image)(pictures)
 
 
 def _difference(path: Path, pixels: NDArray[np.float32], expected: Sequence[NDArray[np.float32]]) -> float:
@@ -211,13 +212,12 @@ def _difference(path: Path, pixels: NDArray[np.float32], expected: Sequence[NDAr
 
 
 def _calibration_batches(checkpoint: Checkpoint, folder: Path) -> Iterator[NDArray[np.float32]]:
-    from models.data.pixels import to_pixels
     from models.data.prepare import load_prepared
 
-    pictures = load_prepared(folder).pictures
+    pictures, preprocess = load_prepared(folder).pictures, Preprocessing(checkpoint.input, checkpoint.mean_image)
     chosen = np.linspace(0, len(pictures) - 1, min(CALIBRATION_PICTURES, len(pictures))).astype(int)
     for start in range(0, len(chosen), 32):
-        yield to_pixels(pictures[chosen[start : start + 32]], checkpoint.input, checkpoint.mean_image)
+        yield preprocess(center(pictures[chosen[start : start + 32]], checkpoint.input.size))
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from desktop_app.catalogue.catalogue import fit_mean
+from desktop_app.vision.preprocessing import Preprocessing, center, normalise
 from models.cli_utils import progress
-from models.data.pixels import center
 from models.data.prepare import Prepared
 from models.networks.architectures import INPUT_SIZE
 from models.networks.checkpoints import Checkpoint
@@ -108,17 +107,16 @@ class Normaliser(nn.Module):
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__()
-        spec, image = checkpoint.input, checkpoint.mean_image
-        mean = fit_mean(image, INPUT_SIZE, spec.mean_fit) if image is not None else np.asarray(spec.mean, np.float32)
-        self._scale, self._swap = spec.scale, spec.colour == "RGB"
+        self._spec = checkpoint.input
+        mean = Preprocessing(self._spec, checkpoint.mean_image).mean
         self.register_buffer("mean", torch.from_numpy(np.array(mean, np.float32, ndmin=1)))
 
     def forward(self, views: Tensor) -> Tensor:
         """N×3×side×side float32."""
-        if views.dtype == torch.uint8:
-            views = (views.flip(-1) if self._swap else views).float() - self.mean
-        pixels = views.permute(0, 3, 1, 2) * self._scale
-        return pixels.contiguous(memory_format=torch.channels_last)
+        whole = views.dtype == torch.uint8
+        ordered = views.flip(-1) if whole and self._spec.colour == "RGB" else views
+        pixels = normalise(ordered.to(torch.float32, copy=True), self.mean if whole else 0.0, self._spec.scale)
+        return pixels.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
 
 
 def center_batches(

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from desktop_app.catalogue.catalogue import ModelPackage
 from desktop_app.catalogue.manifest import AgeLabel, Labels
 from desktop_app.json_text import parse_json
+from desktop_app.vision.preprocessing import fit_mean
 from models.cli_utils import ToolError
 from models.export.onnx_weights import SPEC_KEY, Weights, read_metadata, read_weights
 from models.networks.architectures import NetworkSpec, build_network
@@ -35,8 +36,8 @@ def checkpoints_from_package(package: ModelPackage) -> list[Checkpoint]:
         ModelError: a file cannot be read.
     """
     manifest = package.manifest
-    mean = package.mean()
-    image = mean if mean.ndim == 3 and mean.shape[0] > 1 else None
+    mean = package.mean_image()
+    image = None if mean is None else fit_mean(mean, package.input.size, package.input.mean_fit)
     spec_in = replace(package.input, mean=0.0) if image is not None else package.input
     counts = {"age": len(package.labels.ages), "gender": len(package.labels.genders)}
     if manifest.architecture == "two-head":

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from desktop_app.vision.classification.classifier import ten_views
+from desktop_app.vision.preprocessing import ten_views
 from models.networks.architectures import INPUT_SIZE, head_logits
 from models.networks.checkpoints import Checkpoint
 from models.training.batches import Faces, Normaliser, center_batches

@@ -25,8 +25,8 @@ from desktop_app.catalogue.catalogue import Catalogue
 from desktop_app.catalogue.manifest import Labels
 from desktop_app.vision.classification.classifier import Classifier, classify_both_sides
 from desktop_app.vision.face_alignment import CROP_SIZE
+from desktop_app.vision.preprocessing import center
 from models.cli_utils import ARRAY_ERRORS, ToolError, progress, refuse_existing
-from models.data.pixels import center
 from models.data.prepare import (
     Prepared,
     add_cache_option,

@@ -8,12 +8,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from desktop_app.catalogue.catalogue import InputSpec, Labels, ModelError, ModelPackage
+from desktop_app.catalogue.catalogue import Labels, ModelError, ModelPackage
 from desktop_app.catalogue.manifest import MAX_REASON
 from desktop_app.paths import MODELS_FOLDER
 from desktop_app.vision.classification.network_trial import try_network
 from desktop_app.vision.classification.providers import open_sessions, run_options
 from desktop_app.vision.face_alignment import CROP_SIZE, OVERSAMPLE_SIZE
+from desktop_app.vision.preprocessing import Preprocessing, ten_views
 
 MAX_BATCH: Final = 32
 """Inputs a run: bounds the memory of a crowd or of ten views a face."""
@@ -65,7 +66,7 @@ class Classifier:
         self._package = package
         self._oversample = oversample
         self._outputs = (package.manifest.age, package.manifest.gender) if gender else (package.manifest.age,)
-        self._mean = package.mean()
+        self._preprocess = Preprocessing(package.input, package.mean_image())
         files = tuple(dict.fromkeys(package.path.parent / output.file for output in self._outputs))
         for file in files if package.path.parent.resolve() != MODELS_FOLDER else ():
             try_network(file, package.manifest.files[file.name])
@@ -146,7 +147,7 @@ class Classifier:
         return [Prediction(age, gender) for age, gender in zip(ages, genders, strict=True)]
 
     def _run(self, views: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        pixels = preprocess(views, self._package.input, self._mean)
+        pixels = self._preprocess(views)
         manifest, folder = self._package.manifest, self._package.path.parent
         wanted: dict[str, list[str]] = {}
         for output in self._outputs:
@@ -223,47 +224,10 @@ def classify_both_sides(classifier: Classifier, crops: NDArray[np.uint8]) -> lis
     return [Prediction((one.age + other.age) * half, (one.gender + other.gender) * half) for one, other in pairs]
 
 
-def preprocess(views: NDArray[np.uint8], spec: InputSpec, mean: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Turn pictures into a network's input.
-
-    Args:
-        views: N×size×size×3 uint8, BGR.
-        spec: what the network wants.
-        mean: what is taken away, as `ModelPackage.mean` gives it.
-
-    Returns:
-        N×3×size×size float32, C-contiguous.
-    """
-    ordered = views[..., ::-1] if spec.colour == "RGB" else views
-    planes = mean.reshape((1,) * (3 - mean.ndim) + mean.shape).transpose(2, 0, 1)
-    # In place, as making large arrays costs more than the arithmetic on them.
-    pixels = ordered.transpose(0, 3, 1, 2).astype(np.float32, order="C")
-    pixels -= planes
-    pixels *= np.float32(spec.scale)
-    return pixels
-
-
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Probabilities along the last axis of logits, float32."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), np.float32)
-
-
-def ten_views(pictures: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Four corners and centre of each picture, and their mirror images (Levi and Hassner 2015).
-
-    Args:
-        pictures: N×S×S×3 uint8 with S ≥ size.
-        size: side of the views.
-
-    Returns:
-        10N×size×size×3 uint8, the ten views of a picture next to each other.
-    """
-    room = pictures.shape[1] - size
-    places = [(0, 0), (0, room), (room, 0), (room, room), (room // 2, room // 2)]
-    views = [pictures[:, top : top + size, left : left + size] for top, left in places]
-    views += [view[:, :, ::-1] for view in views]
-    return np.stack(views, axis=1).reshape(-1, size, size, 3)
 
 
 def _classes(tensor: Any) -> int:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from desktop_app.catalogue.catalogue import ModelPackage
 from desktop_app.errors import AgelensError
-from desktop_app.vision.classification.classifier import Prediction, preprocess, softmax
+from desktop_app.vision.classification.classifier import Prediction, softmax
 from desktop_app.vision.explanation.activations import Layer, OpenNetwork
+from desktop_app.vision.preprocessing import Preprocessing, center
 
 Head = Literal["age", "gender"]
 
@@ -79,7 +80,7 @@ class Explainer:
         self._gender = gender
         outputs = (package.manifest.age, package.manifest.gender) if gender else (package.manifest.age,)
         files = dict.fromkeys(package.path.parent / output.file for output in outputs)
-        self._mean = package.mean()
+        self._preprocess = Preprocessing(package.input, package.mean_image())
         probe = np.zeros((1, 3, package.input.size, package.input.size), np.float32)
         try:
             self._networks = {file: OpenNetwork(file, probe, threads, package.manifest.layers) for file in files}
@@ -123,7 +124,7 @@ class Explainer:
             head: to which answer the layer leads.
             layer: one of `layers(head)`.
         """
-        pixels = preprocess(self._fit(crop)[None], self._package.input, self._mean)
+        pixels = self._preprocess(self._fit(crop)[None])
         tensors = [layer.tensor] if layer is not None else []
         age, gender, inner = self._run(pixels, head, tensors)
         maps = inner[0][0] if inner else np.zeros((0, 0, 0), np.float32)
@@ -170,20 +171,16 @@ class Explainer:
 
     def _fit(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
         size = self._package.input.size
-        room = crop.shape[0] - size
-        if room < 0:
+        if crop.shape[0] < size:
             return np.asarray(cv2.resize(crop, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
-        start = room // 2
-        return crop[start : start + size, start : start + size]
+        return np.asarray(center(crop[None], size)[0])
 
     def _input_picture(self, pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
         picture = _stretched(pixels.transpose(1, 2, 0))
         return np.ascontiguousarray(picture[..., ::-1] if self._package.input.colour == "RGB" else picture)
 
     def _answer(self, pictures: NDArray[np.uint8], head: Head) -> NDArray[np.float32]:
-        output = self._network(head).run(
-            preprocess(pictures, self._package.input, self._mean), [self._output(head).tensor]
-        )[0]
+        output = self._network(head).run(self._preprocess(pictures), [self._output(head).tensor])[0]
         return self._probabilities(output)
 
     def _run(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from skimage import data as pictures
 
 from desktop_app.vision.detection.blazeface import BlazeFaceDetector, largest
+from desktop_app.vision.preprocessing import center
 from models.cli_utils import ToolError
 from models.data.datasets import (
     Sample,
@@ -36,7 +37,6 @@ from models.data.labels import (
     parse_age_buckets,
 )
 from models.data.pictures import DataError, Picture
-from models.data.pixels import center, to_pixels
 from models.data.prepare import MIN_SCORE, age_targets, find_face, load_prepared, main, prepare
 
 
@@ -433,17 +433,3 @@ def test_options_out_of_range_are_refused(tmp_path: Path, wrong: list[str]) -> N
     with pytest.raises((SystemExit, ToolError)):
         main(arguments)
     assert not (tmp_path / "cache").exists()
-
-
-def test_pixels_are_scaled_about_the_mean() -> None:
-    from desktop_app.catalogue.manifest import InputSpec
-
-    shades = np.arange(3, dtype=np.uint8) * 10
-    picture = np.broadcast_to(shades, (1, 256, 256, 3))
-    spec = InputSpec(mean=(1.0, 2.0, 3.0), scale=0.5)
-    assert to_pixels(picture, spec)[0, :, 0, 0].tolist() == [-0.5, 4, 8.5]
-    swapped = InputSpec(mean=(1.0, 2.0, 3.0), scale=0.5, colour="RGB")
-    assert to_pixels(picture, swapped)[0, :, 0, 0].tolist() == [9.5, 4, -1.5]
-    mean = np.zeros((256, 256, 3), np.float32)
-    mean[14, 14] = 10
-    assert to_pixels(picture, InputSpec(mean=0.0, scale=1.0), mean)[0, 1, 0, :2].tolist() == [0, 10]

@@ -18,9 +18,9 @@ pytest.importorskip("onnxscript")
 from desktop_app.catalogue.catalogue import load_package  # noqa: E402
 from desktop_app.catalogue.manifest import InputSpec, ModelError  # noqa: E402
 from desktop_app.vision.classification.classifier import Classifier  # noqa: E402
+from desktop_app.vision.preprocessing import Preprocessing  # noqa: E402
 from models.cli_utils import ToolError, run_tool  # noqa: E402
 from models.data.labels import FAIRFACE_AGES  # noqa: E402
-from models.data.pixels import to_pixels  # noqa: E402
 from models.export.export import ExportSettings, export_model, export_network, main  # noqa: E402
 from models.export.onnx_weights import SPEC_KEY, read_metadata, read_weights  # noqa: E402
 from models.networks.architectures import NetworkError, NetworkSpec  # noqa: E402
@@ -54,7 +54,7 @@ def test_the_app_answers_like_pytorch(exported: Path) -> None:
     assert [one.name for one in package.labels.ages] == [one.name for one in FAIRFACE_AGES]
     pictures = crops(3)
     predictions = Classifier(package, provider="cpu").classify(pictures)
-    age, gender = softmax_of(checkpoint_of(SMALL).network(), to_pixels(pictures, InputSpec()))
+    age, gender = softmax_of(checkpoint_of(SMALL).network(), Preprocessing(InputSpec())(pictures))
     np.testing.assert_allclose(np.stack([one.age for one in predictions]), age, atol=1e-4)
     np.testing.assert_allclose(np.stack([one.gender for one in predictions]), gender, atol=1e-4)
 
@@ -108,7 +108,7 @@ def test_the_papers_pair_becomes_one_model(paper_models: tuple[Path, list[Checkp
     assert [one.name for one in package.onnx_files] == ["paper-age.onnx", "paper-gender.onnx"]
     pictures = crops(2)
     predictions = Classifier(package, provider="cpu").classify(pictures)
-    pixels = to_pixels(pictures, InputSpec(mean=0.0, scale=1.0), checkpoints[0].mean_image)
+    pixels = Preprocessing(InputSpec(mean=0.0, scale=1.0), checkpoints[0].mean_image)(pictures)
     (age,), (gender,) = (softmax_of(one.network(), pixels) for one in checkpoints)
     np.testing.assert_allclose(np.stack([one.age for one in predictions]), age, atol=5e-3)
     np.testing.assert_allclose(np.stack([one.gender for one in predictions]), gender, atol=5e-3)
@@ -157,7 +157,7 @@ def test_a_network_can_compute_in_int8(tmp_path: Path) -> None:
     path = tmp_path / "small.onnx"
     checkpoint = checkpoint_of(SMALL)
     export_network(checkpoint, path)
-    pixels = to_pixels(crops(4), InputSpec())
+    pixels = Preprocessing(InputSpec())(crops(4))
 
     def batches() -> Iterator[NDArray[np.float32]]:
         yield pixels

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from desktop_app.catalogue.catalogue import Catalogue, load_package
-from desktop_app.catalogue.manifest import InputSpec, ModelError, OutputSpec, sha256_of
-from desktop_app.vision.classification.classifier import Classifier, preprocess, softmax, ten_views
+from desktop_app.catalogue.manifest import ModelError, OutputSpec, sha256_of
+from desktop_app.vision.classification.classifier import Classifier, softmax
 from desktop_app.vision.classification.providers import ProviderError, available_providers
+from desktop_app.vision.preprocessing import ten_views
 from tests.helpers.conv_model import write_conv_model
 from tests.helpers.tiny_model import MakeModel, add_to_ages, fail_from_four_faces, one_row_alone
 
@@ -43,28 +44,6 @@ def test_a_batch_is_answered_like_its_crops_one_by_one(make_model: MakeModel) ->
         np.testing.assert_allclose(together[index].age, alone.age, atol=1e-6)
         np.testing.assert_allclose(together[index].gender, alone.gender, atol=1e-6)
     assert classifier.classify(batch[:0]) == []
-
-
-@pytest.mark.parametrize("colour", ["BGR", "RGB"])
-def test_pixels_are_prepared_as_the_manifest_says(make_model: MakeModel, colour: str) -> None:
-    spec = InputSpec(size=32, colour=colour, mean=(1.0, 2.0, 3.0), scale=0.5)  # type: ignore[arg-type]
-    package = load_package(make_model(input=spec))
-    picture = np.zeros((1, 32, 32, 3), np.uint8)
-    picture[...] = (10, 20, 30)
-    prepared = preprocess(picture, package.input, package.mean())
-    assert prepared.shape == (1, 3, 32, 32)
-    first, last = (10, 30) if colour == "BGR" else (30, 10)
-    assert prepared[0, :, 5, 7].tolist() == [(first - 1) * 0.5, (20 - 2) * 0.5, (last - 3) * 0.5]
-
-
-def test_ten_views_are_corners_centre_and_their_mirrors() -> None:
-    picture = crops(1, 8)
-    views = ten_views(picture, 6)
-    assert views.shape == (10, 6, 6, 3)
-    expected = [picture[0, y : y + 6, x : x + 6] for y, x in ((0, 0), (0, 2), (2, 0), (2, 2), (1, 1))]
-    for view, mirrored, wanted in zip(views[:5], views[5:], expected, strict=True):
-        np.testing.assert_array_equal(view, wanted)
-        np.testing.assert_array_equal(mirrored, wanted[:, ::-1])
 
 
 def test_oversampling_averages_the_ten_answers(make_model: MakeModel) -> None:

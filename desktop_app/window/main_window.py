@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar
 
-from desktop_app.engine.types import RecordingStatus, RenderedFrame, SessionStatus
+from desktop_app.engine.types import RecordingStatus, RenderedFrame
 from desktop_app.settings import Settings, SettingsError, SettingsStore
 from desktop_app.terminal import say
+from desktop_app.window.background import Background
 from desktop_app.window.bars.actions import Actions
 from desktop_app.window.bars.control_bar import ControlBar
 from desktop_app.window.bars.menus import Menus
@@ -21,20 +20,18 @@ from desktop_app.window.bars.source_bar import SourceBar
 from desktop_app.window.bars.source_names import display_name
 from desktop_app.window.bars.status_line import StatusLine
 from desktop_app.window.bridge import SessionBridge
-from desktop_app.window.controllers.background import Background
-from desktop_app.window.controllers.capture_controller import CaptureControl
-from desktop_app.window.controllers.dialog_controller import Dialogs
-from desktop_app.window.controllers.picture_controller import PictureOptions
-from desktop_app.window.controllers.saving import show_in_folder
-from desktop_app.window.controllers.source_controller import SourceControl, as_shown
+from desktop_app.window.controllers.capture_controller import CaptureController
+from desktop_app.window.controllers.dialog_controller import DialogController
+from desktop_app.window.controllers.picture_controller import PictureController
+from desktop_app.window.controllers.source_controller import SourceController
 from desktop_app.window.panels.side_panels import Panels
 from desktop_app.window.picture.picture_area import PictureArea
+from desktop_app.window.settings_model import SettingsModel
 from desktop_app.window.style.theme import apply_theme
 from desktop_app.window.style.translation import install_language, translate_message
 from desktop_app.window.style.widgets import capitalised
 
 TICK_MS: Final = 200
-SAVE_DELAY_MS: Final = 1000
 
 
 class MainWindow(QMainWindow):
@@ -47,12 +44,11 @@ class MainWindow(QMainWindow):
 
     def __init__(self, settings: Settings, store: SettingsStore) -> None:
         super().__init__()
-        self.settings = settings
         self._store = store
         self._notice = ""
-        self._not_kept = False
         self.bridge = SessionBridge(self)
-        self.background = Background("files", self)
+        self._background = Background("files", self)
+        self.settings = SettingsModel(settings, store, self._background, self)
         self.stage = PictureArea()
         self.actions_ = Actions(self, self.stage.view)
         self.source_bar = SourceBar(self.actions_)
@@ -62,49 +58,53 @@ class MainWindow(QMainWindow):
         self.control_bar = ControlBar(self.actions_, self.menus.privacy)
         self.status_line = StatusLine()
         self.panels = Panels(self, self.actions_)
-        self.capture = CaptureControl(self)
-        self.sources = SourceControl(self)
-        self.options = PictureOptions(self)
-        self.dialogs = Dialogs(self)
+        self.options = PictureController(
+            settings=self.settings,
+            bridge=self.bridge,
+            actions=self.actions_,
+            view=self.stage.view,
+            panels=self.panels,
+            parent=self,
+        )
+        self.capture = CaptureController(
+            settings=self.settings,
+            bridge=self.bridge,
+            actions=self.actions_,
+            stage=self.stage,
+            control_bar=self.control_bar,
+            guard=self.options.guarded,
+            parent=self,
+        )
+        self.sources = SourceController(
+            settings=self.settings,
+            bridge=self.bridge,
+            actions=self.actions_,
+            stage=self.stage,
+            source_bar=self.source_bar,
+            playback_bar=self.playback_bar,
+            background=self._background,
+            style=lambda: self.options.style,
+            window=self,
+        )
+        self.dialogs = DialogController(
+            settings=self.settings,
+            bridge=self.bridge,
+            actions=self.actions_,
+            stage=self.stage,
+            background=self._background,
+            window=self,
+        )
         self._tick = QTimer(self)
-        self._save_timer = QTimer(self)
-        self._save_timer.setSingleShot(True)
         self._build()
         self._connect()
         self._restore()
-        self._on_status(self.bridge.status)
-
-    @property
-    def status(self) -> SessionStatus:
-        """The session's status as the window shows it."""
-        return as_shown(self.bridge.status, has_picture=self.stage.view.rendered is not None)
+        self._on_status()
 
     def begin(self) -> None:
         """Start with the source of the settings, or with the first page where it was never accepted."""
         if self._store.problem:
-            self.note(capitalised(translate_message(self._store.problem)))
+            self._note_message(self._store.problem)
         self.sources.begin()
-
-    def show_welcome(self) -> None:
-        """Show the first page, over whatever is shown."""
-        self.stage.show_welcome(accepted=self.settings.welcomed)
-
-    def change(self, **changes: Any) -> None:
-        """Change settings and keep them, a little later and on a thread."""
-        self.settings = replace(self.settings, **changes)
-        self._save_timer.start(SAVE_DELAY_MS)
-
-    def note(self, text: str, *, path: Path | None = None) -> None:
-        """Show a short note.
-
-        Args:
-            text: one sentence.
-            path: a file that can be shown in its folder.
-        """
-        if path is None:
-            self.stage.toast.show_note(text)
-            return
-        self.stage.toast.show_note(text, button=self.tr("Show in folder"), do=lambda: show_in_folder(path))
 
     def toggle_full_screen(self, wanted: bool) -> None:
         """Give the picture the whole screen, or give it back."""
@@ -125,14 +125,6 @@ class MainWindow(QMainWindow):
         self.stage.set_floating(wanted)
         self.options.refresh_full_screen(wanted)
 
-    def apply_looks(self) -> None:
-        """Use the theme and the language of the settings."""
-        app = QApplication.instance()
-        assert isinstance(app, QApplication)
-        apply_theme(app, self.settings.theme)
-        install_language(app, self.settings.language)
-        self._refresh()
-
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         """Follow the language."""
         if event.type() == QEvent.Type.LanguageChange:
@@ -142,21 +134,16 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         """Stop everything, finish a recording, keep the settings."""
         self._tick.stop()
-        self._save_timer.stop()
         if self.isFullScreen():
             self.toggle_full_screen(False)
-        self.settings = replace(
-            self.settings,
-            geometry=bytes(self.saveGeometry().data()),
-            layout=bytes(self.saveState().data()),
-        )
+        self.settings.change(geometry=bytes(self.saveGeometry().data()), layout=bytes(self.saveState().data()))
         self.sources.close()
         self.capture.close()
-        self.background.close()
+        self._background.close()
         self.panels.close()
         self.bridge.close()
         try:
-            self._store.save(self.settings)
+            self.settings.close()
         except SettingsError as error:
             say(str(error))
         super().closeEvent(event)
@@ -195,7 +182,10 @@ class MainWindow(QMainWindow):
         actions, view = self.actions_, self.stage.view
         self.bridge.picture_arrived.connect(self._on_picture)
         self.bridge.status_changed.connect(self._on_status)
-        self.bridge.failed.connect(lambda message: self.note(translate_message(message)))
+        self.bridge.failed.connect(lambda message: self.stage.note(translate_message(message)))
+        self.settings.changed.connect(self._on_settings)
+        self.settings.failed.connect(self._note_message)
+        self.sources.opening.connect(self._on_opening)
         view.painted.connect(self.bridge.painted)
         view.face_clicked.connect(self.options.select)
         view.double_clicked.connect(actions["full_screen"].trigger)
@@ -210,13 +200,21 @@ class MainWindow(QMainWindow):
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_color_scheme)
         self._tick.timeout.connect(self._on_tick)
         self._tick.start(TICK_MS)
-        self._save_timer.timeout.connect(self._on_save_timer)
 
     def _restore(self) -> None:
-        if self.settings.geometry:
-            self.restoreGeometry(QByteArray(self.settings.geometry))
-        if self.settings.layout:
-            self.restoreState(QByteArray(self.settings.layout))
+        settings = self.settings.value
+        if settings.geometry:
+            self.restoreGeometry(QByteArray(settings.geometry))
+        if settings.layout:
+            self.restoreState(QByteArray(settings.layout))
+
+    def _apply_looks(self) -> None:
+        """Use the theme and the language of the settings."""
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        apply_theme(app, self.settings.value.theme)
+        install_language(app, self.settings.value.language)
+        self._refresh()
 
     def _refresh(self) -> None:
         self.actions_.retranslate()
@@ -229,7 +227,7 @@ class MainWindow(QMainWindow):
         self.options.refresh_style()
         self.options.refresh_privacy()
         self.panels.retranslate()
-        self._on_status(self.bridge.status)
+        self._on_status()
 
     @Slot(object)
     def _on_picture(self, rendered: RenderedFrame) -> None:
@@ -237,12 +235,12 @@ class MainWindow(QMainWindow):
         rendered = self.options.guarded(rendered)
         self.stage.view.show_composed(rendered)
         if first:
-            self._on_status(self.bridge.status)
+            self._on_status()
         self.panels.show_composed(rendered)
 
-    @Slot(object)
-    def _on_status(self, status: SessionStatus) -> None:
-        status = as_shown(status, has_picture=self.stage.view.rendered is not None)
+    @Slot()
+    def _on_status(self) -> None:
+        status = self.sources.status
         self.sources.show_status(status)
         self.status_line.show_status(status)
         self.stage.message.show_state(status.state, status.message)
@@ -256,17 +254,17 @@ class MainWindow(QMainWindow):
         if status.notice != self._notice:
             self._notice = status.notice
             if status.notice:
-                self.note(capitalised(translate_message(status.notice)))
+                self._note_message(status.notice)
 
     @Slot()
     def _on_tick(self) -> None:
-        session = self.bridge.session
-        if session is None or self.status.state in {"stopped", "failed", "idle", "connecting"}:
+        session, state = self.bridge.session, self.sources.status.state
+        if session is None or state in {"stopped", "failed", "idle", "connecting"}:
             self.status_line.show_statistics(None)
             return
         snapshot = session.statistics()
         # Nothing flows while a source is awaited, nor from a picture that stands alone.
-        flows = self.status.state != "reconnecting" and session.position().frame_count != 1
+        flows = state != "reconnecting" and session.position().frame_count != 1
         self.status_line.show_statistics(snapshot if flows else None)
         self.panels.show_statistics(snapshot)
         self.options.show_figures(snapshot)
@@ -275,13 +273,29 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _on_color_scheme(self) -> None:
-        if self.settings.theme == "system":
-            self.apply_looks()
+        if self.settings.value.theme == "system":
+            self._apply_looks()
+
+    @Slot(object)
+    def _on_settings(self, before: Settings) -> None:
+        now = self.settings.value
+        if (now.theme, now.language) != (before.theme, before.language):
+            self._apply_looks()
+        if now.language != before.language:
+            self.dialogs.retranslate()
+
+    @Slot(str)
+    def _on_opening(self, spec: str) -> None:
+        self.options.select(None)
+        self.panels.clear()
+        self.stage.view.clear()
+        # The system shows the program's name itself where it does.
+        self.setWindowTitle(f"{display_name(spec)} · Agelens" if spec else "Agelens")
 
     @Slot()
     def _on_escape(self) -> None:
         if not self.stage.welcome.isHidden():
-            if self.settings.welcomed:
+            if self.settings.value.welcomed:
                 self._on_welcomed()
         elif self.isFullScreen():
             self.toggle_full_screen(False)
@@ -292,23 +306,11 @@ class MainWindow(QMainWindow):
     def _on_welcomed(self) -> None:
         self.stage.welcome.hide()
         self.stage.view.setFocus()
-        first = not self.settings.welcomed
-        self.change(welcomed=True)
+        first = not self.settings.value.welcomed
+        self.settings.change(welcomed=True)
         if first and self.bridge.session is None:
             self.sources.begin()
 
-    @Slot()
-    def _on_save_timer(self) -> None:
-        settings = self.settings
-        self.background.submit(lambda: self._store.save(settings), failed=self._on_not_kept)
-
     @Slot(str)
-    def _on_not_kept(self, message: str) -> None:
-        # Once is enough: it would come again with every change.
-        if not self._not_kept:
-            self._not_kept = True
-            self.note(capitalised(translate_message(message)))
-
-    def show_source_title(self, spec: str) -> None:
-        """Name the window after what it shows; the system shows the program's name itself where it does."""
-        self.setWindowTitle(f"{display_name(spec)} · Agelens" if spec else "Agelens")
+    def _note_message(self, message: str) -> None:
+        self.stage.note(capitalised(translate_message(message)))

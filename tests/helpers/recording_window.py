@@ -23,6 +23,7 @@ from PySide6.QtWidgets import QApplication
 from desktop_app import cli
 from desktop_app.settings import Settings, SettingsStore
 from desktop_app.window import main_window
+from desktop_app.window.picture.picture_area import PictureArea
 
 POLL_MS: Final = 20
 ENDINGS: Final[dict[str, Callable[[main_window.MainWindow], object]]] = {
@@ -30,6 +31,15 @@ ENDINGS: Final[dict[str, Callable[[main_window.MainWindow], object]]] = {
     # What Qt does where the system asks a program to leave: on macOS, and for a session that ends on Windows.
     "log out": lambda _: QApplication.quit(),
 }
+
+
+class TellingArea(PictureArea):
+    """The picture area, which tells its notes."""
+
+    def note(self, text: str, *, path: Path | None = None) -> None:
+        """Show a note and tell it."""
+        super().note(text, path=path)
+        print(json.dumps({"note": text, "shows": path is not None}), flush=True)
 
 
 class RecordingWindow(main_window.MainWindow):
@@ -46,11 +56,6 @@ class RecordingWindow(main_window.MainWindow):
         self._pictures = 0
         self.bridge.picture_arrived.connect(self._on_picture_arrived)
         threading.Thread(target=self._listen, daemon=True).start()
-
-    def note(self, text: str, *, path: Path | None = None) -> None:
-        """Show a note and tell it."""
-        super().note(text, path=path)
-        print(json.dumps({"note": text, "shows": path is not None}), flush=True)
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         """Close, and tell how the recording ended: no timer may fire any more."""
@@ -104,6 +109,7 @@ def main() -> int:
     )
     # `run_window` imports it only when it is called.
     main_window.MainWindow = RecordingWindow  # type: ignore[assignment, misc]
+    main_window.PictureArea = TellingArea  # type: ignore[attr-defined]
     return cli.main([source])
 
 

@@ -142,7 +142,7 @@ class Photographer:
         self.take("welcome")
         window.stage.welcome.hide()
         window.stage.view.setFocus()
-        window.change(welcomed=True)
+        window.settings.change(welcomed=True)
         self.take("empty")
         window.sources.open("demo")
         self.wait(0.02)
@@ -227,7 +227,7 @@ class Photographer:
         for index in range(10):
             writer.write(np.full((720, 1280, 3), 60 + 5 * index, np.uint8))
         writer.release()
-        self.window.change(loop=False)
+        self.window.settings.change(loop=False)
         self.window.sources.open(str(path))
         self.wait(5, self.state_is("ended"))
         self.take("ended")

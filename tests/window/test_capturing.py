@@ -40,7 +40,7 @@ def test_recording_plays_and_has_its_length(desk: Desk) -> None:
 
 
 def test_recording_has_predictions_beside_it_when_wanted(desk: Desk) -> None:
-    desk.window.change(recording_predictions="jsonl", container="mkv")
+    desk.window.settings.change(recording_predictions="jsonl", container="mkv")
     desk.open_demo()
     desk.wait_for_faces()
     desk.trigger("record")
@@ -106,10 +106,10 @@ def test_another_source_finishes_the_recording(desk: Desk, clip: Path) -> None:
 def test_unwritable_folder_is_said_in_one_sentence(desk: Desk) -> None:
     blocked = desk.folder / "a file"
     blocked.write_text("not a folder")
-    desk.window.change(burst_count=2)
+    desk.window.settings.change(burst_count=2)
     desk.open_demo()
     for folder in (blocked, blocked / "inside"):
-        desk.window.change(screenshots_folder=folder, recordings_folder=folder)
+        desk.window.settings.change(screenshots_folder=folder, recordings_folder=folder)
         for name in ("screenshot", "burst", "record"):
             desk.window.stage.toast.hide()
             desk.trigger(name)
@@ -134,7 +134,7 @@ def test_screenshot_holds_picture_and_predictions(desk: Desk) -> None:
 
 
 def test_burst_saves_several_pictures(desk: Desk) -> None:
-    desk.window.change(burst_count=3, snapshot_json=True)
+    desk.window.settings.change(burst_count=3, snapshot_json=True)
     desk.open_demo()
     desk.trigger("burst")
     desk.wait(lambda: desk.window.stage.toast.text.startswith("Saved 3 pictures"))
@@ -143,7 +143,7 @@ def test_burst_saves_several_pictures(desk: Desk) -> None:
 
 
 def test_a_burst_of_a_picture_that_stands_still_is_one_picture(desk: Desk, clip: Path) -> None:
-    desk.window.change(burst_count=2)
+    desk.window.settings.change(burst_count=2)
     desk.open(str(clip))
     desk.pause()
     desk.wait(lambda: desk.window.stage.view.rendered is not None and desk.window.actions_["burst"].isEnabled())
@@ -168,7 +168,7 @@ def test_a_recording_that_fails_at_once_is_said_every_time(desk: Desk) -> None:
 
 
 def test_times_in_screenshots_of_a_stream_begin_with_the_first(desk: Desk) -> None:
-    desk.window.change(burst_count=2)
+    desk.window.settings.change(burst_count=2)
     with network_camera() as camera:
         desk.open(camera.address)
         desk.wait_for_faces()

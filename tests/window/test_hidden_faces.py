@@ -57,7 +57,7 @@ def test_faces_of_a_camera_that_fell_silent_are_hidden_too(desk: Desk) -> None:
 
 
 def test_in_a_recording_the_picture_is_hidden_from_the_switch_on(desk: Desk) -> None:
-    desk.window.options.change_style(boxes=False, names=False, ages=False, genders=False)
+    desk.window.settings.change_style(boxes=False, names=False, ages=False, genders=False)
     desk.open_demo()
     desk.wait_for_faces()
     desk.trigger("record")
@@ -125,7 +125,7 @@ def test_the_button_shows_and_tells_the_mode(desk: Desk) -> None:
         assert button.isChecked() == (mode != "off")
         icons[mode] = button.icon().pixmap(24, 24).toImage()
     assert len({bytes(icon.constBits()) for icon in icons.values()}) == 3
-    desk.window.apply_looks()
+    desk.window.settings.change(theme="dark")
     assert button.icon().pixmap(24, 24).toImage() == icons["picture"]
 
 
@@ -135,7 +135,7 @@ def test_a_burst_that_began_before_the_switch_shows_no_faces(desk: Desk) -> None
     clear = sharpness(desk, desk.shown().picture)
     desk.trigger("burst")
     desk.trigger("privacy_picture")
-    desk.wait(lambda: len(desk.files(".png")) == desk.window.settings.burst_count)
+    desk.wait(lambda: len(desk.files(".png")) == desk.window.settings.value.burst_count)
     desk.wait(lambda: desk.window.stage.toast.text.startswith("Saved "))
     for path in desk.files(".png"):
         assert sharpness(desk, np.asarray(cv2.imread(str(path)), np.uint8)) < clear / 4

@@ -35,7 +35,7 @@ def test_demo_runs_stops_and_starts_again(desk: Desk) -> None:
 
 
 def test_mirror_flips_the_picture(desk: Desk) -> None:
-    desk.window.options.change_style(
+    desk.window.settings.change_style(
         boxes=False, names=False, ages=False, genders=False, confidences=False, statistics=False
     )
     desk.open_demo()
@@ -43,7 +43,7 @@ def test_mirror_flips_the_picture(desk: Desk) -> None:
     desk.wait(lambda: np.array_equal(desk.shown().picture, desk.shown().frame.image))
     desk.press(Qt.Key.Key_M)
     desk.wait(lambda: np.array_equal(desk.shown().picture, desk.shown().frame.image[:, ::-1]))
-    assert desk.window.settings.mirror
+    assert desk.window.settings.value.mirror
 
 
 def test_privacy_hides_faces_in_picture_and_screenshot(desk: Desk) -> None:
@@ -68,15 +68,15 @@ def test_privacy_hides_faces_in_picture_and_screenshot(desk: Desk) -> None:
     assert desk.window.actions_["privacy_faces"].isChecked()
     desk.trigger("privacy_picture")
     desk.trigger("privacy_pixelate")
-    assert desk.window.settings.style.privacy == "picture"
-    assert desk.window.settings.style.privacy_style == "pixelate"
+    assert desk.window.settings.value.style.privacy == "picture"
+    assert desk.window.settings.value.style.privacy_style == "pixelate"
     assert desk.window.actions_["privacy"].isChecked()
     desk.wait(lambda: desk.shown().privacy == "picture" and sharpness() < clear / 4)
     assert "Nobody can be recognised" in desk.window.actions_["privacy"].toolTip()
     desk.press(Qt.Key.Key_P)
     desk.wait(lambda: sharpness() > clear / 2)
     desk.press(Qt.Key.Key_P)
-    assert desk.window.settings.style.privacy == "picture"
+    assert desk.window.settings.value.style.privacy == "picture"
 
 
 def test_click_on_a_face_selects_it_everywhere(desk: Desk) -> None:
@@ -91,10 +91,10 @@ def test_click_on_a_face_selects_it_everywhere(desk: Desk) -> None:
     wanted = view.track_at(point)
     assert wanted is not None
     QTest.mouseClick(view, Qt.MouseButton.LeftButton, pos=point.toPoint())
-    assert desk.window.settings.style.selected == wanted
+    assert desk.window.settings.value.style.selected == wanted
     assert desk.window.panels.faces.selected == wanted
     desk.press(Qt.Key.Key_Escape)
-    assert desk.window.settings.style.selected is None
+    assert desk.window.settings.value.style.selected is None
 
 
 def test_bad_source_says_so_in_the_picture(desk: Desk) -> None:
@@ -109,7 +109,7 @@ def test_bad_source_says_so_in_the_picture(desk: Desk) -> None:
 
 
 def test_file_can_be_wound_and_ends(desk: Desk, clip: Path) -> None:
-    desk.window.change(loop=False)
+    desk.window.settings.change(loop=False)
     desk.open(str(clip))
     bar = desk.window.playback_bar
     desk.wait(lambda: bar.isVisible())
@@ -128,7 +128,7 @@ def test_file_can_be_wound_and_ends(desk: Desk, clip: Path) -> None:
     desk.wait(lambda: session.position().speed == 1.5)
     desk.press(Qt.Key.Key_Space)
     desk.wait(lambda: desk.window.stage.message.state == "ended")
-    assert desk.window.settings.recent == (str(clip),)
+    assert desk.window.settings.value.recent == (str(clip),)
 
 
 def test_a_source_is_remembered_wherever_the_next_start_is(
@@ -137,8 +137,8 @@ def test_a_source_is_remembered_wherever_the_next_start_is(
     monkeypatch.chdir(clip.parent)
     desk.open(clip.name)
     desk.wait(lambda: desk.state == "live")
-    assert desk.window.settings.source == str(clip)
-    assert desk.window.settings.recent == (str(clip),)
+    assert desk.window.settings.value.source == str(clip)
+    assert desk.window.settings.value.recent == (str(clip),)
 
 
 def test_pictures_that_cannot_be_read_are_told_of(desk: Desk) -> None:
@@ -146,7 +146,7 @@ def test_pictures_that_cannot_be_read_are_told_of(desk: Desk) -> None:
     folder.mkdir()
     cv2.imwrite(str(folder / "a.png"), np.zeros((64, 64, 3), np.uint8))
     (folder / "b.png").write_bytes(b"no picture")
-    desk.window.change(loop=False)
+    desk.window.settings.change(loop=False)
     desk.open(str(folder))
     desk.wait(lambda: "1 picture could not be read" in desk.window.stage.toast.text)
 

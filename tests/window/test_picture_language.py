@@ -24,8 +24,7 @@ CHINESE: Words = (("Male", "男"), ("Female", "女"))
 
 
 def speak(desk: Desk, language: LanguageChoice) -> None:
-    desk.window.change(language=language)
-    desk.window.apply_looks()
+    desk.window.settings.change(language=language)
 
 
 def drawn_anew(desk: Desk, style: OverlayStyle) -> NDArray[np.uint8]:
@@ -35,7 +34,7 @@ def drawn_anew(desk: Desk, style: OverlayStyle) -> NDArray[np.uint8]:
 
 
 def shows(desk: Desk, words: Words) -> bool:
-    style = replace(desk.window.settings.style, words=words)
+    style = replace(desk.window.settings.value.style, words=words)
     return bool(desk.shown().labels) and np.array_equal(desk.shown().picture, drawn_anew(desk, style))
 
 
@@ -67,7 +66,7 @@ def test_a_window_that_starts_in_chinese_draws_chinese_and_keeps_no_words(desk: 
 
 
 def test_screenshots_show_the_windows_words_and_keep_english_predictions(paused: Desk) -> None:
-    paused.window.change(snapshot_json=True)
+    paused.window.settings.change(snapshot_json=True)
     speak(paused, "zh_CN")
     paused.wait(lambda: shows(paused, CHINESE))
     shown = paused.shown().picture
@@ -81,7 +80,7 @@ def test_screenshots_show_the_windows_words_and_keep_english_predictions(paused:
 
 
 def test_recordings_show_the_windows_words_and_keep_english_predictions(desk: Desk) -> None:
-    desk.window.change(recording_predictions="csv")
+    desk.window.settings.change(recording_predictions="csv")
     speak(desk, "zh_CN")
     desk.open(str(resource_path("demo_portrait.jpg")))
     session = desk.window.bridge.session
@@ -95,7 +94,7 @@ def test_recordings_show_the_windows_words_and_keep_english_predictions(desk: De
     read, frame = film.read()
     film.release()
     assert read
-    style = desk.window.settings.style
+    style = desk.window.settings.value.style
     english, chinese = (drawn_anew(desk, replace(style, words=words)) for words in (ENGLISH, CHINESE))
     differs = (english != chinese).any(axis=2)
     far, near = (float(np.abs(frame.astype(int) - one)[differs].mean()) for one in (english, chinese))

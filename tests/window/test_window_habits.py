@@ -109,7 +109,7 @@ def test_preferences_work_at_once(desk: Desk) -> None:
     choose("theme", 2)
     assert current_theme() == DARK
     choose("container", 1)
-    assert desk.window.settings.container == "mkv"
+    assert desk.window.settings.value.container == "mkv"
     choose("language", 2)
     desk.wait(lambda: desk.window.actions_["record"].text() == "录制")
     assert desk.window.status_line.state_text == "就绪"
@@ -122,13 +122,12 @@ def test_the_window_follows_the_system_into_light_and_dark(desk: Desk, qapp: QAp
     other = LIGHT if system == DARK else DARK
     # Without a desktop the system never changes: the window is given other colours, and told that the system's changed.
     told = QGuiApplication.styleHints().colorSchemeChanged
-    desk.window.change(theme="system")
+    desk.window.settings.change(theme="system")
     apply_theme(qapp, "light" if other == LIGHT else "dark")
     told.emit(Qt.ColorScheme.Unknown)
     assert current_theme() == system
     assert desk.window.palette().window().color().name() == system.window
-    desk.window.change(theme=other.name)
-    desk.window.apply_looks()
+    desk.window.settings.change(theme=other.name)
     told.emit(Qt.ColorScheme.Unknown)
     assert current_theme() == other
 
@@ -199,7 +198,7 @@ def test_nothing_skips_the_notice(qtbot: QtBot, clip: Path, tmp_path: Path) -> N
     assert window.stage.toast.text == f"Accept the notice first; then {clip.name} opens."
     accept(window)
     qtbot.waitUntil(lambda: window.bridge.session is not None, timeout=LIVE_MS)
-    assert window.settings.source == str(clip)
+    assert window.settings.value.source == str(clip)
     window.close()
 
 
@@ -236,10 +235,10 @@ def test_the_promises_are_the_same_everywhere(desk: Desk) -> None:
     for row, mode in enumerate(("off", "faces", "picture")):
         box.setCurrentIndex(row)
         box.activated.emit(row)
-        assert desk.window.settings.style.privacy == mode
+        assert desk.window.settings.value.style.privacy == mode
         shown = " ".join(label.text() for label in dialog.findChildren(QLabel))
         assert [promise in shown for promise in promises] == [mode == "faces", mode == "picture"]
-        assert PROMISES[desk.window.settings.style.privacy] in desk.window.actions_["privacy"].toolTip()
+        assert PROMISES[desk.window.settings.value.style.privacy] in desk.window.actions_["privacy"].toolTip()
     dialog.accept()
 
 

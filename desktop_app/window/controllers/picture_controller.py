@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import Final, get_args
 
 from PySide6.QtCore import QObject, Slot
 
 from desktop_app.engine.statistics import StatisticsSnapshot
 from desktop_app.engine.types import RenderedFrame
+from desktop_app.settings import Settings
 from desktop_app.vision.drawing.overlay import OverlayStyle, draw_overlay
 from desktop_app.vision.privacy.concealment import PrivacyMode, PrivacyStyle, hides_enough
-from desktop_app.window.bars.actions import DRAWN, PRIVACY_REACH, PROMISES
+from desktop_app.window.bars.actions import DRAWN, PRIVACY_REACH, PROMISES, Actions
 from desktop_app.window.bars.status_line import figure_texts
+from desktop_app.window.bridge import SessionBridge
+from desktop_app.window.panels.side_panels import Panels
+from desktop_app.window.picture.video_view import VideoView
+from desktop_app.window.settings_model import SettingsModel
 from desktop_app.window.style.theme import icon
 from desktop_app.window.style.translation import drawn_words, mark_text, tr
-
-if TYPE_CHECKING:
-    from desktop_app.window.main_window import MainWindow
 
 BUTTON: Final[dict[PrivacyMode, tuple[str, str]]] = {
     "off": ("eye", mark_text("Privacy mode: nothing is hidden")),
@@ -27,130 +29,143 @@ BUTTON: Final[dict[PrivacyMode, tuple[str, str]]] = {
 """Icon and name of the button in each mode."""
 
 
-class PictureOptions(QObject):
-    """Carries the actions that change the picture to the session and the settings.
+class PictureController(QObject):
+    """Carries the actions that change the picture to the settings, and the settings to the session and the widgets.
 
     Args:
-        window: whose picture it is.
+        settings: hold the picture's options.
+        bridge: whose session draws.
+        actions: those that change the picture.
+        view: shows it.
+        panels: show parts of it.
+        parent: the Qt owner.
     """
 
-    def __init__(self, window: MainWindow) -> None:
-        super().__init__(window)
-        self._window = window
-        privacy = window.settings.style.privacy
+    def __init__(
+        self,
+        *,
+        settings: SettingsModel,
+        bridge: SessionBridge,
+        actions: Actions,
+        view: VideoView,
+        panels: Panels,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._settings, self._bridge, self._actions = settings, bridge, actions
+        self._view, self._panels = view, panels
+        privacy = settings.value.style.privacy
         self._hidden_as: PrivacyMode = privacy if privacy != "off" else "faces"
-        actions = window.actions_
-        actions["mirror"].setChecked(window.settings.mirror)
-        actions["mirror"].triggered.connect(self._on_mirror)
+        self._figures: tuple[str, ...] = ()
+        actions["mirror"].triggered.connect(lambda mirror: settings.change(mirror=mirror))
         actions["privacy"].triggered.connect(self._on_privacy)
         for mode in get_args(PrivacyMode):
-            actions[f"privacy_{mode}"].triggered.connect(lambda _on=False, mode=mode: self.set_privacy(mode))
+            actions[f"privacy_{mode}"].triggered.connect(
+                lambda _on=False, mode=mode: settings.change_style(privacy=mode)
+            )
         for style in get_args(PrivacyStyle):
             actions[f"privacy_{style}"].triggered.connect(
-                lambda _on=False, style=style: self.set_privacy(self._window.settings.style.privacy, style)
+                lambda _on=False, style=style: settings.change_style(privacy_style=style)
             )
         for name in DRAWN:
-            action, layer = actions[name], name.removeprefix("show_")
-            action.setChecked(getattr(window.settings.style, layer))
-            action.triggered.connect(lambda wanted, layer=layer: self.change_style(**{layer: wanted}))
-        self._figures: tuple[str, ...] = ()
+            actions[name].triggered.connect(lambda wanted, name=name: settings.change_style(**{_layer(name): wanted}))
+        settings.changed.connect(self._on_changed)
         self.refresh_privacy()
-        self._show_gender()
+        self._show_actions()
 
     @property
     def style(self) -> OverlayStyle:
         """What is drawn now: the settings' style, in the window's language and with the figures of this moment."""
-        return replace(self._window.settings.style, words=drawn_words(), status=self._figures)
+        return replace(self._settings.value.style, words=drawn_words(), status=self._figures)
 
     @Slot(object)
     def select(self, track_id: int | None) -> None:
         """Select a face everywhere: in the picture, in the faces panel, in the network view."""
-        self._window.panels.select(track_id)
-        if track_id != self._window.settings.style.selected:
-            self.change_style(selected=track_id)
-
-    def set_privacy(self, mode: PrivacyMode, style: PrivacyStyle | None = None) -> None:
-        """Hide nothing, faces, or the whole picture, from the next picture on; what is shown is hidden at once.
-
-        Args:
-            mode: what is hidden.
-            style: how; None for as before.
-        """
-        if mode != "off":
-            self._hidden_as = mode
-        self.change_style(privacy=mode, privacy_style=style or self._window.settings.style.privacy_style)
-        self.refresh_privacy()
-        shown = self._window.stage.view.rendered
-        guarded = self.guarded(shown) if shown is not None else None
-        if guarded is not shown:
-            assert guarded is not None
-            self._window.stage.view.show_composed(guarded)
-            self._window.panels.show_only(guarded)
+        self._panels.select(track_id)
+        if track_id != self._settings.value.style.selected:
+            self._settings.change_style(selected=track_id)
 
     def guarded(self, rendered: RenderedFrame) -> RenderedFrame:
         """The picture as it may be shown now: hidden whole where it was drawn in a mode that hides less.
 
         It was on its way when the mode changed, and where a source falls silent no other one follows.
         """
-        if hides_enough(rendered.privacy, self._window.settings.style.privacy):
+        if hides_enough(rendered.privacy, self._settings.value.style.privacy):
             return rendered
         picture = rendered.picture.copy()
         # Without covers, which are those of the frame: the whole picture is hidden.
         draw_overlay(picture, rendered.tracks, rendered.labels, self.style)
-        return replace(rendered, picture=picture, crops={}, privacy=self._window.settings.style.privacy)
+        return replace(rendered, picture=picture, crops={}, privacy=self._settings.value.style.privacy)
 
     def refresh_privacy(self) -> None:
         """Show by the button, its icon and its tooltip what is hidden."""
-        style, actions = self._window.settings.style, self._window.actions_
+        style, actions = self._settings.value.style, self._actions
         actions["privacy"].setChecked(style.privacy != "off")
         actions[f"privacy_{style.privacy}"].setChecked(True)
         actions[f"privacy_{style.privacy_style}"].setChecked(True)
         (name, text), promise = BUTTON[style.privacy], PROMISES[style.privacy]
         actions.name_action("privacy", tr(text), f"{tr(promise)}\n{tr(PRIVACY_REACH)}" if promise else "")
         actions["privacy"].setIcon(icon(name))
-        self._window.panels.set_privacy(style.privacy)
-
-    def set_gender(self, gender: bool) -> None:
-        """Compute and show perceived gender, or do without it everywhere."""
-        self._window.sources.choose_model(gender=gender)
-        self._show_gender()
-
-    def change_style(self, **changes: Any) -> None:
-        """Draw differently from now on."""
-        window = self._window
-        window.change(style=replace(window.settings.style, **changes))
-        self.refresh_style()
+        self._panels.set_privacy(style.privacy)
 
     def refresh_style(self) -> None:
         """Draw in the window's language from now on."""
-        if self._window.bridge.session is not None:
-            self._window.bridge.session.set_style(self.style)
+        if self._bridge.session is not None:
+            self._bridge.session.set_style(self.style)
 
     def show_figures(self, snapshot: StatisticsSnapshot) -> None:
         """Write the status line's figures into the picture, where that is asked for."""
         texts = figure_texts(snapshot)
         figures = (" · ".join(texts[:2]), " · ".join(texts[2:]))
-        if self._window.settings.style.statistics and figures != self._figures:
+        if self._settings.value.style.statistics and figures != self._figures:
             self._figures = figures
             self.refresh_style()
 
     def refresh_full_screen(self, full_screen: bool) -> None:
         """Name the action after what it does next."""
         text = self.tr("Leave full screen") if full_screen else self.tr("Full screen")
-        self._window.actions_.name_action("full_screen", text)
-        self._window.actions_["full_screen"].setIcon(icon("fullscreen-exit" if full_screen else "fullscreen"))
+        self._actions.name_action("full_screen", text)
+        self._actions["full_screen"].setIcon(icon("fullscreen-exit" if full_screen else "fullscreen"))
 
-    def _show_gender(self) -> None:
-        gender = self._window.settings.gender
-        self._window.actions_["show_genders"].setEnabled(gender)
-        self._window.panels.set_gender(gender)
+    def _show_actions(self) -> None:
+        """Show by the actions what is on."""
+        settings = self._settings.value
+        self._actions["mirror"].setChecked(settings.mirror)
+        for name in DRAWN:
+            self._actions[name].setChecked(getattr(settings.style, _layer(name)))
+        self._actions["show_genders"].setEnabled(settings.gender)
+        self._panels.set_gender(settings.gender)
 
-    @Slot(bool)
-    def _on_mirror(self, mirror: bool) -> None:
-        self._window.change(mirror=mirror)
-        if self._window.bridge.session is not None:
-            self._window.bridge.session.set_mirror(mirror)
+    @Slot(object)
+    def _on_changed(self, before: Settings) -> None:
+        now = self._settings.value
+        self._show_actions()
+        if now.mirror != before.mirror and self._bridge.session is not None:
+            self._bridge.session.set_mirror(now.mirror)
+        if now.style == before.style:
+            return
+        self.refresh_style()
+        style, old = now.style, before.style
+        if (style.privacy, style.privacy_style) != (old.privacy, old.privacy_style):
+            self._hide()
+
+    def _hide(self) -> None:
+        """Hide what is to be hidden from the next picture on; what is shown is hidden at once."""
+        if self._settings.value.style.privacy != "off":
+            self._hidden_as = self._settings.value.style.privacy
+        self.refresh_privacy()
+        shown = self._view.rendered
+        guarded = self.guarded(shown) if shown is not None else None
+        if guarded is not shown:
+            assert guarded is not None
+            self._view.show_composed(guarded)
+            self._panels.show_only(guarded)
 
     @Slot(bool)
     def _on_privacy(self, hidden: bool) -> None:
-        self.set_privacy(self._hidden_as if hidden else "off")
+        self._settings.change_style(privacy=self._hidden_as if hidden else "off")
+
+
+def _layer(name: str) -> str:
+    """The field of `OverlayStyle` that an action of `DRAWN` changes."""
+    return name.removeprefix("show_")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -11,8 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from PySide6.QtCore import QObject, QProcess, QTimer, QUrl, Signal
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from desktop_app.engine.session import Session
 from desktop_app.engine.types import RenderedFrame
@@ -21,7 +19,7 @@ from desktop_app.output.atomic_files import explain
 from desktop_app.output.predictions import face_rows
 from desktop_app.output.snapshots import SnapshotTakenError, burst_paths, dated_path, free_path, save_snapshot
 from desktop_app.settings import Settings
-from desktop_app.window.controllers.background import Background
+from desktop_app.window.background import Background
 
 BURST_INTERVAL_MS: Final = 200
 STEM: Final = "Agelens"
@@ -187,16 +185,6 @@ def _ready_folder(folder: Path) -> Iterator[Path]:
         yield folder
     except OSError as error:
         raise SavingError(f"Cannot save in “{folder}”: {explain(error)}.") from error
-
-
-def show_in_folder(path: Path) -> None:
-    """Open the file's folder in the system's file manager, with the file selected where that is possible."""
-    if sys.platform == "win32":
-        QProcess.startDetached("explorer", ["/select,", str(path)])
-    elif sys.platform == "darwin":
-        QProcess.startDetached("open", ["-R", str(path)])
-    else:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
 
 
 def _save(path: Path, rendered: RenderedFrame, metadata: dict[str, str], *, zero_at: float, json_beside: bool) -> Path:

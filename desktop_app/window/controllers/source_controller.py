@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from PySide6.QtCore import QObject, Slot
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtWidgets import QFileDialog, QWidget
 
 from desktop_app.catalogue.catalogue import DEFAULT_MODEL, Catalogue, ModelError, ModelPackage
 from desktop_app.engine.types import PlaybackPosition, SessionSettings, SessionStatus
+from desktop_app.settings import Settings
 from desktop_app.sources.cameras import CameraDevice
 from desktop_app.sources.opening import VIDEO_SUFFIXES, source_path
 from desktop_app.sources.pictures.stills import IMAGE_SUFFIXES
 from desktop_app.vision.classification.providers import available_providers
+from desktop_app.vision.drawing.overlay import OverlayStyle
+from desktop_app.window.background import Background
+from desktop_app.window.bars.actions import Actions
+from desktop_app.window.bars.playback_bar import PlaybackBar
+from desktop_app.window.bars.source_bar import SourceBar
 from desktop_app.window.bars.source_names import display_name, guess_kind
+from desktop_app.window.bridge import SessionBridge
 from desktop_app.window.controllers.camera_watcher import CameraWatcher
 from desktop_app.window.dialogs.stream_dialog import StreamDialog
-
-if TYPE_CHECKING:
-    from desktop_app.window.main_window import MainWindow
+from desktop_app.window.picture.picture_area import PictureArea
+from desktop_app.window.settings_model import SettingsModel
 
 RUNNING: Final = frozenset({"connecting", "live", "paused", "reconnecting"})
 SEEK_ACTIONS: Final = ("play", "step", "step_back", "slower", "faster", "loop")
@@ -43,25 +49,55 @@ def as_shown(status: SessionStatus, *, has_picture: bool) -> SessionStatus:
     return status
 
 
-class SourceControl(QObject):
+class SourceController(QObject):
     """What the source bar, the playback bar and their actions do.
 
     Args:
-        window: whose session is led.
+        settings: hold the source, the model and how files play.
+        bridge: opens sessions.
+        actions: those that choose and lead a source.
+        stage: the picture and the notes.
+        source_bar: shows and chooses source, model and provider.
+        playback_bar: shows and chooses the place in a file.
+        background: looks for models and providers.
+        style: gives what is drawn now.
+        window: the dialogs' parent.
     """
 
-    def __init__(self, window: MainWindow) -> None:
+    opening = Signal(str)
+    """Another source is about to be shown: what was shown of the last one can go."""
+
+    def __init__(
+        self,
+        *,
+        settings: SettingsModel,
+        bridge: SessionBridge,
+        actions: Actions,
+        stage: PictureArea,
+        source_bar: SourceBar,
+        playback_bar: PlaybackBar,
+        background: Background,
+        style: Callable[[], OverlayStyle],
+        window: QWidget,
+    ) -> None:
         super().__init__(window)
-        self._window = window
+        self._settings, self._bridge, self._actions, self._stage = settings, bridge, actions, stage
+        self._source_bar, self._playback_bar = source_bar, playback_bar
+        self._background, self._style, self._window = background, style, window
         self._watcher = CameraWatcher(self)
         self._watching = False
         self._awaiting_camera = False
         self._cameras: Sequence[CameraDevice] | None = None
         self._providers: Sequence[str] = ("cpu",)
         self._connect()
-        self._window.source_bar.show_source(window.settings.source, window.settings.recent)
-        self._window.source_bar.show_providers(self._providers, window.settings.provider, "")
+        source_bar.show_source(settings.value.source, settings.value.recent)
+        source_bar.show_providers(self._providers, settings.value.provider, "")
         self.show_position(PlaybackPosition())
+
+    @property
+    def status(self) -> SessionStatus:
+        """The session's status as the window shows it."""
+        return as_shown(self._bridge.status, has_picture=self._stage.view.rendered is not None)
 
     @property
     def cameras(self) -> Sequence[CameraDevice] | None:
@@ -71,12 +107,12 @@ class SourceControl(QObject):
     def begin(self) -> None:
         """Start with the source of the settings, else the first camera, else the demo; after the first page."""
         self.watch_cameras()
-        if not self._window.settings.welcomed:
-            self._window.show_welcome()
+        if not self._settings.value.welcomed:
+            self._stage.show_welcome(accepted=False)
             # The button that was pressed shows what is so again.
-            self.show_status(self._window.status)
-        elif self._window.settings.source:
-            self.open(self._window.settings.source)
+            self.show_status(self.status)
+        elif self._settings.value.source:
+            self.open(self._settings.value.source)
         else:
             self._awaiting_camera = True
             self._open_first_camera()
@@ -86,8 +122,8 @@ class SourceControl(QObject):
         if not self._watching:
             self._watching = True
             self._watcher.start()
-            self._window.background.submit(Catalogue().packages, self._on_models)
-            self._window.background.submit(available_providers, self._on_providers)
+            self._background.submit(Catalogue().packages, self._on_models)
+            self._background.submit(available_providers, self._on_providers)
 
     def open(self, spec: str) -> None:
         """Show another source and remember it."""
@@ -96,24 +132,19 @@ class SourceControl(QObject):
         if path is not None:
             # The next start may be in another folder.
             spec = str(path.absolute())
-        window = self._window
-        if not window.settings.welcomed:
+        self._settings.change(source=spec)
+        if not self._settings.value.welcomed:
             # Whatever asked for it. It is what comes once the page is accepted.
-            window.change(source=spec)
             self.begin()
-            window.note(self.tr("Accept the notice first; then {name} opens.").format(name=display_name(spec)))
+            self._stage.note(self.tr("Accept the notice first; then {name} opens.").format(name=display_name(spec)))
             return
-        window.stage.welcome.hide()
-        window.change(source=spec)
         if guess_kind(spec) in REMEMBERED:
-            window.settings = window.settings.with_recent(spec)
-        window.options.select(None)
-        window.panels.clear()
-        window.stage.view.clear()
-        window.source_bar.show_source(spec, window.settings.recent)
-        window.show_source_title(spec)
-        window.bridge.open(self._session_settings())
-        window.stage.view.setFocus()
+            self._settings.change(recent=self._settings.value.with_recent(spec).recent)
+        self._stage.welcome.hide()
+        self.opening.emit(spec)
+        self._source_bar.show_source(spec, self._settings.value.recent)
+        self._bridge.open(self._session_settings())
+        self._stage.view.setFocus()
 
     def close(self) -> None:
         """Stop looking for cameras."""
@@ -121,10 +152,10 @@ class SourceControl(QObject):
 
     def show_status(self, status: SessionStatus) -> None:
         """Show what the session says of itself in the source bar."""
-        settings = self._window.settings
-        self._window.source_bar.show_started(status.state in RUNNING)
-        self._window.source_bar.show_providers(self._providers, settings.provider, status.provider)
-        self._window.source_bar.show_model(status.model or settings.model or DEFAULT_MODEL)
+        settings = self._settings.value
+        self._source_bar.show_started(status.state in RUNNING)
+        self._source_bar.show_providers(self._providers, settings.provider, status.provider)
+        self._source_bar.show_model(status.model or settings.model or DEFAULT_MODEL)
         if status.state in {"stopped", "failed", "idle"}:
             self.show_position(PlaybackPosition())
 
@@ -132,29 +163,13 @@ class SourceControl(QObject):
         """Show where the source is; one that cannot be wound has no bar for it."""
         is_seekable = position.seekable and position.frame_count != 1
         for name in SEEK_ACTIONS:
-            self._window.actions_[name].setEnabled(is_seekable)
-        self._window.stage.want_bar(self._window.playback_bar, is_seekable)
+            self._actions[name].setEnabled(is_seekable)
+        self._stage.want_bar(self._playback_bar, is_seekable)
         if is_seekable:
-            self._window.playback_bar.show_position(position)
-
-    def reopen_camera(self) -> None:
-        """Start a camera again with another format."""
-        info = self._window.bridge.status.info
-        if info is not None and info.kind == "camera" and self._window.bridge.status.state in RUNNING:
-            self._window.bridge.open(self._session_settings())
-
-    def choose_model(self, **changes: object) -> None:
-        """Use another model, provider, or way of prediction."""
-        self._window.change(**changes)
-        self.show_status(self._window.status)
-        settings = self._window.settings
-        if self._window.bridge.session is not None:
-            self._window.bridge.session.set_model(
-                settings.model, settings.provider, settings.oversample, gender=settings.gender
-            )
+            self._playback_bar.show_position(position)
 
     def _session_settings(self) -> SessionSettings:
-        settings = self._window.settings
+        settings = self._settings.value
         return SessionSettings(
             source=settings.source,
             camera=settings.camera,
@@ -165,17 +180,17 @@ class SourceControl(QObject):
             mirror=settings.mirror,
             detector=settings.detector,
             min_score=settings.min_score,
-            style=replace(self._window.options.style, selected=None),
+            style=replace(self._style(), selected=None),
             loop=settings.loop,
         )
 
     def _connect(self) -> None:
-        window, actions = self._window, self._window.actions_
-        bar, playback = window.source_bar, window.playback_bar
+        actions, bar, playback = self._actions, self._source_bar, self._playback_bar
+        self._settings.changed.connect(self._on_changed)
         self._watcher.cameras_changed.connect(self._on_cameras)
         bar.source_chosen.connect(self.open)
-        bar.model_chosen.connect(lambda name: self.choose_model(model=name))
-        bar.provider_chosen.connect(lambda name: self.choose_model(provider=name))
+        bar.model_chosen.connect(lambda name: self._choose_model(model=name))
+        bar.provider_chosen.connect(lambda name: self._choose_model(provider=name))
         actions["choose_camera"].triggered.connect(bar.open_source_menu)
         actions["open_file"].triggered.connect(self._on_open_file)
         actions["open_folder"].triggered.connect(self._on_open_folder)
@@ -185,16 +200,49 @@ class SourceControl(QObject):
         actions["play"].triggered.connect(self._on_play)
         actions["step"].triggered.connect(lambda: self._step(1))
         actions["step_back"].triggered.connect(lambda: self._step(-1))
-        actions["loop"].triggered.connect(self._on_loop)
+        actions["loop"].triggered.connect(lambda loop: self._settings.change(loop=loop))
         actions["slower"].triggered.connect(lambda: self._on_speed(playback.next_speed(-1)))
         actions["faster"].triggered.connect(lambda: self._on_speed(playback.next_speed(1)))
         playback.seek_requested.connect(self._on_seek)
         playback.speed_chosen.connect(self._on_speed)
 
     @Slot(object)
+    def _on_changed(self, before: Settings) -> None:
+        now, session = self._settings.value, self._bridge.session
+        if _model_choice(now) != _model_choice(before):
+            self._use_model()
+        if session is None:
+            return
+        if (now.detector, now.min_score) != (before.detector, before.min_score):
+            session.set_detector(now.detector, now.min_score)
+        if now.loop != before.loop:
+            session.set_loop(now.loop)
+        if now.camera != before.camera:
+            self._reopen_camera()
+
+    def _choose_model(self, **changes: object) -> None:
+        if not self._settings.change(**changes):
+            # Chosen again: it may have failed, and the bar shows what is used.
+            self._use_model()
+
+    def _use_model(self) -> None:
+        self.show_status(self.status)
+        settings = self._settings.value
+        if self._bridge.session is not None:
+            self._bridge.session.set_model(
+                settings.model, settings.provider, settings.oversample, gender=settings.gender
+            )
+
+    def _reopen_camera(self) -> None:
+        """Start a camera again with another format."""
+        info = self._bridge.status.info
+        if info is not None and info.kind == "camera" and self._bridge.status.state in RUNNING:
+            self._bridge.open(self._session_settings())
+
+    @Slot(object)
     def _on_cameras(self, cameras: Sequence[CameraDevice]) -> None:
         self._cameras = cameras
-        self._window.source_bar.show_cameras(cameras)
+        self._source_bar.show_cameras(cameras)
         self._open_first_camera()
 
     def _open_first_camera(self) -> None:
@@ -206,16 +254,16 @@ class SourceControl(QObject):
             return
         self.open("demo")
         # Not kept: a camera that is plugged in by the next start comes first.
-        self._window.change(source="")
-        self._window.note(self.tr("No camera was found, so this is the demo."))
+        self._settings.change(source="")
+        self._stage.note(self.tr("No camera was found, so this is the demo."))
 
     def _on_models(self, found: tuple[list[ModelPackage], list[ModelError]]) -> None:
         packages, _ = found
-        self._window.source_bar.show_models(packages, self._window.settings.model or DEFAULT_MODEL)
+        self._source_bar.show_models(packages, self._settings.value.model or DEFAULT_MODEL)
 
     def _on_providers(self, providers: list[str]) -> None:
         self._providers = providers
-        self.show_status(self._window.status)
+        self.show_status(self.status)
 
     @Slot()
     def _on_open_file(self) -> None:
@@ -236,34 +284,33 @@ class SourceControl(QObject):
 
     @Slot()
     def _on_open_stream(self) -> None:
-        recent = [spec for spec in self._window.settings.recent if guess_kind(spec) == "stream"]
+        recent = [spec for spec in self._settings.value.recent if guess_kind(spec) == "stream"]
         dialog = StreamDialog(recent, self._window)
         dialog.address_entered.connect(self.open)
         dialog.open()
 
     @Slot()
     def _on_start(self) -> None:
-        window = self._window
-        state = window.status.state
+        state = self.status.state
         if state in RUNNING:
-            window.bridge.stop()
-        elif state == "ended" and window.bridge.session is not None:
-            window.bridge.session.play()
+            self._bridge.stop()
+        elif state == "ended" and self._bridge.session is not None:
+            self._bridge.session.play()
         else:
             self.begin()
 
     @Slot()
     def _on_play(self) -> None:
-        session = self._window.bridge.session
+        session = self._bridge.session
         if session is None:
             return
-        if session.position().paused or self._window.bridge.status.state == "ended":
+        if session.position().paused or self._bridge.status.state == "ended":
             session.play()
         else:
             session.pause()
 
     def _step(self, frames: int) -> None:
-        session = self._window.bridge.session
+        session = self._bridge.session
         if session is None:
             return
         if frames > 0:
@@ -272,18 +319,16 @@ class SourceControl(QObject):
         session.pause()
         session.seek(max(session.position().index - 1, 0))
 
-    @Slot(bool)
-    def _on_loop(self, loop: bool) -> None:
-        self._window.change(loop=loop)
-        if self._window.bridge.session is not None:
-            self._window.bridge.session.set_loop(loop)
-
     @Slot(float)
     def _on_speed(self, speed: float) -> None:
-        if self._window.bridge.session is not None:
-            self._window.bridge.session.set_speed(speed)
+        if self._bridge.session is not None:
+            self._bridge.session.set_speed(speed)
 
     @Slot(int)
     def _on_seek(self, index: int) -> None:
-        if self._window.bridge.session is not None:
-            self._window.bridge.session.seek(index)
+        if self._bridge.session is not None:
+            self._bridge.session.seek(index)
+
+
+def _model_choice(settings: Settings) -> tuple[str, str, bool, bool]:
+    return settings.model, settings.provider, settings.oversample, settings.gender

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
@@ -26,8 +26,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop_app.settings import Settings
 from desktop_app.window.bars.actions import PRIVACY_REACH, PROMISES
+from desktop_app.window.settings_model import SettingsModel
 from desktop_app.window.style.theme import icon
 from desktop_app.window.style.translation import LANGUAGES, tr
 from desktop_app.window.style.widgets import make_label
@@ -39,17 +39,14 @@ CAMERA_BACKENDS = ("auto", "v4l2", "msmf", "dshow", "avfoundation")
 
 
 class PreferencesDialog(QDialog):
-    """Shows settings and tells of each change.
+    """Shows settings and changes each of them on its own.
 
     Args:
-        settings: to start from.
+        settings: what is shown and changed.
         parent: the window.
     """
 
-    settings_changed = Signal(object)
-    """The new `Settings`."""
-
-    def __init__(self, settings: Settings, parent: QWidget | None = None) -> None:
+    def __init__(self, settings: SettingsModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._settings = settings
         self.setWindowTitle(self.tr("Preferences"))
@@ -70,22 +67,17 @@ class PreferencesDialog(QDialog):
         column.addWidget(self.tabs)
         column.addWidget(buttons)
 
-    @property
-    def settings(self) -> Settings:
-        """The settings as they are chosen now."""
-        return self._settings
-
     def _general_page(self) -> QWidget:
         page, form = _make_page()
         themes = {"system": self.tr("Use system setting"), "light": self.tr("Light"), "dark": self.tr("Dark")}
-        _add_row(form, self.tr("Theme"), self._choice("theme", themes, self._settings.theme))
+        _add_row(form, self.tr("Theme"), self._choice("theme", themes, self._settings.value.theme))
         languages = {"system": self.tr("Use system setting"), **LANGUAGES}
-        _add_row(form, self.tr("Language"), self._choice("language", languages, self._settings.language))
+        _add_row(form, self.tr("Language"), self._choice("language", languages, self._settings.value.language))
         return page
 
     def _camera_page(self) -> QWidget:
         page, form = _make_page()
-        camera = self._settings.camera
+        camera = self._settings.value.camera
         sizes: dict[Any, str] = {(w, h): f"{w} × {h}" for w, h in (*CAMERA_SIZES, (camera.width, camera.height))}
         rates: dict[Any, str] = {rate: f"{rate:g} Hz" for rate in (*CAMERA_RATES, camera.rate)}
         formats: dict[Any, str] = {name: name for name in (*CAMERA_FORMATS, camera.fourcc)}
@@ -93,7 +85,7 @@ class PreferencesDialog(QDialog):
         backends["auto"] = self.tr("Automatic")
 
         def change_camera(**changes: Any) -> None:
-            self._change(camera=replace(self._settings.camera, **changes))
+            self._settings.change(camera=replace(self._settings.value.camera, **changes))
 
         size = (camera.width, camera.height)
         _add_row(
@@ -126,24 +118,24 @@ class PreferencesDialog(QDialog):
             "short": self.tr("Near faces (fast)"),
             "full": self.tr("Near and far faces"),
         }
-        _add_row(form, self.tr("Face distance"), self._choice("detector", modes, self._settings.detector))
+        _add_row(form, self.tr("Face distance"), self._choice("detector", modes, self._settings.value.detector))
         score = QDoubleSpinBox()
         _indent_text(score)
         score.setObjectName("min_score")
         score.setRange(0.1, 0.95)
         score.setSingleStep(0.05)
-        score.setValue(self._settings.min_score)
-        score.valueChanged.connect(lambda value: self._change(min_score=round(value, 2)))
+        score.setValue(self._settings.value.min_score)
+        score.valueChanged.connect(lambda value: self._settings.change(min_score=round(value, 2)))
         score.setToolTip(self.tr("Higher: fewer mistakes, and fewer faces found"))
         _add_row(form, self.tr("Minimum detection confidence"), score)
         text = self.tr("Average ten views of each face")
-        form.addRow("", self._check("oversample", text, self._settings.oversample))
+        form.addRow("", self._check("oversample", text, self._settings.value.oversample))
         form.addRow(_make_hint(self.tr("Ten views are a little more accurate and about ten times as much work.")))
         return page
 
     def _privacy_page(self) -> QWidget:
         page, form = _make_page()
-        style = self._settings.style
+        style = self._settings.value.style
         modes: dict[Any, str] = {
             "off": self.tr("Hide nothing"),
             "faces": self.tr("Hide faces"),
@@ -152,11 +144,11 @@ class PreferencesDialog(QDialog):
         promise = _make_hint("")
 
         def change_style(**changes: Any) -> None:
-            self._change(style=replace(self._settings.style, **changes))
+            self._settings.change_style(**changes)
             show_promise()
 
         def show_promise() -> None:
-            text = PROMISES[self._settings.style.privacy]
+            text = PROMISES[self._settings.value.style.privacy]
             promise.setText(f"{tr(text)} {tr(PRIVACY_REACH)}" if text else self.tr("Everybody can be recognised."))
 
         _add_row(
@@ -175,7 +167,7 @@ class PreferencesDialog(QDialog):
         show_promise()
         form.addRow(promise)
         text = self.tr("Compute perceived gender")
-        form.addRow("", self._check("gender", text, self._settings.gender))
+        form.addRow("", self._check("gender", text, self._settings.value.gender))
         form.addRow(_make_hint(self.tr("Without it gender is neither computed nor shown, and its columns stay empty.")))
         return page
 
@@ -183,37 +175,37 @@ class PreferencesDialog(QDialog):
         page, form = _make_page()
         _add_row(form, self.tr("Recordings"), self._folder("recordings_folder"))
         formats = {"mp4": "MP4 (H.264)", "mkv": "MKV (H.264)"}
-        _add_row(form, self.tr("File format"), self._choice("container", formats, self._settings.container))
+        _add_row(form, self.tr("File format"), self._choice("container", formats, self._settings.value.container))
         tables = {"none": self.tr("Nothing"), "csv": "CSV", "jsonl": "JSON lines"}
-        chosen = self._settings.recording_predictions
+        chosen = self._settings.value.recording_predictions
         _add_row(
             form, self.tr("Save predictions with recordings"), self._choice("recording_predictions", tables, chosen)
         )
         _add_row(form, self.tr("Screenshots"), self._folder("screenshots_folder"))
         text = self.tr("Also write a JSON file")
-        form.addRow("", self._check("snapshot_json", text, self._settings.snapshot_json))
+        form.addRow("", self._check("snapshot_json", text, self._settings.value.snapshot_json))
         count = QSpinBox()
         _indent_text(count)
         count.setObjectName("burst_count")
         count.setRange(2, 30)
-        count.setValue(self._settings.burst_count)
-        count.valueChanged.connect(lambda value: self._change(burst_count=value))
+        count.setValue(self._settings.value.burst_count)
+        count.valueChanged.connect(lambda value: self._settings.change(burst_count=value))
         _add_row(form, self.tr("Pictures in a burst"), count)
         form.addRow(_make_hint(self.tr("Recordings have no sound: Agelens never listens.")))
         return page
 
     def _choice(self, name: str, texts: Mapping[Any, str], value: Any) -> QComboBox:
-        return _make_choice(texts, value, lambda chosen: self._change(**{name: chosen}), name)
+        return _make_choice(texts, value, lambda chosen: self._settings.change(**{name: chosen}), name)
 
     def _check(self, name: str, text: str, value: bool) -> QCheckBox:
         box = QCheckBox(text)
         box.setObjectName(name)
         box.setChecked(value)
-        box.toggled.connect(lambda checked: self._change(**{name: checked}))
+        box.toggled.connect(lambda checked: self._settings.change(**{name: checked}))
         return box
 
     def _folder(self, name: str) -> QWidget:
-        path: Path = getattr(self._settings, name)
+        path: Path = getattr(self._settings.value, name)
         label = QLabel()
         label.setObjectName(name)
         button = QPushButton(self.tr("Change…"))
@@ -225,10 +217,10 @@ class PreferencesDialog(QDialog):
             button.setAccessibleName(str(folder))
 
         def choose() -> None:
-            start = str(getattr(self._settings, name))
+            start = str(getattr(self._settings.value, name))
             chosen = QFileDialog.getExistingDirectory(self, self.tr("Choose a folder"), start)
             if chosen:
-                self._change(**{name: Path(chosen)})
+                self._settings.change(**{name: Path(chosen)})
                 show(Path(chosen))
 
         button.clicked.connect(choose)
@@ -239,10 +231,6 @@ class PreferencesDialog(QDialog):
         row.addWidget(label, 1)
         row.addWidget(button)
         return box
-
-    def _change(self, **changes: Any) -> None:
-        self._settings = replace(self._settings, **changes)
-        self.settings_changed.emit(self._settings)
 
 
 def _make_page() -> tuple[QWidget, QFormLayout]:
@@ -274,7 +262,7 @@ def _make_hint(text: str) -> QLabel:
     return make_label(text, role="muted", wrap=True)
 
 
-def _make_choice(texts: Mapping[Any, str], value: Any, chosen: Callable[[Any], None], name: str) -> QComboBox:
+def _make_choice(texts: Mapping[Any, str], value: Any, chosen: Callable[[Any], object], name: str) -> QComboBox:
     box = QComboBox()
     box.setObjectName(name)
     values = list(texts)

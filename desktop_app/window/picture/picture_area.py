@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import QEvent, QRect, QSize, Qt, QTimer
@@ -10,6 +11,7 @@ from PySide6.QtWidgets import QLabel, QWidget
 
 from desktop_app.window.dialogs.welcome import WelcomePage
 from desktop_app.window.picture.empty_state import PictureMessage
+from desktop_app.window.picture.file_manager import show_in_folder
 from desktop_app.window.picture.toast import Toast
 from desktop_app.window.picture.video_view import VideoView
 from desktop_app.window.style.widgets import restyle
@@ -58,6 +60,18 @@ class PictureArea(QWidget):
         self.welcome.raise_()
         self.toast.raise_()
         self.welcome.start_button.setFocus()
+
+    def note(self, text: str, *, path: Path | None = None) -> None:
+        """Show a short note.
+
+        Args:
+            text: one sentence.
+            path: a file that can be shown in its folder.
+        """
+        if path is None:
+            self.toast.show_note(text)
+            return
+        self.toast.show_note(text, button=self.tr("Show in folder"), do=lambda: show_in_folder(path))
 
     def set_bars(self, *bars: QWidget) -> None:
         """Put bars below the picture, from top to bottom."""

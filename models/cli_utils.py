@@ -61,7 +61,7 @@ def run_tool(main: Callable[[Sequence[str] | None], None], arguments: Sequence[s
 
 def missing_text(module: str) -> str:
     """What to say where a module is not installed."""
-    what = "PyTorch" if module == "torch" else module
+    what = {"torch": "PyTorch", "google": "protobuf", "google.protobuf": "protobuf"}.get(module, module)
     return f"Cannot run this tool: {what} is not installed. Install it with: uv sync --extra train"
 
 

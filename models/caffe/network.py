@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from desktop_app.catalogue.manifest import ModelError
-from models.caffe.prototxt import Message, read_prototxt
+from models.caffe.prototxt import read_prototxt
+from models.caffe.schema import enum_name
 
 MAX_SIDE: Final = 4096
 MAX_LAYERS: Final = 2000
@@ -27,27 +28,38 @@ _MODERN_TYPES: Final = {
     "SOFTMAX_LOSS": "SoftmaxWithLoss",
     "WINDOW_DATA": "WindowData",
 }
+# Where the crop stands; until 2014 with the data, today in `transform_param`.
 _DATA_PARAMETERS: Final = {
     "Data": "data_param",
     "ImageData": "image_data_param",
-    "MemoryData": "memory_data_param",
+    "MemoryData": "transform_param",
     "WindowData": "window_data_param",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class CaffeLayer:
-    """One layer: what it is, the blobs that it reads (`bottoms`) and writes (`tops`), and its whole definition."""
+    """One layer.
 
+    Attributes:
+        path: the file that defines it.
+        name: its name.
+        type: its type, by today's name.
+        bottoms: the blobs that it reads.
+        tops: the blobs that it writes.
+        definition: the whole `LayerParameter` or `V1LayerParameter` message.
+    """
+
+    path: Path
     name: str
     type: str
     bottoms: tuple[str, ...]
     tops: tuple[str, ...]
-    definition: Message
+    definition: Any
 
     def wrong(self, reason: str) -> ModelError:
         """The error that says why this layer cannot be imported."""
-        return ModelError(f"{self.definition.path}: the layer {self.name!r} {reason}")
+        return ModelError(f"{self.path}: the layer {self.name!r} {reason}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +92,18 @@ def read_network(path: Path) -> CaffeNetwork:
         ModelError: the file cannot be read, or does not define a network with one input and a fixed size.
     """
     document = read_prototxt(path)
-    definitions = document.messages("layer") or document.messages("layers")
+    definitions = document.layer or document.layers
     if not definitions:
         raise ModelError(f"{path} defines no layers; name a network's deploy.prototxt")
-    if any(definition.has("layer") for definition in definitions):
+    if not document.layer and any(definition.HasField("layer") for definition in definitions):
         raise ModelError(
             f"{path} is in Caffe's oldest format (2013), which cannot be imported; convert it with Caffe's "
             "upgrade_net_proto_text"
         )
     if len(definitions) > MAX_LAYERS:
         raise ModelError(f"{path} has more than {MAX_LAYERS} layers, too many to import")
-    layers = [_layer(definition) for definition in definitions if _used_for_prediction(definition)]
-    inputs = _declared_inputs(document)
+    layers = [_layer(path, definition) for definition in definitions if _used_for_prediction(definition)]
+    inputs = _declared_inputs(path, document)
     computed = []
     for layer in layers:
         if layer.type == "Input" or layer.type in _DATA_PARAMETERS:
@@ -103,52 +115,52 @@ def read_network(path: Path) -> CaffeNetwork:
     name, shape = inputs[0]
     if not name:
         raise ModelError(f"{path} has an input without a name; name a network's deploy.prototxt")
-    return CaffeNetwork(path, document.text("name") or path.stem, name, _checked_shape(path, shape), tuple(computed))
+    return CaffeNetwork(path, document.name or path.stem, name, _checked_shape(path, shape), tuple(computed))
 
 
-def _layer(definition: Message) -> CaffeLayer:
-    kind = definition.text("type")
-    name = definition.text("name")
-    if not name or not kind:
-        raise definition.wrong("a layer has no name or no type")
-    tops = definition.texts("top")
-    if not tops:
-        raise definition.wrong(f"the layer {name!r} has no top")
-    return CaffeLayer(name, _MODERN_TYPES.get(kind, kind), definition.texts("bottom"), tops, definition)
+def _layer(path: Path, definition: Any) -> CaffeLayer:
+    name = definition.name
+    if not name or not definition.HasField("type"):
+        raise ModelError(f"{path}: a layer has no name or no type; correct the network's definition")
+    kind = definition.type if isinstance(definition.type, str) else enum_name(definition, "type")
+    if not definition.top:
+        raise ModelError(f"{path}: the layer {name!r} has no top; correct the network's definition")
+    bottoms, tops = tuple(definition.bottom), tuple(definition.top)
+    return CaffeLayer(path, name, _MODERN_TYPES.get(kind, kind), bottoms, tops, definition)
 
 
-def _used_for_prediction(definition: Message) -> bool:
+def _used_for_prediction(definition: Any) -> bool:
     """Caffe's rule (`Net::FilterNet`) for the test phase, level 0 and no stages."""
-    included = definition.messages("include")
-    if included:
-        return any(_rule_met(rule) for rule in included)
-    return not any(_rule_met(rule) for rule in definition.messages("exclude"))
+    if definition.include:
+        return any(_rule_met(rule) for rule in definition.include)
+    return not any(_rule_met(rule) for rule in definition.exclude)
 
 
-def _rule_met(rule: Message) -> bool:
-    if rule.has("phase") and rule.choice("phase", ("TRAIN", "TEST")) != "TEST":
+def _rule_met(rule: Any) -> bool:
+    if rule.HasField("phase") and enum_name(rule, "phase") != "TEST":
         return False
-    return not rule.texts("stage") and rule.whole("min_level", 0) <= 0 <= rule.whole("max_level", 0)
+    return not rule.stage and rule.min_level <= 0 <= rule.max_level
 
 
-def _declared_inputs(document: Message) -> list[tuple[str, tuple[int, ...]]]:
+def _declared_inputs(path: Path, document: Any) -> list[tuple[str, tuple[int, ...]]]:
     """Inputs in the style before Input layers: names, and for each a shape or four numbers."""
-    names = document.texts("input")
-    numbers = document.wholes("input_dim")
-    shapes = [shape.wholes("dim") for shape in document.messages("input_shape")]
+    numbers = tuple(document.input_dim)
+    shapes = [tuple(shape.dim) for shape in document.input_shape]
     if not shapes:
         shapes = [numbers[start : start + 4] for start in range(0, len(numbers), 4)]
-    if len(shapes) != len(names):
-        raise document.wrong("the sizes of the inputs do not go with their names")
-    return list(zip(names, shapes, strict=True))
+    if len(shapes) != len(document.input):
+        raise ModelError(
+            f"{path}: the sizes of the inputs do not go with their names; correct the network's definition"
+        )
+    return list(zip(document.input, shapes, strict=True))
 
 
 def _input_of(layer: CaffeLayer) -> tuple[str, tuple[int, ...]]:
     definition = layer.definition
     if layer.type == "Input":
-        return layer.tops[0], definition.message("input_param").message("shape").wholes("dim")
-    parameters = definition.message(_DATA_PARAMETERS[layer.type])
-    crop = definition.message("transform_param").whole("crop_size", parameters.whole("crop_size", 0))
+        shapes = definition.input_param.shape
+        return layer.tops[0], tuple(shapes[-1].dim) if shapes else ()
+    crop = definition.transform_param.crop_size or getattr(definition, _DATA_PARAMETERS[layer.type]).crop_size
     if crop == 0:
         raise layer.wrong("does not say how large a picture is; name the network's deploy.prototxt instead")
     return layer.tops[0], (1, 3, crop, crop)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from models.caffe.binary_format import Blobs
 from models.caffe.graph import MAX_VALUES, Graph, OnnxNetwork, Shape
 from models.caffe.network import CaffeLayer, CaffeNetwork
-from models.caffe.prototxt import Message
+from models.caffe.schema import enum_name
 
 MAX_WINDOW: Final = 4096
 
@@ -48,10 +48,10 @@ def convert_network(network: CaffeNetwork, weights: Mapping[str, Blobs], *, soft
 
 def _convolution(graph: Graph, layer: CaffeLayer) -> None:
     source = graph.source(layer, axes=3)
-    parameters = layer.definition.message("convolution_param")
-    if parameters.whole("axis", 1) != 1:
+    parameters = layer.definition.convolution_param
+    if parameters.axis != 1:
         raise layer.wrong("works along another axis than the channels, which cannot be imported")
-    outputs, groups = _count(layer, parameters, "num_output"), parameters.whole("group", 1)
+    outputs, groups = _count(layer, parameters, "num_output"), parameters.group
     kernel, stride = _pair(layer, parameters, "kernel", None), _pair(layer, parameters, "stride", 1)
     pad, dilation = _pair(layer, parameters, "pad", 0), _pair(layer, parameters, "dilation", 1)
     channels, *sides = source.shape
@@ -78,24 +78,24 @@ def _convolution(graph: Graph, layer: CaffeLayer) -> None:
 
 def _inner_product(graph: Graph, layer: CaffeLayer) -> None:
     source = graph.source(layer)
-    parameters = layer.definition.message("inner_product_param")
-    if parameters.whole("axis", 1) != 1:
+    parameters = layer.definition.inner_product_param
+    if parameters.axis != 1:
         raise layer.wrong("works along another axis than the first, which cannot be imported")
     outputs, inputs = _count(layer, parameters, "num_output"), math.prod(source.shape)
     tensor = source.tensor
     if len(source.shape) > 1:
         tensor = graph.step(f"{layer.name}.flat", "Flatten", [tensor], axis=1)
-    transposed = parameters.flag("transpose", False)
+    transposed = parameters.transpose
     shape = (inputs, outputs) if transposed else (outputs, inputs)
     names = _weight_and_bias(graph, layer, parameters, shape, transposed=transposed)
     graph.add(layer, "Gemm", [tensor, *names], (outputs,), transB=1)
 
 
 def _weight_and_bias(
-    graph: Graph, layer: CaffeLayer, parameters: Message, shape: Shape, *, transposed: bool = False
+    graph: Graph, layer: CaffeLayer, parameters: Any, shape: Shape, *, transposed: bool = False
 ) -> list[str]:
     outputs = shape[1] if transposed else shape[0]
-    biased = parameters.flag("bias_term", True)
+    biased = parameters.bias_term
     weight, *bias = graph.weights(layer, [shape, (outputs,)] if biased else [shape])
     weight = weight.T if transposed else weight
     names = [graph.constant(f"{layer.name}.weight", weight)]
@@ -104,16 +104,16 @@ def _weight_and_bias(
 
 def _pooling(graph: Graph, layer: CaffeLayer) -> None:
     source = graph.source(layer, axes=3)
-    parameters = layer.definition.message("pooling_param")
-    method = parameters.choice("pool", ("MAX", "AVE", "STOCHASTIC"))
+    parameters = layer.definition.pooling_param
+    method = enum_name(parameters, "pool")
     if method == "STOCHASTIC":
         raise layer.wrong("pools at random, which cannot be imported (only MAX and AVE)")
     channels, *sides = source.shape
-    if parameters.flag("global_pooling", False):
+    if parameters.global_pooling:
         operator = "GlobalMaxPool" if method == "MAX" else "GlobalAveragePool"
         graph.add(layer, operator, [source.tensor], (channels, 1, 1))
         return
-    ceiling = parameters.choice("round_mode", ("CEIL", "FLOOR")) == "CEIL"
+    ceiling = enum_name(parameters, "round_mode") == "CEIL"
     kernel, stride = _pair(layer, parameters, "kernel", None), _pair(layer, parameters, "stride", 1)
     pad = _pair(layer, parameters, "pad", 0)
     axes = [
@@ -170,10 +170,10 @@ class _PooledAxis:
 
 def _lrn(graph: Graph, layer: CaffeLayer) -> None:
     source = graph.source(layer, axes=3)
-    parameters = layer.definition.message("lrn_param")
-    if parameters.choice("norm_region", ("ACROSS_CHANNELS", "WITHIN_CHANNEL")) != "ACROSS_CHANNELS":
+    parameters = layer.definition.lrn_param
+    if enum_name(parameters, "norm_region") != "ACROSS_CHANNELS":
         raise layer.wrong("normalises within a channel, which cannot be imported (only ACROSS_CHANNELS)")
-    size = parameters.whole("local_size", 5)
+    size = parameters.local_size
     if not 1 <= size <= MAX_WINDOW or size % 2 == 0:
         raise layer.wrong("must have an odd local_size")
     graph.add(
@@ -182,15 +182,15 @@ def _lrn(graph: Graph, layer: CaffeLayer) -> None:
         [source.tensor],
         source.shape,
         size=size,
-        alpha=parameters.number("alpha", 1.0),
-        beta=parameters.number("beta", 0.75),
-        bias=parameters.number("k", 1.0),
+        alpha=_number(layer, parameters, "alpha"),
+        beta=_number(layer, parameters, "beta"),
+        bias=_number(layer, parameters, "k"),
     )
 
 
 def _relu(graph: Graph, layer: CaffeLayer) -> None:
     source = graph.source(layer)
-    slope = layer.definition.message("relu_param").number("negative_slope", 0.0)
+    slope = _number(layer, layer.definition.relu_param, "negative_slope")
     if slope:
         graph.add(layer, "LeakyRelu", [source.tensor], source.shape, alpha=slope)
     else:
@@ -199,14 +199,14 @@ def _relu(graph: Graph, layer: CaffeLayer) -> None:
 
 def _softmax(graph: Graph, layer: CaffeLayer) -> None:
     source = graph.source(layer)
-    if layer.definition.message("softmax_param").whole("axis", 1) != 1:
+    if layer.definition.softmax_param.axis != 1:
         raise layer.wrong("works along another axis than the classes, which cannot be imported")
     graph.add(layer, "Softmax", [source.tensor], source.shape, axis=1)
 
 
 def _softmax_loss(graph: Graph, layer: CaffeLayer) -> None:
     # What the loss of a training definition computes from its first bottom, without the labels.
-    _softmax(graph, CaffeLayer(layer.name, "Softmax", layer.bottoms[:1], layer.tops[:1], layer.definition))
+    _softmax(graph, replace(layer, type="Softmax", bottoms=layer.bottoms[:1], tops=layer.tops[:1]))
 
 
 def _batch_norm(graph: Graph, layer: CaffeLayer) -> None:
@@ -215,7 +215,7 @@ def _batch_norm(graph: Graph, layer: CaffeLayer) -> None:
     mean, variance, factor = graph.weights(layer, [channels, channels, (1,)])
     # Caffe stores running sums, and what to divide them by; nothing was seen yet where that is 0.
     share = 1 / factor[0] if factor[0] else np.float32(0)
-    epsilon = layer.definition.message("batch_norm_param").number("eps", 1e-5)
+    epsilon = _number(layer, layer.definition.batch_norm_param, "eps")
     stored = {
         "weight": np.ones(channels, np.float32),
         "bias": np.zeros(channels, np.float32),
@@ -228,11 +228,11 @@ def _batch_norm(graph: Graph, layer: CaffeLayer) -> None:
 
 def _scale(graph: Graph, layer: CaffeLayer) -> None:
     source = graph.source(layer)
-    parameters = layer.definition.message("scale_param")
-    if parameters.whole("axis", 1) != 1 or parameters.whole("num_axes", 1) != 1:
+    parameters = layer.definition.scale_param
+    if parameters.axis != 1 or parameters.num_axes != 1:
         raise layer.wrong("scales along other axes than the channels, which cannot be imported")
     channels, spread = source.shape[:1], (*source.shape[:1], *(1 for _ in source.shape[1:]))
-    biased = parameters.flag("bias_term", False)
+    biased = parameters.bias_term
     weight, *bias = graph.weights(layer, [channels] * (2 if biased else 1))
     name = graph.constant(f"{layer.name}.weight", weight.reshape(spread))
     if not bias:
@@ -258,22 +258,29 @@ _CONVERTERS: Final[Mapping[str, Callable[[Graph, CaffeLayer], None]]] = {
 }
 
 
-def _pair(layer: CaffeLayer, parameters: Message, stem: str, default: int | None) -> list[int]:
+def _pair(layer: CaffeLayer, parameters: Any, stem: str, default: int | None) -> list[int]:
     """Height and width of a window's property, given once, twice, or as two fields."""
-    one = "kernel_size" if stem == "kernel" else stem
     low = 0 if stem == "pad" else 1
-    values = parameters.wholes(one)
-    if parameters.has(f"{stem}_h") or parameters.has(f"{stem}_w"):
-        values = (parameters.whole(f"{stem}_h", default or 0), parameters.whole(f"{stem}_w", default or 0))
-    elif not values and default is not None:
-        values = (default,)
+    given = {field.name: value for field, value in parameters.ListFields()}
+    sides = (f"{stem}_h", f"{stem}_w")
+    if any(side in given for side in sides):
+        values = [given.get(side, default or 0) for side in sides]
+    else:
+        values = list(given.get("kernel_size" if stem == "kernel" else stem, [] if default is None else [default]))
     if len(values) not in {1, 2} or not all(low <= value <= MAX_WINDOW for value in values):
         raise layer.wrong(f"must have one or two numbers from {low} to {MAX_WINDOW} as its {stem}")
     return [values[0], values[-1]]
 
 
-def _count(layer: CaffeLayer, parameters: Message, name: str) -> int:
-    count = parameters.whole(name, 0)
+def _number(layer: CaffeLayer, parameters: Any, name: str) -> float:
+    value = float(getattr(parameters, name))
+    if not math.isfinite(value):
+        raise layer.wrong(f"must have a number as its {name}")
+    return value
+
+
+def _count(layer: CaffeLayer, parameters: Any, name: str) -> int:
+    count = int(getattr(parameters, name))
     if not 1 <= count <= MAX_VALUES:
         raise layer.wrong(f"must have a positive number as its {name}")
     return count

@@ -14,6 +14,7 @@ from desktop_app.settings import Settings, SettingsError, SettingsStore
 from desktop_app.window.background import Background
 from desktop_app.window.dialogs.preferences import PreferencesDialog
 from desktop_app.window.settings_model import SettingsModel
+from tests.helpers.desk import Desk
 
 
 @pytest.fixture
@@ -107,3 +108,20 @@ def test_each_preference_changes_its_own_field_and_no_other(qtbot: QtBot, model:
     assert not model.value.style.boxes
     assert model.value.style.privacy == "faces"
     assert model.value.recent == ("a.mp4",)
+
+
+def test_what_is_changed_anywhere_reaches_the_session_that_runs(desk: Desk) -> None:
+    desk.open_demo()
+    desk.wait_for_faces()
+    desk.window.settings.change(gender=False, loop=False)
+    assert not desk.window.actions_["show_genders"].isEnabled()
+    desk.wait(lambda: bool(desk.shown().labels) and not any(one.gender for one in desk.shown().labels.values()))
+    session = desk.window.bridge.session
+    assert session is not None
+    assert not session.position().loop
+    desk.window.settings.change(gender=True)
+    assert desk.window.actions_["show_genders"].isEnabled()
+    desk.wait(lambda: any(one.gender for one in desk.shown().labels.values()))
+    # No face is that certain.
+    desk.window.settings.change(min_score=0.999)
+    desk.wait(lambda: not desk.shown().tracks)

@@ -1,4 +1,4 @@
-"""Capture thread: reads, detects, tracks, queues crops and draws."""
+"""Capture thread: opens and reads the source, drives the pipeline, queues crops and publishes pictures."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import threading
 import time
 from typing import Final
 
-from desktop_app.engine.analysis import CropChooser, render_frame
-from desktop_app.engine.face_covers import Covering
-from desktop_app.engine.face_locator import FaceLocator
+from desktop_app.engine.face_pipeline import FacePipeline
 from desktop_app.engine.inference import InferenceWorker, ModelInUse
 from desktop_app.engine.playback import Playback, PlaybackEvent
 from desktop_app.engine.session_board import SessionBoard
@@ -30,11 +28,12 @@ RECONNECT_AFTER_S: Final = (0.5, 1.0, 2.0, 4.0)
 
 
 class CaptureWorker(Worker):
-    """Owns the source, the detectors and the tracker; publishes composed pictures.
+    """Owns the source and the detectors; publishes composed pictures.
 
     Args:
         settings: source, detector, mirror and style to start with.
-        inference: takes the crops and publishes the labels.
+        pipeline: finds the faces, chooses crops and draws, on this thread; closed at the end.
+        inference: takes the crops, and gives the pipeline the answers.
         playback: paces the source.
         statistics: where to note rates and times.
         board: is told each finished picture, then the state that holds after it.
@@ -44,6 +43,7 @@ class CaptureWorker(Worker):
         self,
         settings: SessionSettings,
         *,
+        pipeline: FacePipeline,
         inference: InferenceWorker,
         playback: Playback,
         statistics: Statistics,
@@ -53,6 +53,7 @@ class CaptureWorker(Worker):
         self.style: OverlayStyle = settings.style
         self.mirror = settings.mirror
         self._settings = settings
+        self._pipeline = pipeline
         self._inference, self._playback, self._statistics = inference, playback, statistics
         self._board = board
         self._info: SourceInfo | None = None
@@ -62,9 +63,6 @@ class CaptureWorker(Worker):
         self._wanted_detector: tuple[DetectorMode, float] = (settings.detector, settings.min_score)
         self._detector: tuple[DetectorMode, float] | None = None
         self._finder: FaceDetector | None = None
-        self._locator = FaceLocator(statistics)
-        self._covering = Covering()
-        self._chooser = CropChooser()
         self._model: ModelInUse | None = None
         self._generation = 0
         self._opened = False
@@ -117,11 +115,10 @@ class CaptureWorker(Worker):
         if self._finder is not None:
             self._finder.close()
             self._finder = None
-        self._covering.close()
+        self._pipeline.close()
         with self._source_lock:
             self._source = None
         self._playback.let_go()
-        self._chooser.reset()
         self._last = None
 
     def _open(self) -> Source:
@@ -187,10 +184,10 @@ class CaptureWorker(Worker):
         if generation != self._generation:
             self._generation = generation
             self._forget()
-        tracks = self._locator.locate(frame, self._ready_finder(), alone=frame.alone)
+        tracks = self._pipeline.locate(frame, self._ready_finder())
         self._statistics.count("detection")
         self._offer_crops(frame, tracks, standing=frame.alone)
-        self._covers = self._covering.look(frame, tracks, self.style.privacy, alone=frame.alone)
+        self._covers = self._pipeline.cover(frame, tracks, self.style.privacy)
         self._last = (frame, tracks)
         self._publish(taken_at)
 
@@ -201,16 +198,8 @@ class CaptureWorker(Worker):
             return
         if model is not self._model:
             self._model = model
-            self._chooser.reset()
-        with self._statistics.stage("crop"):
-            batch = self._chooser.choose(
-                frame,
-                tracks,
-                spec,
-                labelled=self._inference.labels.keys(),
-                generation=self._generation,
-                standing=standing,
-            )
+            self._pipeline.choose_anew()
+        batch = self._pipeline.choose(frame, tracks, spec, standing=standing)
         if batch is not None:
             self._inference.crops.put(batch)
 
@@ -224,7 +213,7 @@ class CaptureWorker(Worker):
             self._catch_up()
             if self._last is not None and self._covers is None:
                 # Nobody looked for faces to hide when they were not to be hidden.
-                self._covers = self._covering.look(*self._last, self.style.privacy, thorough=True)
+                self._covers = self._pipeline.cover(*self._last, self.style.privacy, thorough=True)
             self._publish(now)
 
     def _catch_up(self) -> None:
@@ -239,18 +228,8 @@ class CaptureWorker(Worker):
         if self._last is None:
             return
         frame, tracks = self._last
-        # Once: the front end may change it meanwhile.
-        style = self.style
-        rendered = render_frame(
-            frame,
-            tracks,
-            self._inference.labels,
-            self._chooser.shown(style),
-            style,
-            covers=self._covers,
-            mirror=self.mirror,
-            taken_at=taken_at,
-            statistics=self._statistics,
+        rendered = self._pipeline.draw(
+            frame, tracks, self.style, covers=self._covers, mirror=self.mirror, taken_at=taken_at
         )
         self._board.take_picture(rendered)
 
@@ -265,8 +244,6 @@ class CaptureWorker(Worker):
 
     def _forget(self) -> None:
         """At a cut nobody is who they were."""
-        self._locator.reset()
-        self._covering.reset()
-        self._chooser.reset()
+        self._pipeline.reset()
         if self._finder is not None:
             self._finder.reset()

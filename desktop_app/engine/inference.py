@@ -1,27 +1,21 @@
-"""Inference thread: gathers crops, classifies them, publishes labels."""
+"""Inference thread: loads models, gathers crops and has the pipeline classify them."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import islice
-from types import MappingProxyType
 from typing import Final
 
-import numpy as np
-
 from desktop_app.catalogue.catalogue import Catalogue, ModelPackage
-from desktop_app.engine.analysis import CropSpec, smoothed
+from desktop_app.engine.analysis import CropSpec
 from desktop_app.engine.bounded_queue import BoundedQueue, ChannelClosedError
-from desktop_app.engine.statistics import Statistics
+from desktop_app.engine.face_pipeline import FacePipeline
 from desktop_app.engine.types import CropBatch
 from desktop_app.engine.worker import Worker
 from desktop_app.errors import AgelensError
 from desktop_app.vision.classification.classifier import Classifier
-from desktop_app.vision.classification.label import Label, without_gender
-from desktop_app.vision.classification.smoothing import Smoother
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +56,7 @@ class InferenceWorker(Worker):
 
     Args:
         choice: the model to start with.
-        statistics: where to note rates and times.
+        pipeline: gets the answers, on this thread.
         on_labels: called on this thread when new labels are published.
         on_model: called on this thread with a new `model`.
         on_end: called on this thread when it is over.
@@ -72,7 +66,7 @@ class InferenceWorker(Worker):
         self,
         choice: ModelChoice,
         *,
-        statistics: Statistics,
+        pipeline: FacePipeline,
         on_labels: Callable[[], None],
         on_model: Callable[[ModelInUse], None],
         on_end: Callable[[Worker], None] | None = None,
@@ -80,26 +74,21 @@ class InferenceWorker(Worker):
         super().__init__("inference", on_end=on_end)
         self.crops: BoundedQueue[CropBatch] = BoundedQueue(QUEUE_CAPACITY)
         self.model = ModelInUse()
-        self.labels: Mapping[int, Label] = MappingProxyType({})
-        self._statistics = statistics
+        self._pipeline = pipeline
         self._on_labels, self._on_model = on_labels, on_model
         self._choice_lock = threading.Lock()
         self._choice: ModelChoice | None = choice
-        self._gender = choice.gender
+        pipeline.show_gender(choice.gender)
         self._classifier: Classifier | None = None
-        self._smoother: Smoother | None = None
         self._in_use = choice
         self._failed = False
-        self._generation = 0
 
     def choose(self, choice: ModelChoice) -> None:
         """Run another model from the next batch on; the present one stays in use if that fails."""
         with self._choice_lock:
             self._choice = choice
-            self._gender = choice.gender
-            if not choice.gender:
-                # At once: what was known of gender must not stand in a table while the other network loads.
-                self.labels = _without_genders(self.labels)
+            # At once: what was known of gender must not stand in a table while the other network loads.
+            self._pipeline.show_gender(choice.gender)
         self._on_labels()
 
     def stop(self) -> None:
@@ -120,7 +109,7 @@ class InferenceWorker(Worker):
                     self._classify([first, *self.crops.drain()])
         finally:
             # The network and the pictures are let go now, whoever still asks the session how it ended.
-            self._classifier = self._smoother = None
+            self._classifier = None
             self.crops.drain()
 
     def _load_choice(self, *, notice: str = "") -> None:
@@ -138,9 +127,9 @@ class InferenceWorker(Worker):
             # Whatever a model brings along: the one in use goes on.
             self._keep_running_without(choice, notice or _sentence(error))
             return
-        self._classifier, self._smoother, self._in_use = classifier, Smoother(classifier.labels), choice
+        self._classifier, self._in_use = classifier, choice
         self._failed = False
-        self.labels = MappingProxyType({})
+        self._pipeline.use_labels(classifier.labels)
         self.model = ModelInUse(
             package,
             classifier.provider,
@@ -163,42 +152,31 @@ class InferenceWorker(Worker):
         self._on_model(self.model)
 
     def _classify(self, batches: list[CropBatch]) -> None:
-        classifier, smoother = self._classifier, self._smoother
-        if classifier is None or smoother is None:
+        classifier = self._classifier
+        if classifier is None:
             return
         generation = batches[-1].generation
         size = classifier.crop_size
         batches = [one for one in batches if one.generation == generation and one.crops.shape[1] == size]
         if not batches:
             return
-        if generation != self._generation:
-            smoother.reset()
-            self.labels = MappingProxyType({})
-            self._generation = generation
-        crops = np.concatenate([one.crops for one in batches])
         try:
-            with self._statistics.stage("classify"):
-                predictions = iter(classifier.classify(crops))
+            predictions = self._pipeline.classify(batches, classifier)
         except Exception as error:
             self._recover(_sentence(error))
             return
         self._failed = False
-        self._statistics.count("inference", len(crops))
-        labels = dict(self.labels)
-        for batch in batches:
-            labels.update(smoothed(batch, islice(predictions, len(batch.crops)), smoother))
+        self._pipeline.take(batches, predictions)
         now = batches[-1].captured_at
-        labels = {one: label for one, label in labels.items() if now - label.updated_at < FORGET_AFTER_S}
-        smoother.forget(labels.keys())
-        with self._choice_lock:
-            self.labels = MappingProxyType(labels) if self._gender else _without_genders(labels)
+        labels = self._pipeline.labels
+        self._pipeline.keep({one for one, label in labels.items() if now - label.updated_at < FORGET_AFTER_S})
         self._on_labels()
 
     def _recover(self, reason: str) -> None:
         """Go on after a network that failed: on the processor, or with the next faces; old labels are not kept."""
-        if self.labels:
+        if self._pipeline.labels:
             # Not otherwise: a picture that stands still would be drawn, and its faces asked about, again and again.
-            self.labels = MappingProxyType({})
+            self._pipeline.clear_labels()
             self._on_labels()
         if self._failed:
             # Said once, however many faces it fails on.
@@ -219,7 +197,3 @@ def _sentence(error: Exception) -> str:
     log.exception("unforeseen", exc_info=error)
     kind = type(error).__name__
     return f"Cannot classify faces: {error or kind} ({kind}). Choose another model, and report it."
-
-
-def _without_genders(labels: Mapping[int, Label]) -> Mapping[int, Label]:
-    return MappingProxyType({track_id: without_gender(label) for track_id, label in labels.items()})

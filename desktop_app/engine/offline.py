@@ -5,24 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
-from types import MappingProxyType
 from typing import Final
 
-from desktop_app.engine.analysis import CropChooser, CropSpec, render_frame, smoothed
-from desktop_app.engine.face_covers import Covering
-from desktop_app.engine.face_locator import FaceLocator
+from desktop_app.engine.analysis import CropSpec
+from desktop_app.engine.face_pipeline import FacePipeline
 from desktop_app.engine.statistics import Statistics
 from desktop_app.engine.types import RenderedFrame
 from desktop_app.sources.frame import Frame
 from desktop_app.sources.opening import Source, SourceError
 from desktop_app.stopping import StopRequest
 from desktop_app.vision.classification.classifier import Classifier
-from desktop_app.vision.classification.label import Label
-from desktop_app.vision.classification.smoothing import Smoother
 from desktop_app.vision.detection.face_detector import FaceDetector
 from desktop_app.vision.drawing.overlay import OverlayStyle
 from desktop_app.vision.geometry import Box
@@ -67,10 +63,8 @@ class OfflineAnalysis:
         self._style, self._mirror = style or OverlayStyle(), mirror
         self._statistics = statistics or Statistics()
         self._spec = CropSpec.of(classifier)
-        self._locator = FaceLocator(self._statistics)
-        self._chooser = CropChooser(max_batch=MANY)
-        self._smoother = Smoother(classifier.labels)
-        self._labels: dict[int, Label] = {}
+        self._pipeline = FacePipeline(self._statistics, max_batch=MANY)
+        self._pipeline.use_labels(classifier.labels)
 
     def run(self, source: Source, stop: StopRequest | None = None) -> Generator[RenderedFrame, None, None]:
         """Analyse a source to its end.
@@ -90,7 +84,7 @@ class OfflineAnalysis:
             SourceError: the source cannot be read on; all that was read before has come out.
         """
         waiting: deque[Future[RenderedFrame]] = deque()
-        with ThreadPoolExecutor(1, thread_name_prefix="finish") as finisher:
+        with self._pipeline, ThreadPoolExecutor(1, thread_name_prefix="finish") as finisher:
             try:
                 for seen in self._look(source, stop or StopRequest()):
                     waiting.append(finisher.submit(self._finish, seen))
@@ -103,12 +97,11 @@ class OfflineAnalysis:
 
     def _look(self, source: Source, stop: StopRequest) -> Iterator[_Seen]:
         """Read, find and track, on the thread that made the finder."""
-        with Covering() as covering:
-            for frame in self._read(source, stop):
-                taken_at = time.monotonic()
-                tracks = self._locator.locate(frame, self._finder, alone=frame.alone)
-                covers = covering.look(frame, tracks, self._style.privacy, alone=frame.alone, thorough=True)
-                yield _Seen(frame, tracks, covers, taken_at)
+        for frame in self._read(source, stop):
+            taken_at = time.monotonic()
+            tracks = self._pipeline.locate(frame, self._finder)
+            covers = self._pipeline.cover(frame, tracks, self._style.privacy, thorough=True)
+            yield _Seen(frame, tracks, covers, taken_at)
 
     def _read(self, source: Source, stop: StopRequest) -> Iterator[Frame]:
         """The frames of a source, read ahead on a thread of its own, which is left behind where a read hangs."""
@@ -141,31 +134,14 @@ class OfflineAnalysis:
 
     def _finish(self, seen: _Seen) -> RenderedFrame:
         """Cut, classify and draw."""
-        return render_frame(
-            seen.frame,
-            seen.tracks,
-            self._classified(seen),
-            self._chooser.shown(self._style),
-            self._style,
-            covers=seen.covers,
-            mirror=self._mirror,
-            taken_at=seen.taken_at,
-            statistics=self._statistics,
-        )
-
-    def _classified(self, seen: _Seen) -> Mapping[int, Label]:
         frame, tracks = seen.frame, seen.tracks
-        with self._statistics.stage("crop"):
-            batch = self._chooser.choose(frame, tracks, self._spec, labelled=self._labels.keys(), standing=frame.alone)
+        batch = self._pipeline.choose(frame, tracks, self._spec, standing=frame.alone)
         if batch is not None:
-            with self._statistics.stage("classify"):
-                predictions = self._classifier.classify(batch.crops)
-            self._statistics.count("inference", len(predictions))
-            self._labels.update(smoothed(batch, predictions, self._smoother))
-        known = {track.id for track in tracks}
-        self._labels = {track_id: label for track_id, label in self._labels.items() if track_id in known}
-        self._smoother.forget(known)
-        return MappingProxyType(dict(self._labels))
+            self._pipeline.take([batch], self._pipeline.classify([batch], self._classifier))
+        self._pipeline.keep({track.id for track in tracks})
+        return self._pipeline.draw(
+            frame, tracks, self._style, covers=seen.covers, mirror=self._mirror, taken_at=seen.taken_at
+        )
 
 
 def _results(waiting: deque[Future[RenderedFrame]]) -> Iterator[RenderedFrame]:

@@ -10,6 +10,7 @@ from typing import Final
 
 from desktop_app.catalogue.catalogue import ModelPackage
 from desktop_app.engine.capture import CaptureWorker
+from desktop_app.engine.face_pipeline import FacePipeline
 from desktop_app.engine.inference import InferenceWorker, ModelChoice
 from desktop_app.engine.memory import keep_few_arenas, return_freed_memory
 from desktop_app.engine.playback import Playback
@@ -71,15 +72,17 @@ class Session:
         self._statistics = Statistics()
         self._playback = Playback(loop=settings.loop)
         self._board = SessionBoard(self._statistics, on_picture=on_picture, on_status=on_status)
+        pipeline = FacePipeline(self._statistics)
         self._inference = InferenceWorker(
             ModelChoice(settings.model, settings.provider, settings.oversample, settings.gender),
-            statistics=self._statistics,
+            pipeline=pipeline,
             on_labels=self._playback.redraw,
             on_model=self._board.take_model,
             on_end=self._board.take_end,
         )
         self._capture = CaptureWorker(
             settings,
+            pipeline=pipeline,
             inference=self._inference,
             playback=self._playback,
             statistics=self._statistics,

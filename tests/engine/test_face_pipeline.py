@@ -1,4 +1,4 @@
-"""Which face is which, in frames with cuts and with all that looks like one."""
+"""Which face is which, in frames with cuts and with all that looks like one; and what is said of them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ import pytest
 from numpy.typing import NDArray
 from skimage import data
 
-from desktop_app.engine.face_locator import FaceLocator
+from desktop_app.catalogue.manifest import AgeLabel, Labels
+from desktop_app.engine.analysis import CropSpec
+from desktop_app.engine.face_pipeline import FacePipeline
 from desktop_app.engine.statistics import Statistics
+from desktop_app.engine.types import CropBatch
 from desktop_app.sources.frame import Frame
+from desktop_app.vision.classification.classifier import Prediction
 from desktop_app.vision.detection.face_detector import FaceDetector
+from desktop_app.vision.drawing.overlay import OverlayStyle
 from desktop_app.vision.tracking.tracker import Track
 
 Picture = NDArray[np.uint8]
@@ -59,11 +64,11 @@ def locate(detector: FaceDetector, pictures: Sequence[Picture]) -> list[tuple[Tr
     """The tracks of each picture; noise as a camera's lies over them."""
     noise = np.random.default_rng(0).normal(0, 2, (240, 480, 3))
     detector.reset()
-    locator = FaceLocator(Statistics())
+    pipeline = FacePipeline(Statistics())
     tracks = []
     for index, picture in enumerate(pictures):
         grainy = np.clip(picture + np.roll(noise, 7 * index), 0, 255).astype(np.uint8)
-        tracks.append(locator.locate(Frame(grainy, index, index / RATE), detector, alone=False))
+        tracks.append(pipeline.locate(Frame(grainy, index, index / RATE), detector))
     return tracks
 
 
@@ -174,3 +179,93 @@ MOTIONS = {
 def test_motion_makes_no_one_new(detector: FaceDetector, pictures: list[Picture]) -> None:
     tracks = locate(detector, pictures)
     assert {track.id for one in tracks for track in one} == {1}
+
+
+SPEC = CropSpec(32, 1.15)
+LABELS = Labels((AgeLabel("0-19", 0, 19), AgeLabel("20+", 20, None)), ("female", "male"))
+
+
+def sure(age: int, gender: int) -> Prediction:
+    return Prediction(np.eye(2, dtype=np.float32)[age], np.eye(2, dtype=np.float32)[gender])
+
+
+def asked(pipeline: FacePipeline, detector: FaceDetector, *people: int, at: float = 0.0) -> CropBatch:
+    """The crops of a picture in which all faces are due."""
+    frame = Frame(scene(*people), 0, at)
+    batch = pipeline.choose(frame, pipeline.locate(frame, detector), SPEC, standing=True)
+    assert batch is not None
+    return batch
+
+
+@pytest.fixture
+def pipeline() -> Iterator[FacePipeline]:
+    with FacePipeline(Statistics()) as made:
+        made.use_labels(LABELS)
+        yield made
+
+
+def test_labels_are_those_of_the_answers_until_they_are_let_go(pipeline: FacePipeline, detector: FaceDetector) -> None:
+    batch = asked(pipeline, detector, 0, 1)
+    # Each of the two faces from both sides.
+    pipeline.take([batch], [sure(0, 0), sure(1, 1)] * 2)
+    one, other = batch.track_ids[:2]
+    assert {track_id: label.age for track_id, label in pipeline.labels.items()} == {one: "0-19", other: "20+"}
+    before = pipeline.labels
+    pipeline.keep({other})
+    assert set(pipeline.labels) == {other}
+    assert set(before) == {one, other}, "what was handed out never changes"
+    pipeline.clear_labels()
+    assert not pipeline.labels
+
+
+def test_after_a_reset_the_first_answers_end_all_labels(pipeline: FacePipeline, detector: FaceDetector) -> None:
+    first = asked(pipeline, detector, 0)
+    pipeline.take([first], [sure(0, 0)] * 2)
+    pipeline.reset()
+    second = asked(pipeline, detector, 0)
+    assert second.generation != first.generation
+    pipeline.take([second], [sure(1, 1)] * 2)
+    assert set(pipeline.labels) == set(second.track_ids) != set(first.track_ids)
+    assert [label.age for label in pipeline.labels.values()] == ["20+"]
+
+
+def test_gender_goes_from_labels_at_once_and_is_in_none_that_come(
+    pipeline: FacePipeline, detector: FaceDetector
+) -> None:
+    batch = asked(pipeline, detector, 0)
+    pipeline.take([batch], [sure(0, 1)] * 2)
+    assert [one.gender_answer is None for one in pipeline.labels.values()] == [False]
+    pipeline.show_gender(False)
+    assert [one.gender_answer is None for one in pipeline.labels.values()] == [True]
+    pipeline.take([batch], [sure(0, 1)] * 2)
+    assert [one.gender_answer is None for one in pipeline.labels.values()] == [True]
+
+
+def test_a_new_model_begins_without_labels_and_asks_about_all_again(
+    pipeline: FacePipeline, detector: FaceDetector
+) -> None:
+    frame = Frame(scene(0), 0, 0.0)
+    tracks = pipeline.locate(frame, detector)
+    batch = pipeline.choose(frame, tracks, SPEC, standing=True)
+    assert batch is not None
+    assert pipeline.choose(frame, tracks, SPEC, standing=True) is None
+    pipeline.take([batch], [sure(0, 0)] * 2)
+    pipeline.use_labels(LABELS)
+    pipeline.choose_anew()
+    assert not pipeline.labels
+    assert pipeline.choose(frame, tracks, SPEC, standing=True) is not None
+
+
+def test_the_picture_that_is_drawn_tells_what_is_known(pipeline: FacePipeline, detector: FaceDetector) -> None:
+    frame = Frame(scene(0, 1), 0, 0.0)
+    tracks = pipeline.locate(frame, detector)
+    batch = pipeline.choose(frame, tracks, SPEC, standing=True)
+    assert batch is not None
+    pipeline.take([batch], [sure(0, 0), sure(1, 1)] * 2)
+    style = OverlayStyle()
+    covers = pipeline.cover(frame, tracks, style.privacy)
+    assert covers is None, "nobody looks where nothing is to be hidden"
+    drawn = pipeline.draw(frame, tracks, style, covers=covers, mirror=False, taken_at=0.0)
+    assert drawn.labels == pipeline.labels
+    assert set(drawn.crops) == {track.id for track in tracks} == set(batch.track_ids)
+    assert (drawn.picture != frame.image).any()

@@ -1,1 +1,0 @@
-"""Pixels in and out of the world: frames, sources, cameras, recordings, snapshots."""

@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Final
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QApplication
 
 from desktop_app.engine.types import UNFINISHED, RecordingStatus, RenderedFrame
+from desktop_app.settings import Settings
+from desktop_app.window.background import Background
 from desktop_app.window.bars.actions import Actions
 from desktop_app.window.bars.control_bar import ControlBar
 from desktop_app.window.bridge import SessionBridge
-from desktop_app.window.controllers.saving import Saver
+from desktop_app.window.controllers.saving import save_pictures, start_recording
 from desktop_app.window.picture.picture_area import PictureArea
 from desktop_app.window.settings_model import SettingsModel
 from desktop_app.window.style.translation import translate_message
 from desktop_app.window.style.widgets import capitalised
+
+BURST_INTERVAL_MS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """A burst that is going on.
+
+    Attributes:
+        settings: those when it began: where its pictures go, and how many are wanted.
+        at: when it began.
+        taken: what was caught so far.
+    """
+
+    settings: Settings
+    at: datetime
+    taken: list[RenderedFrame]
 
 
 class CaptureController(QObject):
@@ -47,26 +69,23 @@ class CaptureController(QObject):
         self._settings, self._bridge, self._actions = settings, bridge, actions
         self._stage, self._control_bar = stage, control_bar
         self._announced = 0.0
-        self._saver = Saver(
-            latest=lambda: stage.view.rendered,
-            describe=self._describe,
-            guard=guard,
-            is_live=self._is_live,
-            is_playing=lambda: bridge.status.state == "live",
-            parent=self,
-        )
-        self._saver.saved.connect(self._on_saved)
-        self._saver.failed.connect(lambda message: stage.note(capitalised(translate_message(message))))
+        self._guard = guard
+        self._background = Background("saving", self)
+        self._burst: Burst | None = None
+        self._burst_timer = QTimer(self)
+        self._burst_timer.setInterval(BURST_INTERVAL_MS)
+        self._burst_timer.timeout.connect(self._on_burst_timer)
         bridge.recording_ended.connect(self.announce)
-        actions["screenshot"].triggered.connect(lambda: self._saver.save_screenshot(settings.value))
-        actions["burst"].triggered.connect(lambda: self._saver.save_burst(settings.value))
+        actions["screenshot"].triggered.connect(self._on_screenshot)
+        actions["burst"].triggered.connect(self._on_burst)
         actions["copy"].triggered.connect(self._on_copy)
         actions["record"].triggered.connect(self._on_record)
         actions["pause_recording"].triggered.connect(self._on_pause_recording)
 
     def close(self) -> None:
-        """Take nothing more; what is being written is finished."""
-        self._saver.close()
+        """Take nothing more; what was caught and what is being written is finished."""
+        self._end_burst()
+        self._background.close()
 
     @Slot(object)
     def show_recording(self, status: RecordingStatus) -> None:
@@ -93,7 +112,53 @@ class CaptureController(QObject):
         else:
             self._on_saved(status.path, 1)
 
-    @Slot(object, int)
+    @Slot()
+    def _on_screenshot(self) -> None:
+        rendered = self._stage.view.rendered
+        if rendered is not None:
+            self._save([rendered], self._settings.value, datetime.now(), burst=False)
+
+    @Slot()
+    def _on_burst(self) -> None:
+        if self._burst is None and self._stage.view.rendered is not None:
+            self._burst = Burst(self._settings.value, datetime.now(), [])
+            self._burst_timer.start()
+            self._on_burst_timer()
+
+    @Slot()
+    def _on_burst_timer(self) -> None:
+        burst, rendered = self._burst, self._stage.view.rendered
+        if burst is None:
+            self._burst_timer.stop()
+            return
+        if rendered is not None and all(rendered.frame is not other.frame for other in burst.taken):
+            burst.taken.append(rendered)
+        # A source that stands still gives no second picture; one that plays gives it, however busy the machine is.
+        playing = rendered is not None and self._bridge.status.state == "live"
+        if len(burst.taken) >= burst.settings.burst_count or not playing:
+            self._end_burst()
+
+    def _end_burst(self) -> None:
+        """Save what was caught, as it may be shown by now: what is to be hidden may have changed meanwhile."""
+        self._burst_timer.stop()
+        burst, self._burst = self._burst, None
+        if burst is not None:
+            self._save([self._guard(one) for one in burst.taken], burst.settings, burst.at, burst=True)
+
+    def _save(self, pictures: list[RenderedFrame], settings: Settings, at: datetime, *, burst: bool) -> None:
+        info = self._bridge.status.info
+        # From the first picture of a live source: nobody can do anything with this machine's own clock.
+        zero_at = pictures[0].frame.captured_at if info is not None and info.live else 0.0
+        metadata = self._describe()
+        self._background.submit(
+            lambda: save_pictures(pictures, settings, at=at, burst=burst, metadata=metadata, zero_at=zero_at),
+            lambda path: self._on_saved(path, len(pictures)),
+            self._on_failed,
+        )
+
+    def _on_failed(self, message: str) -> None:
+        self._stage.note(capitalised(translate_message(message)))
+
     def _on_saved(self, path: Path, count: int) -> None:
         if count > 1:
             self._stage.note(
@@ -117,7 +182,8 @@ class CaptureController(QObject):
         if session.recording().state in UNFINISHED:
             session.stop_recording()
         else:
-            self._saver.start_recording(session, self._settings.value)
+            settings, at = self._settings.value, datetime.now()
+            self._background.submit(lambda: start_recording(session, settings, at=at), None, self._on_failed)
             info = self._bridge.status.info
             if info is not None and info.has_sound:
                 self._stage.note(self.tr("The sound of {name} is not recorded").format(name=info.name))
@@ -126,10 +192,6 @@ class CaptureController(QObject):
     def _on_pause_recording(self, paused: bool) -> None:
         if self._bridge.session is not None:
             self._bridge.session.pause_recording(paused)
-
-    def _is_live(self) -> bool:
-        info = self._bridge.status.info
-        return info is not None and info.live
 
     def _describe(self) -> dict[str, str]:
         status = self._bridge.status

@@ -138,6 +138,17 @@ def test_small_faces_of_a_still_picture_are_found_at_once(detector: FaceDetector
     assert_found(detector.find_still(scene(*faces)), *faces)
 
 
+def test_a_crowd_in_a_still_picture_is_found(detector: FaceDetector) -> None:
+    # Faces without surroundings, which the models want: many of them are seen in small pieces of the picture only.
+    face = cv2.resize(cv2.cvtColor(astronaut(), cv2.COLOR_RGB2BGR)[30:230, 120:320], (100, 100))
+    picture = np.full((1080, 1920, 3), 110, np.uint8)
+    for row in range(6):
+        for column in range(10):
+            y, x = 50 + 170 * row, 60 + 185 * column
+            picture[y : y + 100, x : x + 100] = face if column % 2 else face[:, ::-1]
+    assert 55 <= len(detector.find_still(picture)) <= 60
+
+
 def test_the_same_frames_give_the_same_faces(detector: FaceDetector) -> None:
     picture = scene((300, 300, 44), (900, 200, 120))
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from models.cli_utils import missing_text, run_tool
+from models.cli_utils import run_tool
 
 TOOLS: Final = {
     "prepare": ("models.data.prepare", "cut the faces out of a data set once"),
@@ -46,14 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = f"Did you mean {close[0]}?" if close else f"Choose one of {', '.join(TOOLS)}."
         sys.stderr.write(f"Cannot run {name}: there is no such tool. {hint}\n")
         return 2
-    try:
-        module = importlib.import_module(TOOLS[name][0])
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] in {"models", "desktop_app"}:
-            raise
-        sys.stderr.write(f"{missing_text(error.name or str(error))}\n")
-        return 2
-    return run_tool(module.main, options)
+
+    def run(arguments: Sequence[str] | None) -> None:
+        # Imported here, so that a package that is not installed is reported like any other error of a tool.
+        importlib.import_module(TOOLS[name][0]).main(arguments)
+
+    return run_tool(run, options)
 
 
 if __name__ == "__main__":

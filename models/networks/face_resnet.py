@@ -10,8 +10,6 @@ from torch.nn import functional
 
 from models.networks.layers import ConvNorm
 
-SIDE: Final = 150
-"""Side of the pictures that it learnt from."""
 SMALLEST_SIDE: Final = 103
 """Below it the last block has nothing left to look at."""
 STEM_WIDTH: Final = 32

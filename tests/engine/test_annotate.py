@@ -28,6 +28,7 @@ from desktop_app.stopping import StopRequest
 from desktop_app.vision.drawing.overlay import OverlayStyle
 from desktop_app.vision.privacy.concealment import PrivacyMode, PrivacyStyle
 from desktop_app.vision.privacy.face_cover import FaceCover
+from tests.helpers.films import write_film_with_sound
 from tests.helpers.tiny_model import MakeModel, fail_from_four_faces
 
 FACE = data.astronaut()[..., ::-1]
@@ -60,22 +61,6 @@ def write_film(path: Path, frames: int = 3) -> Path:
         for _ in range(frames):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(FACE), format="bgr24")))
         container.mux(stream.encode())
-    return path
-
-
-def write_film_with_sound(path: Path) -> Path:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25)
-        sound = container.add_stream("aac", rate=44_100)
-        assert isinstance(stream, av.VideoStream)
-        assert isinstance(sound, av.AudioStream)
-        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
-        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="bgr24")))
-        container.mux(stream.encode())
-        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
-        silence.sample_rate, silence.pts = 44_100, 0
-        container.mux(sound.encode(silence))
-        container.mux(sound.encode())
     return path
 
 

@@ -14,6 +14,7 @@ from PySide6.QtTest import QTest
 
 from desktop_app.output.snapshots import read_snapshot_rows
 from tests.helpers.desk import Desk
+from tests.helpers.films import write_film_with_sound
 from tests.window.make_screenshots import network_camera
 
 
@@ -54,23 +55,6 @@ def test_recording_has_predictions_beside_it_when_wanted(desk: Desk) -> None:
     rows = [json.loads(line) for line in table.read_text().splitlines()]
     assert rows
     assert {"track", "age", "gender"} <= set(rows[0])
-
-
-def write_film_with_sound(path: Path) -> Path:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=10)
-        sound = container.add_stream("aac", rate=44_100)
-        assert isinstance(stream, av.VideoStream)
-        assert isinstance(sound, av.AudioStream)
-        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
-        for _ in range(20):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="bgr24")))
-        container.mux(stream.encode())
-        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
-        silence.sample_rate, silence.pts = 44_100, 0
-        container.mux(sound.encode(silence))
-        container.mux(sound.encode())
-    return path
 
 
 def test_recording_a_film_says_that_its_sound_is_left_out(desk: Desk, tmp_path: Path) -> None:

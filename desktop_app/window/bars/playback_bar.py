@@ -6,7 +6,7 @@ from typing import Final
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QActionGroup, QMouseEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QSlider, QStyle, QStyleOptionSlider, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QSlider, QStyle, QStyleOptionSlider, QWidget
 
 from desktop_app.engine.types import PlaybackPosition
 from desktop_app.window.bars.actions import Actions
@@ -80,11 +80,6 @@ class PlaybackBar(QFrame):
     def slider(self) -> QSlider:
         """The seek slider; its value is a frame's index."""
         return self._slider
-
-    @property
-    def speed_button(self) -> QToolButton:
-        """The speed picker."""
-        return self._speed_button
 
     def show_position(self, position: PlaybackPosition) -> None:
         """Show where the source is; what the user drags stays where it is dragged."""

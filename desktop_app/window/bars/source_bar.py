@@ -93,16 +93,6 @@ class SourceBar(QFrame):
         """The sources that were opened lately."""
         return self._recent_menu
 
-    @property
-    def model_menu(self) -> QMenu:
-        """The model picker's menu."""
-        return self._model_menu
-
-    @property
-    def provider_menu(self) -> QMenu:
-        """The provider picker's menu."""
-        return self._provider_menu
-
     def show_source(self, spec: str, recent: Sequence[str]) -> None:
         """Show what is watched and what was watched before."""
         self._source, self._recent = spec, recent

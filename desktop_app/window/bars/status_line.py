@@ -63,11 +63,6 @@ class StatusLine(QStatusBar):
         """The state as it is shown."""
         return self._state.text()
 
-    @property
-    def figures_text(self) -> str:
-        """The figures as they are shown."""
-        return self._figures.text()
-
     def show_status(self, status: SessionStatus) -> None:
         """Show how the session is doing."""
         theme, info = current_theme(), status.info

@@ -15,10 +15,6 @@ from desktop_app.settings import ThemeChoice
 from desktop_app.window.style.colours import DARK, LIGHT, Theme
 from desktop_app.window.style.stylesheet import build_stylesheet
 
-GRID: Final = 8
-"""Distances in the window are whole or half multiples of this many pixels."""
-
-
 CANVAS: Final = "#0b0c0e"
 """Around the picture, in both themes."""
 ON_CANVAS: Final = "#f2f4f7"

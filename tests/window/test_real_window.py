@@ -28,7 +28,8 @@ def display() -> Iterator[str]:
     """A screen that nobody sees; the server chooses its number."""
     read, write = os.pipe()
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x800x24", "-nolisten", "tcp"],
+        # Without -noreset it starts anew when a client leaves, and answers nobody meanwhile.
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x800x24", "-nolisten", "tcp", "-noreset"],
         pass_fds=[write],
         stderr=subprocess.DEVNULL,
     )

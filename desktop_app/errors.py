@@ -2,6 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Self
+
+from desktop_app.messages import Message
+
 
 class AgelensError(Exception):
-    """Something the user can act on; the message is one sentence: what is wrong and what to do."""
+    """Something the user can act on, said as "Cannot …: reason. What to do.".
+
+    Its `str` is the English sentence; the window shows `message` in its language. The arguments are those of `Message`.
+
+    Args:
+        template: a literal with named placeholders.
+        comment: tells two equal templates with different meanings apart.
+        n: the count that chooses between singular and plural.
+        parameters: values of the placeholders.
+    """
+
+    def __init__(
+        self, template: str, comment: str | None = None, n: int | None = None, /, **parameters: object
+    ) -> None:
+        self.message = Message(template, comment, n, **parameters)
+        super().__init__(self.message)
+
+    def __reduce__(self) -> tuple[Callable[[Message], Self], tuple[Message]]:
+        return self.from_message, (self.message,)
+
+    @classmethod
+    def from_message(cls, message: Message) -> Self:
+        """The error that says a message as it is."""
+        error = cls(message.template)
+        error.message = message
+        error.args = (message,)
+        return error
+
+
+def describe_error(error: Exception) -> Message:
+    """What to say of any error, a defect of the program included."""
+    if isinstance(error, AgelensError):
+        return error.message
+    if isinstance(error, OSError):
+        return Message(
+            "The system reports: {reason}. Check the disk, and try again.", reason=error.strerror or str(error)
+        )
+    return Message(
+        "Agelens has a defect ({kind}: {reason}). Report it, please.", kind=type(error).__name__, reason=error
+    )
+
+
+class CommandError(AgelensError):
+    """Something that only a terminal shows; it is not translated."""

@@ -10,6 +10,9 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 MODELS_FOLDER: Final = ROOT / "models"
 """Networks, their manifests and cards, and MediaPipe's detectors."""
 RESOURCES_FOLDER: Final = ROOT / "resources"
+TRANSLATIONS_FOLDER: Final = RESOURCES_FOLDER / "translations"
+"""A pair of files for each language but English: `agelens_CODE.ts`, and `agelens_CODE.qm` made of it."""
+SOURCE_LANGUAGE: Final = "en"
 
 
 def resource_path(name: str) -> Path:
@@ -19,3 +22,14 @@ def resource_path(name: str) -> Path:
         name: path within `resources`, with forward slashes.
     """
     return RESOURCES_FOLDER / name
+
+
+def translation_path(language: str) -> Path:
+    """Path of the compiled translation into a language, given by its code as in `zh_CN`."""
+    return TRANSLATIONS_FOLDER / f"agelens_{language}.qm"
+
+
+def languages() -> list[str]:
+    """Codes of the languages that the window speaks: English, and those in the folder of translations."""
+    translated = (path.stem.removeprefix("agelens_") for path in TRANSLATIONS_FOLDER.glob("agelens_*.qm"))
+    return [SOURCE_LANGUAGE, *sorted(translated)]

@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import platformdirs
-from pydantic import BeforeValidator, Field, PlainSerializer, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, TypeAdapter, ValidationError
 
 from desktop_app.errors import AgelensError
+from desktop_app.paths import languages
 from desktop_app.sources.opening import CameraOptions
 from desktop_app.vision.drawing.overlay import OverlayStyle
 from desktop_app.vision.privacy.concealment import carry_over
 
 ThemeChoice = Literal["system", "light", "dark"]
-LanguageChoice = Literal["system", "en", "zh_CN"]
 DetectorMode = Literal["auto", "short", "full"]
 ContainerFormat = Literal["mp4", "mkv"]
 PredictionFormat = Literal["none", "csv", "jsonl"]
@@ -53,6 +53,12 @@ def _unseal(value: object) -> object:
     if value and hashlib.sha256(data).hexdigest() != digest:
         raise ValueError("it was changed")
     return data
+
+
+def _check_language(value: str) -> str:
+    if value not in {"system", *languages()}:
+        raise ValueError("there is no such language")
+    return value
 
 
 SealedBytes = Annotated[bytes, PlainSerializer(_seal), BeforeValidator(_unseal)]
@@ -85,7 +91,7 @@ class Settings:
         camera: the format that cameras are asked for.
         style: what is drawn on the picture.
         theme: light, dark, or as the system.
-        language: English, Simplified Chinese, or as the system.
+        language: the code of one of `paths.languages`, or `system`.
         recordings_folder: where recordings go.
         screenshots_folder: where screenshots go.
         container: file format of recordings.
@@ -110,7 +116,7 @@ class Settings:
     camera: CameraOptions = field(default_factory=CameraOptions)
     style: OverlayStyle = field(default_factory=OverlayStyle)
     theme: ThemeChoice = "system"
-    language: LanguageChoice = "system"
+    language: Annotated[str, AfterValidator(_check_language)] = "system"
     recordings_folder: Path = field(default_factory=_videos_folder)
     screenshots_folder: Path = field(default_factory=_pictures_folder)
     container: ContainerFormat = "mp4"

@@ -15,23 +15,25 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
-_CLAUSES: Final[dict[int, str]] = {
-    errno.EEXIST: "a file of that name exists already; choose another name or allow overwriting",
-    errno.ENOENT: "the folder does not exist; create it or choose another one",
-    errno.ENOTDIR: "a part of the path is not a folder; choose another folder",
-    errno.EISDIR: "there is a folder of that name; choose another name",
-    errno.EACCES: "writing there is not allowed; choose another folder",
-    errno.EPERM: "writing there is not allowed; choose another folder",
-    errno.EROFS: "the disk is write-protected; choose another folder",
-    errno.ENOSPC: "the disk is full; free some space or choose another folder",
-    errno.EDQUOT: "your disk quota is used up; free some space or choose another folder",
-    errno.EFBIG: "the file became larger than this disk allows; choose another disk",
-    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
-    errno.EIO: "the disk reports an error; check it or choose another one",
-    errno.ESTALE: "the file or its folder was removed meanwhile; choose a folder that stays",
+from desktop_app.messages import Message
+
+_CLAUSES: Final[dict[int, Message]] = {
+    errno.EEXIST: Message("a file of that name exists already. Choose another name or allow overwriting"),
+    errno.ENOENT: Message("the folder does not exist. Create it or choose another one"),
+    errno.ENOTDIR: Message("a part of the path is not a folder. Choose another folder"),
+    errno.EISDIR: Message("there is a folder of that name. Choose another name"),
+    errno.EACCES: Message("writing there is not allowed. Choose another folder"),
+    errno.EPERM: Message("writing there is not allowed. Choose another folder"),
+    errno.EROFS: Message("the disk is write-protected. Choose another folder"),
+    errno.ENOSPC: Message("the disk is full. Free some space or choose another folder"),
+    errno.EDQUOT: Message("your disk quota is used up. Free some space or choose another folder"),
+    errno.EFBIG: Message("the file became larger than this disk allows. Choose another disk"),
+    errno.ENAMETOOLONG: Message("the name is too long. Choose a shorter one"),
+    errno.EIO: Message("the disk reports an error. Check it or choose another one"),
+    errno.ESTALE: Message("the file or its folder was removed meanwhile. Choose a folder that stays"),
 }
 
-ALMOST_FULL: Final = "the disk is almost full; free some space or choose another folder"
+ALMOST_FULL: Final = Message("the disk is almost full. Free some space or choose another folder")
 """What to say where there is little room left, see `has_room`."""
 
 
@@ -42,12 +44,14 @@ class NotRegularError(OSError):
         super().__init__(errno.EINVAL, "not a regular file", str(path))
 
 
-def explain(error: OSError) -> str:
-    """Say what is wrong with a file and what to do, as a clause without a full stop."""
+def explain(error: OSError) -> Message:
+    """What is wrong with a file and what to do, to be put after "Cannot …:" and before a full stop."""
     if isinstance(error, NotRegularError):
-        return "a device, a pipe or a broken link has that name, and only files are replaced; choose another name"
+        return Message(
+            "a device, a pipe or a broken link has that name, and only files are replaced. Choose another name"
+        )
     known = _CLAUSES.get(error.errno or 0)
-    return known or f"the system says “{error.strerror or error}”; choose another folder"
+    return known or Message("the system reports “{reason}”. Choose another folder", reason=error.strerror or str(error))
 
 
 def free_space(path: Path) -> int:

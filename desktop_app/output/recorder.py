@@ -261,7 +261,7 @@ class Recorder(Closeable):
 
     def _check_sink(self) -> None:
         if self._sink.error is not None:
-            raise self._fail(explain(self._sink.error)) from self._sink.error
+            raise self._fail(str(explain(self._sink.error))) from self._sink.error
 
     def _fail(self, clause: str) -> RecordingError:
         """End the recording with the file cut to its whole fragments, and make the error that says so."""

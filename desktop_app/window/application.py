@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from desktop_app.errors import AgelensError
+from desktop_app.errors import CommandError
 from desktop_app.terminal import EXIT_INTERRUPTED, handle_signals, leave
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ DEBIAN_XCB_PACKAGES: Final = {
 }
 
 
-class DisplayError(AgelensError):
+class DisplayError(CommandError):
     """There is no screen to show a window on, or libraries for it are missing."""
 
 
@@ -130,8 +130,8 @@ def check_display(environment: Mapping[str, str], load: Callable[[str], object] 
     display, wayland = environment.get("DISPLAY"), environment.get("WAYLAND_DISPLAY")
     if not platform and not display and not wayland:
         raise DisplayError(
-            "there is no display (DISPLAY and WAYLAND_DISPLAY are not set), so no window can be shown; start Agelens "
-            "in a desktop session, or use `annotate` to write a video without a window"
+            "Cannot show a window: there is no display (DISPLAY and WAYLAND_DISPLAY are not set). Start Agelens in a "
+            "desktop session, or use `annotate` to write a video without a window."
         )
     needed = dict(DEBIAN_PACKAGES)
     uses_xcb = platform == "xcb" or (not platform and not wayland)
@@ -140,13 +140,15 @@ def check_display(environment: Mapping[str, str], load: Callable[[str], object] 
     missing = [package for library, package in needed.items() if not _is_loadable(library, load)]
     if missing:
         raise DisplayError(
-            f"Qt's system libraries are missing, so no window can be shown; install them with "
-            f"`sudo apt install {' '.join(missing)}`, or use `annotate` to write a video without a window"
+            "Cannot show a window: libraries for Qt are missing. Install them with `sudo apt install {packages}`, "
+            "or use `annotate` to write a video without a window.",
+            packages=" ".join(missing),
         )
     if uses_xcb and not _answers(display):
         raise DisplayError(
-            f"the display {display!r} does not answer, so no window can be shown; set DISPLAY to one that runs, or use "
-            "`annotate` to write a video without a window"
+            "Cannot show a window: the display “{display}” does not answer. Set DISPLAY to one that runs, or use "
+            "`annotate` to write a video without a window.",
+            display=display or "",
         )
 
 

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from desktop_app.errors import AgelensError
+from desktop_app.errors import describe_error
+from desktop_app.messages import Message
 
 T = TypeVar("T")
 
@@ -34,14 +35,14 @@ class Background(QObject):
         self,
         work: Callable[[], T],
         done: Callable[[T], None] | None = None,
-        failed: Callable[[str], None] | None = None,
+        failed: Callable[[Message], None] | None = None,
     ) -> Future[None] | None:
         """Do a job on the thread.
 
         Args:
             work: the job; it must not touch widgets.
             done: called on the GUI thread with the job's answer.
-            failed: called on the GUI thread with one sentence where the job failed.
+            failed: called on the GUI thread with what is to be said where the job failed.
 
         Returns:
             What can be waited for, None after `close`.
@@ -60,12 +61,9 @@ class Background(QObject):
         try:
             answer = work()
             call = (lambda: done(answer)) if done else _noop
-        except (AgelensError, OSError) as error:
-            message = str(error)
-            call = (lambda: failed(message)) if failed else _noop
         except Exception as error:
-            # A defect: it must reach the user as a sentence, as an exception in a thread would vanish.
-            message = f"something went wrong in Agelens ({type(error).__name__}: {error}); please report it"
+            # A defect, too, must reach the user as a sentence: an exception in a thread would vanish.
+            message = describe_error(error)
             call = (lambda: failed(message)) if failed else _noop
         if not self._closed:
             with suppress(RuntimeError):

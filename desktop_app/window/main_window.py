@@ -9,6 +9,7 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplicat
 from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar
 
 from desktop_app.engine.types import RecordingStatus, RenderedFrame
+from desktop_app.messages import Message
 from desktop_app.settings import Settings, SettingsError, SettingsStore
 from desktop_app.terminal import say
 from desktop_app.window.background import Background
@@ -311,6 +312,6 @@ class MainWindow(QMainWindow):
         if first and self.bridge.session is None:
             self.sources.begin()
 
-    @Slot(str)
-    def _note_message(self, message: str) -> None:
+    @Slot(object)
+    def _note_message(self, message: str | Message) -> None:
         self.stage.note(capitalised(translate_message(message)))

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
+from desktop_app.messages import Message
 from desktop_app.settings import Settings, SettingsStore
 from desktop_app.window.background import Background
 
@@ -25,8 +26,8 @@ class SettingsModel(QObject):
 
     changed = Signal(object)
     """Something is different now: the `Settings` from before, to compare `value` with."""
-    failed = Signal(str)
-    """One sentence, once, where they cannot be kept: it would come again with every change."""
+    failed = Signal(object)
+    """A `Message`, once, where they cannot be kept: it would come again with every change."""
 
     def __init__(
         self, settings: Settings, store: SettingsStore, background: Background, parent: QObject | None = None
@@ -78,7 +79,7 @@ class SettingsModel(QObject):
         # What is newest when its turn comes: one that waited would overwrite the last one.
         self._background.submit(lambda: self._store.save(self._value), failed=self._on_failed)
 
-    def _on_failed(self, message: str) -> None:
+    def _on_failed(self, message: Message) -> None:
         if not self._has_failed:
             self._has_failed = True
             self.failed.emit(message)

@@ -103,7 +103,7 @@ def test_recording_does_not_start_on_a_disk_that_is_almost_full(tmp_path: Path) 
     worker.offer(picture_at(0.0))
     assert worker.join(PATIENCE_S)
     assert worker.status.state == "failed"
-    assert worker.status.message.startswith(f"Cannot record to “{path}”: the disk is almost full; ")
+    assert worker.status.message.startswith(f"Cannot record to “{path}”: the disk is almost full. ")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -121,7 +121,7 @@ def test_recording_ends_in_order_before_the_disk_is_full(tmp_path: Path) -> None
     (tmp_path / "others.bin").unlink()
     status = worker.status
     assert status.state == "failed"
-    assert status.message.startswith("The recording ended: the disk is almost full; ")
+    assert status.message.startswith("The recording ended: the disk is almost full. ")
     assert str(path) in status.message
     assert len(decode_times(path)) == status.frames > 0
 
@@ -141,7 +141,7 @@ def test_removed_folder_is_said_once_and_promises_no_film(tmp_path: Path) -> Non
     assert worker.join(PATIENCE_S)
     assert worker.status.state == "failed"
     assert worker.status.message == (
-        "The recording ended: the file or its folder was removed meanwhile; choose a folder that stays "
+        "The recording ended: the file or its folder was removed meanwhile. Choose a folder that stays "
         "(what was recorded went with it)."
     )
     assert worker.status.size_bytes == 0

@@ -27,7 +27,7 @@ for _name in ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):
 from PySide6.QtWidgets import QApplication, QWidget  # noqa: E402
 
 from desktop_app.paths import resource_path  # noqa: E402
-from desktop_app.settings import LanguageChoice, Settings, SettingsStore, ThemeChoice  # noqa: E402
+from desktop_app.settings import Settings, SettingsStore, ThemeChoice  # noqa: E402
 from desktop_app.sources.demo import DemoSource  # noqa: E402
 from desktop_app.window.dialogs.stream_dialog import StreamDialog  # noqa: E402
 from desktop_app.window.main_window import MainWindow  # noqa: E402
@@ -35,7 +35,7 @@ from desktop_app.window.style.theme import apply_theme  # noqa: E402
 from desktop_app.window.style.translation import install_language  # noqa: E402
 
 THEMES: tuple[ThemeChoice, ...] = ("dark", "light")
-LANGUAGES: tuple[LanguageChoice, ...] = ("en", "zh_CN")
+LANGUAGES: tuple[str, ...] = ("en", "zh_CN")
 
 
 class NetworkCamera(ThreadingHTTPServer):
@@ -97,7 +97,7 @@ class Photographer:
     """Drives one window and saves what it looks like."""
 
     def __init__(
-        self, app: QApplication, folder: Path, theme: ThemeChoice, language: LanguageChoice, size: tuple[int, int]
+        self, app: QApplication, folder: Path, theme: ThemeChoice, language: str, size: tuple[int, int]
     ) -> None:
         self._app, self._folder, self._prefix = app, folder, f"{theme}-{language}"
         self._work = Path(tempfile.mkdtemp())

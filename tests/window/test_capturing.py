@@ -99,7 +99,7 @@ def test_unwritable_folder_is_said_in_one_sentence(desk: Desk) -> None:
             desk.trigger(name)
             desk.wait(lambda: desk.window.stage.toast.isVisible())
             assert desk.window.stage.toast.text == (
-                f"Cannot save in “{folder}”: a part of the path is not a folder; choose another folder."
+                f"Cannot save in “{folder}”: a part of the path is not a folder. Choose another folder."
             )
 
 

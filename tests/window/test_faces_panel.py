@@ -2,15 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PySide6.QtCore import QCoreApplication, QPoint, Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QImage, QPalette
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel, QListView
+from PySide6.QtWidgets import QApplication, QLabel, QListView
 from pytestqt.qtbot import QtBot
 
 from desktop_app.catalogue.manifest import AgeLabel, Labels
@@ -26,7 +25,7 @@ from desktop_app.window.panels.crop_image import rounded_pixmap
 from desktop_app.window.panels.face_list import FACE_ROLE, Face
 from desktop_app.window.panels.faces_panel import FacesPanel, format_duration
 from desktop_app.window.panels.probability_bars import BarChart
-from desktop_app.window.style.translation import JsonTranslator
+from desktop_app.window.style.translation import install_language
 
 LABELS = Labels((AgeLabel("0-19", 0, 19), AgeLabel("20-59", 20, 59), AgeLabel("60+", 60, None)), ("Male", "Female"))
 PICTURE = np.zeros((480, 640, 3), np.uint8)
@@ -152,17 +151,11 @@ def test_a_hidden_panel_waits_until_it_is_shown(qtbot: QtBot, panel: FacesPanel)
     wait_for_ids(qtbot, panel, 2)
 
 
-def test_texts_follow_the_language(qtbot: QtBot, panel: FacesPanel, tmp_path: Path) -> None:
+def test_texts_follow_the_language(qtbot: QtBot, qapp: QApplication, panel: FacesPanel, plain_looks: None) -> None:
     panel.show_composed(rendered(make_track(1)))
     wait_for_ids(qtbot, panel, 1)
-    texts = tmp_path / "texts.json"
-    texts.write_text('{"In view: {count}": "画面中 {count} 人", "Female": "女"}', encoding="utf-8")
-    translator = JsonTranslator(texts)
-    QCoreApplication.installTranslator(translator)
-    try:
-        qtbot.waitUntil(lambda: "画面中 1 人" in card_text(panel) and "女 · 80%" in card_text(panel))
-    finally:
-        QCoreApplication.removeTranslator(translator)
+    install_language(qapp, "zh_CN")
+    qtbot.waitUntil(lambda: "画面中：1" in card_text(panel) and "女 · 80%" in card_text(panel))
 
 
 def test_a_click_selects_and_is_told_once(qtbot: QtBot, panel: FacesPanel) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PySide6.QtCore import QCoreApplication, QPoint, Qt
-from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QScrollArea
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLabel, QScrollArea
 from pytestqt.qtbot import QtBot
 
 from desktop_app.catalogue.catalogue import ModelPackage, load_package
@@ -18,7 +18,7 @@ from desktop_app.vision.classification.label import make_label as make_label_of
 from desktop_app.window.panels.network_view import NetworkView
 from desktop_app.window.panels.probability_bars import BarChart
 from desktop_app.window.panels.tiles import SquareView, TileGrid, heat_picture, map_pictures
-from desktop_app.window.style.translation import JsonTranslator
+from desktop_app.window.style.translation import install_language
 from tests.helpers.conv_model import LABELS, SIZE, write_conv_model, write_corner_model
 
 THREAD = "network-view"
@@ -237,19 +237,15 @@ def test_a_narrow_view_fits_a_dock(qtbot: QtBot, view: NetworkView, package: Mod
     qtbot.waitUntil(lambda: places()[0].x() == places()[1].x() and places()[0].y() < places()[1].y())
 
 
-def test_texts_follow_the_language(qtbot: QtBot, view: NetworkView, package: ModelPackage, tmp_path: Path) -> None:
-    texts_file = tmp_path / "texts.json"
-    texts_file.write_text('{"Input as the network sees it": "网络看到的", "Female": "女"}', encoding="utf-8")
+def test_texts_follow_the_language(
+    qtbot: QtBot, qapp: QApplication, view: NetworkView, package: ModelPackage, plain_looks: None
+) -> None:
     view.set_package(package)
     view.show()
     view.show_crop(1, make_crop(), make_label())
     qtbot.waitUntil(lambda: "Female 75%" in texts(view), timeout=10_000)
-    translator = JsonTranslator(texts_file)
-    QCoreApplication.installTranslator(translator)
-    try:
-        qtbot.waitUntil(lambda: "网络看到的" in texts(view) and "女 75%" in texts(view))
-    finally:
-        QCoreApplication.removeTranslator(translator)
+    install_language(qapp, "zh_CN")
+    qtbot.waitUntil(lambda: "网络看到的输入" in texts(view) and "女 75%" in texts(view))
 
 
 def test_everything_has_a_name_for_screen_readers(view: NetworkView) -> None:

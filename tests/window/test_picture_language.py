@@ -14,7 +14,6 @@ from PySide6.QtCore import Qt
 from desktop_app.engine.analysis import render_frame
 from desktop_app.output.snapshots import read_snapshot_rows
 from desktop_app.paths import resource_path
-from desktop_app.settings import LanguageChoice
 from desktop_app.vision.drawing.overlay import OverlayStyle
 from tests.helpers.desk import Desk
 
@@ -23,7 +22,7 @@ ENGLISH: Words = ()
 CHINESE: Words = (("Male", "男"), ("Female", "女"))
 
 
-def speak(desk: Desk, language: LanguageChoice) -> None:
+def speak(desk: Desk, language: str) -> None:
     desk.window.settings.change(language=language)
 
 

@@ -217,7 +217,7 @@ def test_full_disk_is_said_once_and_the_film_plays(tmp_path: Path) -> None:
         film = program.film
     (note,) = program.notes
     assert program.offers_folder
-    assert note.startswith("The recording ended: the file became larger than this disk allows; choose another disk ")
+    assert note.startswith("The recording ended: the file became larger than this disk allows. Choose another disk ")
     assert f"before is “{film}”" in note
     assert program.state == "failed"
     assert len(decode_times(film)) == program.frames > 0
@@ -234,7 +234,7 @@ def test_lost_folder_is_said_once_and_the_film_plays(tmp_path: Path) -> None:
         program.order("close")
         assert program.finish() == 0
     (note,) = program.notes
-    assert note.startswith("The recording ended: the file or its folder was removed meanwhile; ")
+    assert note.startswith("The recording ended: the file or its folder was removed meanwhile. ")
     assert program.state == "failed"
     assert not program.offers_folder
     (film,), (table,) = moved.glob("*.mp4"), moved.glob("*.csv")

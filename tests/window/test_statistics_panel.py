@@ -8,17 +8,17 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QPoint, Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QPalette
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from desktop_app.engine.statistics import Percentiles, StatisticsSnapshot
 from desktop_app.window.panels.plots import PLOT_HEIGHT, HistoryPlot
 from desktop_app.window.panels.probability_bars import BarChart
 from desktop_app.window.panels.statistics_panel import StatisticsPanel
-from desktop_app.window.style.translation import JsonTranslator
+from desktop_app.window.style.translation import install_language
 from tests.helpers.desk import Desk
 
 SNAPSHOT = StatisticsSnapshot(
@@ -201,18 +201,12 @@ def test_the_wheel_scrolls_the_panel_and_not_the_plot(qtbot: QtBot, panel: Stati
     assert "pyqtgraph" not in type(under.parent()).__module__
 
 
-def test_texts_follow_the_language(qtbot: QtBot, panel: StatisticsPanel, tmp_path: Path) -> None:
+def test_texts_follow_the_language(qtbot: QtBot, qapp: QApplication, panel: StatisticsPanel, plain_looks: None) -> None:
     show(qtbot, panel)
     panel.show_statistics(SNAPSHOT)
-    texts = tmp_path / "texts.json"
-    texts.write_text('{"Face crops": "人脸", "{share} full": "已满 {share}"}', encoding="utf-8")
-    translator = JsonTranslator(texts)
-    QCoreApplication.installTranslator(translator)
-    try:
-        qtbot.waitUntil(lambda: values(panel).get("人脸") == "7")
-        assert values(panel)["Queue of face crops"] == "已满 25%"
-    finally:
-        QCoreApplication.removeTranslator(translator)
+    install_language(qapp, "zh_CN")
+    qtbot.waitUntil(lambda: values(panel).get("人脸裁剪图") == "7")
+    assert values(panel)["人脸裁剪图队列"] == "已用 25%"
 
 
 def test_pyqtgraph_is_imported_only_when_the_panel_is_shown() -> None:

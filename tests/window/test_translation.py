@@ -1,57 +1,28 @@
-"""Every text of the window has a Chinese translation, with the same placeholders."""
+"""Every text has its translations, and the window shows them."""
 
 from __future__ import annotations
 
 import ast
-import json
 import re
+import shutil
+import string
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from desktop_app.messages import Message, join_lines
+from desktop_app.paths import TRANSLATIONS_FOLDER, languages, translation_path
 from desktop_app.window.bars.actions import Actions
 from desktop_app.window.picture.video_view import VideoView
-from desktop_app.window.style.translation import (
-    TRANSLATIONS_FOLDER,
-    install_language,
-    resolve_language,
-    translate_message,
-)
-from tests.helpers.sentences import engine_sentences
+from desktop_app.window.style.translation import install_language, language_name, resolve_language, tr, translated
+from tests.helpers.translations import compile_ts, texts, update
 
-WINDOW_FOLDER = Path(__file__).resolve().parents[2] / "desktop_app" / "window"
-MARKERS = {"tr": 0, "mark_text": 0, "translate": 1, "QT_TRANSLATE_NOOP": 1}
-
-
-def source_texts(path: Path) -> Iterator[tuple[str, ast.Call]]:
-    """The texts of a module that are marked for translation; fails on one that is not a plain literal."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if not isinstance(node, ast.Call):
-            continue
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        if name not in MARKERS or len(node.args) <= MARKERS[name]:
-            continue
-        argument = node.args[MARKERS[name]]
-        if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
-            yield argument.value, node
-        assert not isinstance(argument, ast.JoinedStr), f"{path.name}:{node.lineno} translates an f-string"
-
-
-def all_texts() -> dict[str, str]:
-    return {
-        text: f"{path.name}:{node.lineno}"
-        for path in sorted(WINDOW_FOLDER.rglob("*.py"))
-        for text, node in source_texts(path)
-    }
-
-
-@pytest.fixture
-def chinese() -> dict[str, str]:
-    texts: dict[str, str] = json.loads((TRANSLATIONS_FOLDER / "zh_CN.json").read_text(encoding="utf-8"))
-    return texts
+FILES = sorted(TRANSLATIONS_FOLDER.glob("*.ts"))
+RUN = "run `python -m tests.helpers.translations`, and translate what is unfinished"
 
 
 @pytest.fixture(autouse=True)
@@ -60,17 +31,40 @@ def english_afterwards(qapp: QApplication) -> Iterator[None]:
     install_language(qapp, "en")
 
 
-def test_every_text_is_translated(chinese: dict[str, str]) -> None:
-    texts = all_texts()
-    assert len(texts) > 100
-    missing = {text: place for text, place in texts.items() if not chinese.get(text)}
-    assert not missing
+def placeholders(text: str) -> set[str]:
+    return {f"{{{name}}}" for _, name, _, _ in string.Formatter().parse(text) if name} | set(re.findall("%n", text))
 
 
-def test_placeholders_are_the_same(chinese: dict[str, str]) -> None:
-    for text, translation in chinese.items():
-        names = re.findall(r"\{(\w*)[^}]*\}|(%n|%\d)", text)
-        assert sorted(names) == sorted(re.findall(r"\{(\w*)[^}]*\}|(%n|%\d)", translation)), text
+def test_every_text_is_a_literal_with_a_value_for_each_placeholder() -> None:
+    calls = list(texts())
+    assert len(calls) > 100
+    for place, call in calls:
+        assert isinstance(call.args[0], ast.Constant), f"{place}: a text is a literal, with {{names}} for what differs"
+        given = {f"{{{keyword.arg}}}" for keyword in call.keywords} | ({"%n"} if len(call.args) == 3 else set())
+        assert given == placeholders(str(call.args[0].value)), place
+
+
+@pytest.mark.parametrize("ts", FILES, ids=lambda path: path.stem)
+def test_every_text_is_translated(ts: Path, tmp_path: Path) -> None:
+    newest, compiled = tmp_path / ts.name, tmp_path / "compiled.qm"
+    shutil.copy(ts, newest)
+    update(newest)
+    assert newest.read_text(encoding="utf-8") == ts.read_text(encoding="utf-8"), RUN
+    compile_ts(ts, compiled)
+    assert compiled.read_bytes() == ts.with_suffix(".qm").read_bytes(), RUN
+    for message in ElementTree.parse(ts).iter("message"):
+        source, translation = message.findtext("source") or "", message.find("translation")
+        assert translation is not None
+        assert translation.get("type") is None, f"{source!r}: {RUN}"
+        for form in [translation, *translation][1 if len(translation) else 0 :]:
+            assert form.text, source
+            assert placeholders(form.text) == placeholders(source), source
+
+
+def test_languages_are_those_of_the_folder() -> None:
+    assert languages() == ["en", *(path.stem.removeprefix("agelens_") for path in FILES)]
+    assert all(translation_path(code).is_file() for code in languages()[1:])
+    assert [language_name(code) for code in ("en", "zh_CN")] == ["English", "简体中文"]
 
 
 def test_language_switches_at_run_time(qapp: QApplication, qtbot: QtBot) -> None:
@@ -87,38 +81,39 @@ def test_language_switches_at_run_time(qapp: QApplication, qtbot: QtBot) -> None
     assert actions["record"].text() == "Record"
 
 
-def test_engine_sentences_are_translated_around_their_names(qapp: QApplication) -> None:
-    sentence = "there is no file or folder /tmp/a b.mp4; check its spelling"
-    assert translate_message(sentence) == sentence
+def test_counts_choose_the_form(qapp: QApplication) -> None:
+    counts = (0, 1, 2)
+    assert [tr("%n face(s)", None, count) for count in counts] == ["0 faces", "1 face", "2 faces"]
     install_language(qapp, "zh_CN")
-    assert "/tmp/a b.mp4" in translate_message(sentence)
-    assert translate_message(sentence) != sentence
-    assert translate_message("no such sentence") == "no such sentence"
+    assert [tr("%n face(s)", None, count) for count in counts] == ["0 张人脸", "1 张人脸", "2 张人脸"]
 
 
-def test_every_sentence_of_the_engine_is_translated(qapp: QApplication) -> None:
-    sentences = engine_sentences()
-    assert len(sentences) > 200
+def test_what_is_nested_is_translated_and_names_are_not(qapp: QApplication) -> None:
+    message = Message("{name}: {value}", name="Pause {x} %n", value=Message("%n face(s)", None, 2))
+    assert str(message) == "Pause {x} %n: 2 faces"
     install_language(qapp, "zh_CN")
-    wrong = {}
-    for sentence, place in sentences.items():
-        translation = translate_message(sentence)
-        # Samples stand for names: they must be kept, and beside them only quotations may stay English.
-        names_kept = sorted(re.findall("⟨.*?⟩", sentence)) == sorted(re.findall("⟨.*?⟩", translation))
-        english = re.search(r"[a-z]+,? [a-z]+", re.sub(r"`.*?`|⟨.*?⟩", "", translation))
-        if translation == sentence or english or not names_kept:
-            wrong[sentence] = f"{place}: {translation}"
-    assert not wrong
+    assert translated(message) == "Pause {x} %n：2 张人脸"
+    assert translated(Message("no such text {name}", name="a")) == "no such text a"
+    assert str(message) == "Pause {x} %n: 2 faces"
 
 
-def test_names_in_sentences_stay_as_they_are(qapp: QApplication) -> None:
+def test_lines_are_translated_each(qapp: QApplication) -> None:
+    one, two = Message("Pause"), Message("Record")
+    assert join_lines(None, None) is None
+    assert join_lines(None, one) == one
+    both = join_lines(one, None, two)
+    assert str(both) == "Pause\nRecord"
     install_language(qapp, "zh_CN")
-    full = translate_message("Cannot save “Demo”: the disk is full; free some space or choose another folder.")
-    assert full == "无法保存“Demo”：磁盘已满；请释放空间或选择其他文件夹。"
-    assert translate_message("the folder Faces cannot be read: Input/output error").startswith("无法读取文件夹 Faces")
+    assert both is not None
+    assert translated(both) == "暂停\n录制"
 
 
 def test_chosen_language_wins_over_the_system() -> None:
-    assert resolve_language("en") == "en"
-    assert resolve_language("zh_CN") == "zh_CN"
-    assert resolve_language("system") in {"en", "zh_CN"}
+    assert [resolve_language(code) for code in languages()] == languages()
+    assert resolve_language("system") in languages()
+    assert resolve_language("xx") == "en"
+
+
+@pytest.mark.parametrize(("system", "language"), [("zh_SG", "zh_CN"), ("zh_TW", "en"), ("en_GB", "en"), ("fr", "en")])
+def test_the_systems_language_is_one_that_its_user_reads(system: str, language: str) -> None:
+    assert resolve_language(system) == language

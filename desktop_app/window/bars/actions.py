@@ -10,20 +10,25 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QWidget
 
+from desktop_app.messages import Message
 from desktop_app.vision.privacy.concealment import PrivacyMode
 from desktop_app.window.style.theme import icon
-from desktop_app.window.style.translation import mark_text, tr
+from desktop_app.window.style.translation import translated
 
-FACES_PROMISE: Final = mark_text(
+FACES_PROMISE: Final = Message(
     "Hides each face that is found, also where an edge of the picture cuts it, and for a second after it was lost. A "
     "face that is not found stays visible: one that is small, covered or turned away, or has only just come into view."
 )
-PICTURE_PROMISE: Final = mark_text(
+PICTURE_PROMISE: Final = Message(
     "Hides the whole picture and draws only boxes and labels on it. Nobody can be recognised, whether their face is "
     "found or not."
 )
-PRIVACY_REACH: Final = mark_text("This holds for the view, the panels, recordings and screenshots.")
-PROMISES: Final[Mapping[PrivacyMode, str]] = {"off": "", "faces": FACES_PROMISE, "picture": PICTURE_PROMISE}
+PRIVACY_REACH: Final = Message("This holds for the view, the panels, recordings and screenshots.")
+PROMISES: Final[Mapping[PrivacyMode, Message | None]] = {
+    "off": None,
+    "faces": FACES_PROMISE,
+    "picture": PICTURE_PROMISE,
+}
 """What the privacy modes promise, in the same words everywhere."""
 
 
@@ -33,93 +38,91 @@ class ActionSpec:
 
     Attributes:
         name: by which the code knows it.
-        text: what menus and screen readers call it, in English.
+        text: what menus and screen readers call it.
         keys: shortcuts in Qt's portable form; the first one is shown.
         icon: name of the icon, empty for none.
-        tip: what the tooltip says beyond the text, in English.
+        tip: what the tooltip says beyond the text.
         checkable: whether it is on or off.
         group: actions of one group exclude each other.
     """
 
     name: str
-    text: str
+    text: Message
     keys: tuple[str, ...] = ()
     icon: str = ""
-    tip: str = ""
+    tip: Message | None = None
     checkable: bool = False
     group: str = ""
 
 
 SPECS: Final = (
-    ActionSpec("open_file", mark_text("Open file…"), ("Ctrl+O",), "file", mark_text("A video or a picture")),
-    ActionSpec(
-        "open_folder", mark_text("Open folder…"), ("Ctrl+Shift+O",), "folder", mark_text("A folder of pictures")
-    ),
-    ActionSpec("open_stream", mark_text("Open stream…"), ("Ctrl+L",), "stream", mark_text("An http or rtsp address")),
-    ActionSpec("open_demo", mark_text("Demo"), ("Ctrl+D",), "demo", mark_text("Faces that need no camera")),
-    ActionSpec("choose_camera", mark_text("Choose camera…"), ("Ctrl+K",), "camera"),
-    ActionSpec("start", mark_text("Start"), ("F5",), "play", mark_text("Start the source"), True),
-    ActionSpec("quit", mark_text("Quit"), ("Ctrl+Q",)),
-    ActionSpec("play", mark_text("Pause"), ("Space",), "pause", "", True),
-    ActionSpec("step", mark_text("Next frame"), (".",), "step"),
-    ActionSpec("step_back", mark_text("Previous frame"), (",",), "step-back"),
-    ActionSpec("loop", mark_text("Loop"), ("L",), "loop", mark_text("Start again at the end"), True),
-    ActionSpec("slower", mark_text("Slower"), ("[",)),
-    ActionSpec("faster", mark_text("Faster"), ("]",)),
-    ActionSpec("record", mark_text("Record"), ("R",), "record", mark_text("Without sound, as shown"), True),
-    ActionSpec("pause_recording", mark_text("Pause recording"), ("Shift+R",), "pause", "", True),
-    ActionSpec("screenshot", mark_text("Screenshot"), ("S",), "screenshot", mark_text("A PNG with its predictions")),
-    ActionSpec("burst", mark_text("Burst"), ("Shift+S",), "burst", mark_text("Several screenshots in a row")),
-    ActionSpec("copy", mark_text("Copy picture"), ("Ctrl+C",), "copy"),
-    ActionSpec("mirror", mark_text("Mirror"), ("M",), "mirror", mark_text("Left and right as in a mirror"), True),
-    ActionSpec("privacy_off", mark_text("Hide nothing"), ("Ctrl+Shift+1",), "eye", "", True, "privacy"),
-    ActionSpec("privacy_faces", mark_text("Hide faces"), ("Ctrl+Shift+2",), "privacy", FACES_PROMISE, True, "privacy"),
+    ActionSpec("open_file", Message("Open file…"), ("Ctrl+O",), "file", Message("A video or a picture")),
+    ActionSpec("open_folder", Message("Open folder…"), ("Ctrl+Shift+O",), "folder", Message("A folder of pictures")),
+    ActionSpec("open_stream", Message("Open stream…"), ("Ctrl+L",), "stream", Message("An http or rtsp address")),
+    ActionSpec("open_demo", Message("Demo"), ("Ctrl+D",), "demo", Message("Faces that need no camera")),
+    ActionSpec("choose_camera", Message("Choose camera…"), ("Ctrl+K",), "camera"),
+    ActionSpec("start", Message("Start"), ("F5",), "play", Message("Start the source"), True),
+    ActionSpec("quit", Message("Quit"), ("Ctrl+Q",)),
+    ActionSpec("play", Message("Pause"), ("Space",), "pause", None, True),
+    ActionSpec("step", Message("Next frame"), (".",), "step"),
+    ActionSpec("step_back", Message("Previous frame"), (",",), "step-back"),
+    ActionSpec("loop", Message("Loop"), ("L",), "loop", Message("Start again at the end"), True),
+    ActionSpec("slower", Message("Slower"), ("[",)),
+    ActionSpec("faster", Message("Faster"), ("]",)),
+    ActionSpec("record", Message("Record"), ("R",), "record", Message("Without sound, as shown"), True),
+    ActionSpec("pause_recording", Message("Pause recording"), ("Shift+R",), "pause", None, True),
+    ActionSpec("screenshot", Message("Screenshot"), ("S",), "screenshot", Message("A PNG with its predictions")),
+    ActionSpec("burst", Message("Burst"), ("Shift+S",), "burst", Message("Several screenshots in a row")),
+    ActionSpec("copy", Message("Copy picture"), ("Ctrl+C",), "copy"),
+    ActionSpec("mirror", Message("Mirror"), ("M",), "mirror", Message("Left and right as in a mirror"), True),
+    ActionSpec("privacy_off", Message("Hide nothing"), ("Ctrl+Shift+1",), "eye", None, True, "privacy"),
+    ActionSpec("privacy_faces", Message("Hide faces"), ("Ctrl+Shift+2",), "privacy", FACES_PROMISE, True, "privacy"),
     ActionSpec(
         "privacy_picture",
-        mark_text("Hide the whole picture"),
+        Message("Hide the whole picture"),
         ("Ctrl+Shift+3",),
         "privacy-picture",
         PICTURE_PROMISE,
         True,
         "privacy",
     ),
-    ActionSpec("privacy_blur", mark_text("Blur"), ("Ctrl+Shift+4",), "", "", True, "privacy_style"),
-    ActionSpec("privacy_pixelate", mark_text("Pixelate"), ("Ctrl+Shift+5",), "", "", True, "privacy_style"),
-    ActionSpec("privacy", mark_text("Privacy mode"), ("P",), "eye", "", True),
-    ActionSpec("full_screen", mark_text("Full screen"), ("F", "F11"), "fullscreen", "", True),
-    ActionSpec("zoom_in", mark_text("Zoom in"), ("Ctrl++", "Ctrl+=")),
-    ActionSpec("zoom_out", mark_text("Zoom out"), ("Ctrl+-",)),
-    ActionSpec("zoom_fit", mark_text("Whole picture"), ("Ctrl+0",)),
-    ActionSpec("show_boxes", mark_text("Boxes"), ("B",), "", "", True),
-    ActionSpec("show_names", mark_text("Track numbers"), ("I",), "", "", True),
-    ActionSpec("show_ages", mark_text("Age groups"), ("A",), "", "", True),
-    ActionSpec("show_genders", mark_text("Genders"), ("G",), "", "", True),
-    ActionSpec("show_confidences", mark_text("Confidences"), ("C",), "", "", True),
-    ActionSpec("show_landmarks", mark_text("Landmarks"), ("K",), "", "", True),
-    ActionSpec("show_statistics", mark_text("Statistics in the picture"), ("T",), "", "", True),
-    ActionSpec("faces", mark_text("Faces"), ("Ctrl+1",), "faces", mark_text("Who is in view"), True),
-    ActionSpec("statistics", mark_text("Statistics"), ("Ctrl+2",), "statistics", mark_text("Rates and delays"), True),
-    ActionSpec("network", mark_text("Network"), ("N", "Ctrl+3"), "network", mark_text("What the network sees"), True),
-    ActionSpec("copy_statistics", mark_text("Copy statistics"), ("Ctrl+Shift+C",)),
-    ActionSpec("preferences", mark_text("Preferences…"), ("Ctrl+,",), "settings"),
-    ActionSpec("welcome", mark_text("Privacy and limits"), ("Shift+F1",)),
-    ActionSpec("about", mark_text("About Agelens"), ("F1",), "info"),
+    ActionSpec("privacy_blur", Message("Blur"), ("Ctrl+Shift+4",), "", None, True, "privacy_style"),
+    ActionSpec("privacy_pixelate", Message("Pixelate"), ("Ctrl+Shift+5",), "", None, True, "privacy_style"),
+    ActionSpec("privacy", Message("Privacy mode"), ("P",), "eye", None, True),
+    ActionSpec("full_screen", Message("Full screen"), ("F", "F11"), "fullscreen", None, True),
+    ActionSpec("zoom_in", Message("Zoom in"), ("Ctrl++", "Ctrl+=")),
+    ActionSpec("zoom_out", Message("Zoom out"), ("Ctrl+-",)),
+    ActionSpec("zoom_fit", Message("Whole picture"), ("Ctrl+0",)),
+    ActionSpec("show_boxes", Message("Boxes"), ("B",), "", None, True),
+    ActionSpec("show_names", Message("Track numbers"), ("I",), "", None, True),
+    ActionSpec("show_ages", Message("Age groups"), ("A",), "", None, True),
+    ActionSpec("show_genders", Message("Genders"), ("G",), "", None, True),
+    ActionSpec("show_confidences", Message("Confidences"), ("C",), "", None, True),
+    ActionSpec("show_landmarks", Message("Landmarks"), ("K",), "", None, True),
+    ActionSpec("show_statistics", Message("Statistics in the picture"), ("T",), "", None, True),
+    ActionSpec("faces", Message("Faces"), ("Ctrl+1",), "faces", Message("Who is in view"), True),
+    ActionSpec("statistics", Message("Statistics"), ("Ctrl+2",), "statistics", Message("Rates and delays"), True),
+    ActionSpec("network", Message("Network"), ("N", "Ctrl+3"), "network", Message("What the network sees"), True),
+    ActionSpec("copy_statistics", Message("Copy statistics"), ("Ctrl+Shift+C",)),
+    ActionSpec("preferences", Message("Preferences…"), ("Ctrl+,",), "settings"),
+    ActionSpec("welcome", Message("Privacy and limits"), ("Shift+F1",)),
+    ActionSpec("about", Message("About Agelens"), ("F1",), "info"),
 )
 
-MENUS: Final[dict[str, tuple[str, ...]]] = {
-    mark_text("&File"): (
+MENUS: Final[dict[Message, tuple[str, ...]]] = {
+    Message("&File"): (
         "choose_camera", "open_file", "open_folder", "open_stream", "open_demo", "@recent", "-", "start", "-",
         "preferences", "-", "quit",
     ),
-    mark_text("&Playback"): ("play", "step_back", "step", "-", "slower", "faster", "loop"),
-    mark_text("&Capture"): (
+    Message("&Playback"): ("play", "step_back", "step", "-", "slower", "faster", "loop"),
+    Message("&Capture"): (
         "screenshot", "burst", "copy", "-", "record", "pause_recording",
     ),
-    mark_text("&View"): (
+    Message("&View"): (
         "mirror", "@privacy", "@drawn", "-", "zoom_in", "zoom_out", "zoom_fit", "full_screen", "-", "faces",
         "statistics", "network",
     ),
-    mark_text("&Help"): ("welcome", "copy_statistics", "-", "about"),
+    Message("&Help"): ("welcome", "copy_statistics", "-", "about"),
 }  # fmt: skip
 """The menu bar: names of actions, `-` for a line, `@` for a submenu that the window fills."""
 
@@ -167,7 +170,7 @@ class Actions(QObject):
     def retranslate(self) -> None:
         """Set the texts in the window's language."""
         for spec in SPECS:
-            self.name_action(spec.name, tr(spec.text), tr(spec.tip) if spec.tip else "")
+            self.name_action(spec.name, translated(spec.text), translated(spec.tip) if spec.tip else "")
 
     def name_action(self, name: str, text: str, tip: str = "") -> None:
         """Give an action a text, and a tooltip that shows its shortcut."""

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QMenu, Q
 from desktop_app.engine.types import UNFINISHED, RecordingStatus
 from desktop_app.window.bars.actions import Actions
 from desktop_app.window.style.theme import current_theme, icon
+from desktop_app.window.style.translation import tr
 from desktop_app.window.style.widgets import format_size, format_time, make_button, make_label, name_after_action
 
 
@@ -81,12 +82,12 @@ class ControlBar(QFrame):
         paused = self._status.state == "paused"
         theme, action = current_theme(), self._actions["record"]
         if active:
-            self._actions.name_action("record", self.tr("Stop recording"))
+            self._actions.name_action("record", tr("Stop recording"))
         else:
-            self._actions.name_action("record", self.tr("Record"), self.tr("Without sound, as shown"))
+            self._actions.name_action("record", tr("Record"), tr("Without sound, as shown"))
         action.setIcon(icon("record-square" if active else "record-dot", theme.danger))
         pause = self._actions["pause_recording"]
-        text = self.tr("Go on recording") if paused else self.tr("Pause recording")
+        text = tr("Go on recording") if paused else tr("Pause recording")
         self._actions.name_action("pause_recording", text)
         pause.setIcon(icon("play" if paused else "pause"))
         colour = theme.warning if paused else theme.danger
@@ -101,9 +102,9 @@ class ControlBar(QFrame):
 
     def _elapsed_text(self, status: RecordingStatus) -> str:
         if status.state == "finishing":
-            return self.tr("Saving…")
+            return tr("Saving…")
         elapsed = format_time(status.duration_s)
-        return self.tr("{time} paused").format(time=elapsed) if status.state == "paused" else elapsed
+        return tr("{time} paused", time=elapsed) if status.state == "paused" else elapsed
 
     def _left(self) -> QWidget:
         box = QWidget()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QMainWindow, QMenu
 
+from desktop_app.messages import Message
 from desktop_app.window.bars.actions import DRAWN, MENUS, Actions
 from desktop_app.window.style.theme import icon
-from desktop_app.window.style.translation import tr
+from desktop_app.window.style.translation import tr, translated
 
 PRIVACY = ("privacy_off", "privacy_faces", "privacy_picture", "-", "privacy_blur", "privacy_pixelate")
 
@@ -26,7 +27,7 @@ class Menus(QObject):
         self._actions, self._recent = actions, recent
         self.privacy = QMenu(window)
         self._drawn = QMenu(window)
-        self._menus: dict[str, QMenu] = {}
+        self._menus: dict[Message, QMenu] = {}
         for name in PRIVACY:
             if name == "-":
                 self.privacy.addSeparator()
@@ -36,7 +37,7 @@ class Menus(QObject):
             self._drawn.addAction(actions[name])
         submenus = {"@recent": recent, "@privacy": self.privacy, "@drawn": self._drawn}
         for title, entries in MENUS.items():
-            menu = window.menuBar().addMenu(title)
+            menu = window.menuBar().addMenu(translated(title))
             self._menus[title] = menu
             for entry in entries:
                 if entry == "-":
@@ -50,7 +51,7 @@ class Menus(QObject):
     def retranslate(self) -> None:
         """Set titles and icons in the window's language and theme."""
         for title, menu in self._menus.items():
-            menu.setTitle(tr(title))
-        self.privacy.setTitle(self.tr("Privacy mode"))
+            menu.setTitle(translated(title))
+        self.privacy.setTitle(tr("Privacy mode"))
         self.privacy.setIcon(icon("privacy"))
-        self._drawn.setTitle(self.tr("Overlay"))
+        self._drawn.setTitle(tr("Overlay"))

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QSlider, QStyle, QStyl
 from desktop_app.engine.types import PlaybackPosition
 from desktop_app.window.bars.actions import Actions
 from desktop_app.window.style.theme import icon
+from desktop_app.window.style.translation import tr
 from desktop_app.window.style.widgets import format_time, make_button, make_label, make_picker
 
 SPEEDS: Final = (0.25, 0.5, 1.0, 1.5, 2.0, 4.0)
@@ -99,7 +100,7 @@ class PlaybackBar(QFrame):
         """Name and draw the action that pauses or goes on."""
         action, paused = self._actions["play"], self._position.paused
         action.setChecked(paused)
-        self._actions.name_action("play", self.tr("Play") if paused else self.tr("Pause"))
+        self._actions.name_action("play", tr("Play") if paused else tr("Pause"))
         action.setIcon(icon("play" if paused else "pause"))
 
     def next_speed(self, step: int) -> float:
@@ -114,10 +115,10 @@ class PlaybackBar(QFrame):
         super().changeEvent(event)
 
     def _retranslate(self) -> None:
-        self._slider.setAccessibleName(self.tr("Position"))
-        self._slider.setToolTip(self.tr("Position in the video"))
-        self._speed_button.setToolTip(self.tr("Speed  ([ and ])"))
-        self._speed_button.setAccessibleName(self.tr("Speed"))
+        self._slider.setAccessibleName(tr("Position"))
+        self._slider.setToolTip(tr("Position in the video"))
+        self._speed_button.setToolTip(tr("Speed  ([ and ])"))
+        self._speed_button.setAccessibleName(tr("Speed"))
         self.show_play_action()
 
     def _fill_speeds(self) -> None:

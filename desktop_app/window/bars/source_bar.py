@@ -14,6 +14,7 @@ from desktop_app.sources.cameras import CameraDevice
 from desktop_app.window.bars.actions import Actions
 from desktop_app.window.bars.source_names import display_name, guess_kind
 from desktop_app.window.style.theme import current_theme, icon
+from desktop_app.window.style.translation import tr
 from desktop_app.window.style.widgets import literal, make_button, make_picker, make_separator
 
 PROVIDER_NAMES: Final = {
@@ -143,22 +144,22 @@ class SourceBar(QFrame):
         for camera in self._cameras:
             self._add_choice(menu, camera.name, camera.name, "camera")
         if not self._cameras:
-            menu.addAction(self.tr("No camera found")).setEnabled(False)
+            menu.addAction(tr("No camera found")).setEnabled(False)
         menu.addSeparator()
         for name in ("open_file", "open_folder", "open_stream", "open_demo"):
             menu.addAction(self._actions[name])
         self._recent_menu.clear()
-        self._recent_menu.setTitle(self.tr("Recent"))
+        self._recent_menu.setTitle(tr("Recent"))
         self._recent_menu.setIcon(icon("recent"))
         for spec in self._recent:
             self._add_choice(self._recent_menu, display_name(spec), spec, guess_kind(spec))
         self._recent_menu.setEnabled(bool(self._recent))
         menu.addMenu(self._recent_menu)
-        name = display_name(self._source) if self._source else self.tr("Choose a source")
+        name = display_name(self._source) if self._source else tr("Choose a source")
         width = button.fontMetrics().averageCharWidth() * 28
         button.setText(literal(button.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, width)))
         button.setIcon(icon(guess_kind(self._source) if self._source else "camera"))
-        button.setToolTip(self.tr("What to look at: {name}").format(name=name))
+        button.setToolTip(tr("What to look at: {name}", name=name))
         button.setAccessibleName(button.toolTip())
         self._start.setIconSize(self._start.iconSize())
 
@@ -174,7 +175,7 @@ class SourceBar(QFrame):
         menu, button = self._model_menu, self._model_button
         menu.clear()
         group = QActionGroup(menu)
-        title = self._model or self.tr("Model")
+        title = self._model or tr("Model")
         for package in self._models:
             action = menu.addAction(literal(package.title))
             action.setCheckable(True)
@@ -188,15 +189,15 @@ class SourceBar(QFrame):
         menu.setToolTipsVisible(True)
         button.setText(literal(title))
         button.setIcon(icon("model"))
-        button.setToolTip(self.tr("The network that guesses age and gender"))
-        button.setAccessibleName(self.tr("Model: {name}").format(name=title))
+        button.setToolTip(tr("The network that guesses age and gender"))
+        button.setAccessibleName(tr("Model: {name}", name=title))
 
     def _fill_providers(self) -> None:
         menu, button = self._provider_menu, self._provider_button
         menu.clear()
         group = QActionGroup(menu)
         for name in ("auto", *self._providers):
-            text = self.tr("Automatic") if name == "auto" else PROVIDER_NAMES.get(name, name)
+            text = tr("Automatic") if name == "auto" else PROVIDER_NAMES.get(name, name)
             action = menu.addAction(text)
             action.setCheckable(True)
             action.setChecked(name == self._provider)
@@ -204,18 +205,18 @@ class SourceBar(QFrame):
             group.addAction(action)
             action.triggered.connect(lambda _on=False, name=name: self.provider_chosen.emit(name))
         active = PROVIDER_NAMES.get(self._active_provider, self._active_provider)
-        button.setText(active or self.tr("Automatic"))
-        button.setToolTip(self.tr("What the network runs on"))
-        button.setAccessibleName(self.tr("Provider: {name}").format(name=button.text()))
+        button.setText(active or tr("Automatic"))
+        button.setToolTip(tr("What the network runs on"))
+        button.setAccessibleName(tr("Provider: {name}", name=button.text()))
 
     def show_started(self, started: bool) -> None:
         """Show whether the source runs: the main button starts it or stops it."""
         action = self._actions["start"]
         action.setChecked(started)
         if started:
-            self._actions.name_action("start", self.tr("Stop"), self.tr("Stop the source"))
+            self._actions.name_action("start", tr("Stop"), tr("Stop the source"))
         else:
-            self._actions.name_action("start", self.tr("Start"), self.tr("Start the source"))
+            self._actions.name_action("start", tr("Start"), tr("Start the source"))
         action.setIcon(icon("stop" if started else "play", None if started else current_theme().accent_text))
         role = "picker" if started else "primary"
         if self._start.property("role") != role:

@@ -32,5 +32,5 @@ def display_name(spec: str) -> str:
     if kind == "stream":
         return redact_url(spec).partition("://")[2]
     if kind == "camera":
-        return tr("Camera {number}").format(number=spec) if spec.isdigit() else spec
+        return tr("Camera {number}", number=spec) if spec.isdigit() else spec
     return PurePath(spec).name or spec

@@ -7,35 +7,35 @@ from PySide6.QtWidgets import QLabel, QStatusBar
 
 from desktop_app.engine.statistics import StatisticsSnapshot
 from desktop_app.engine.types import SessionStatus
+from desktop_app.messages import Message
 from desktop_app.window.bars.source_bar import PROVIDER_NAMES
 from desktop_app.window.style.theme import current_theme, icon
-from desktop_app.window.style.translation import mark_text, tr, translate_message
+from desktop_app.window.style.translation import tr, translate_message, translated
 from desktop_app.window.style.widgets import capitalised, make_label
 
 STATE_TEXTS = {
-    "idle": mark_text("Ready"),
-    "connecting": mark_text("Connecting…"),
-    "live": mark_text("Live"),
-    "playing": mark_text("Playing"),
-    "still": mark_text("Still picture"),
-    "paused": mark_text("Paused"),
-    "reconnecting": mark_text("Reconnecting…"),
-    "ended": mark_text("The end"),
-    "failed": mark_text("Failed"),
-    "stopped": mark_text("Stopped"),
+    "idle": Message("Ready"),
+    "connecting": Message("Connecting…"),
+    "live": Message("Live"),
+    "playing": Message("Playing"),
+    "still": Message("Still picture"),
+    "paused": Message("Paused"),
+    "reconnecting": Message("Reconnecting…"),
+    "ended": Message("The end"),
+    "failed": Message("Failed"),
+    "stopped": Message("Stopped"),
 }
 
 
 def figure_texts(snapshot: StatisticsSnapshot) -> tuple[str, ...]:
     """Rate, latency, faces, provider and drops, each as a short text in the window's language."""
-    faces = tr("{count} face") if snapshot.faces == 1 else tr("{count} faces")
     provider = PROVIDER_NAMES.get(snapshot.provider, snapshot.provider)
     return (
-        tr("{rate} fps").format(rate=f"{snapshot.display_fps:.0f}"),
-        tr("{delay} ms").format(delay=f"{snapshot.latency_ms.p50:.0f}"),
-        faces.format(count=snapshot.faces),
+        tr("{rate} fps", rate=f"{snapshot.display_fps:.0f}"),
+        tr("{delay} ms", delay=f"{snapshot.latency_ms.p50:.0f}"),
+        tr("%n face(s)", None, snapshot.faces),
         *([provider] if provider else []),
-        tr("{count} dropped").format(count=snapshot.dropped_frames),
+        tr("{count} dropped", count=snapshot.dropped_frames),
     )
 
 
@@ -77,7 +77,7 @@ class StatusLine(QStatusBar):
         state: str = status.state
         if state == "live" and info is not None and not info.live:
             state = "still" if info.kind == "image" else "playing"
-        self._state.setText(tr(STATE_TEXTS[state]))
+        self._state.setText(translated(STATE_TEXTS[state]))
         described = ""
         if info is not None and status.state not in {"failed", "idle", "stopped"}:
             rate = f" · {info.rate:g} Hz" if info.rate else ""
@@ -93,5 +93,5 @@ class StatusLine(QStatusBar):
             return
         self._figures.setText("   ·   ".join(figure_texts(snapshot)))
         self._figures.setToolTip(
-            self.tr("Pictures a second, capture to screen, faces in view, provider, frames passed over")
+            tr("Pictures a second, capture to screen, faces in view, provider, frames passed over")
         )

@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QApplication
 
 from desktop_app.engine.types import UNFINISHED, RecordingStatus, RenderedFrame
+from desktop_app.messages import Message
 from desktop_app.settings import Settings
 from desktop_app.window.background import Background
 from desktop_app.window.bars.actions import Actions
@@ -20,7 +21,7 @@ from desktop_app.window.bridge import SessionBridge
 from desktop_app.window.controllers.saving import save_pictures, start_recording
 from desktop_app.window.picture.picture_area import PictureArea
 from desktop_app.window.settings_model import SettingsModel
-from desktop_app.window.style.translation import translate_message
+from desktop_app.window.style.translation import tr, translate_message
 from desktop_app.window.style.widgets import capitalised
 
 BURST_INTERVAL_MS: Final = 200
@@ -156,23 +157,21 @@ class CaptureController(QObject):
             self._on_failed,
         )
 
-    def _on_failed(self, message: str) -> None:
+    def _on_failed(self, message: Message) -> None:
         self._stage.note(capitalised(translate_message(message)))
 
     def _on_saved(self, path: Path, count: int) -> None:
         if count > 1:
-            self._stage.note(
-                self.tr("Saved {count} pictures in {folder}").format(count=count, folder=path.parent), path=path
-            )
+            self._stage.note(tr("Saved %n picture(s) in {folder}", None, count, folder=path.parent), path=path)
         else:
-            self._stage.note(self.tr("Saved {name}").format(name=path.name), path=path)
+            self._stage.note(tr("Saved {name}", name=path.name), path=path)
 
     @Slot()
     def _on_copy(self) -> None:
         image = self._stage.view.picture()
         if image is not None:
             QApplication.clipboard().setImage(image)
-            self._stage.note(self.tr("Copied the picture"))
+            self._stage.note(tr("Copied the picture"))
 
     @Slot()
     def _on_record(self) -> None:
@@ -186,7 +185,7 @@ class CaptureController(QObject):
             self._background.submit(lambda: start_recording(session, settings, at=at), None, self._on_failed)
             info = self._bridge.status.info
             if info is not None and info.has_sound:
-                self._stage.note(self.tr("The sound of {name} is not recorded").format(name=info.name))
+                self._stage.note(tr("The sound of {name} is not recorded", name=info.name))
 
     @Slot(bool)
     def _on_pause_recording(self, paused: bool) -> None:

@@ -15,6 +15,7 @@ from desktop_app.window.dialogs.bug_report import report_text
 from desktop_app.window.dialogs.preferences import PreferencesDialog
 from desktop_app.window.picture.picture_area import PictureArea
 from desktop_app.window.settings_model import SettingsModel
+from desktop_app.window.style.translation import tr
 
 
 class DialogController(QObject):
@@ -75,7 +76,7 @@ class DialogController(QObject):
         session = self._bridge.session
         snapshot = session.statistics() if session is not None else StatisticsSnapshot()
         QGuiApplication.clipboard().setText(report_text(snapshot, self._bridge.status))
-        self._stage.note(self.tr("Copied the statistics"))
+        self._stage.note(tr("Copied the statistics"))
 
     def _open(self, dialog: QDialog) -> None:
         self.current = dialog

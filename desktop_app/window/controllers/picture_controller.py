@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Slot
 
 from desktop_app.engine.statistics import StatisticsSnapshot
 from desktop_app.engine.types import RenderedFrame
+from desktop_app.messages import Message
 from desktop_app.settings import Settings
 from desktop_app.vision.drawing.overlay import OverlayStyle, draw_overlay
 from desktop_app.vision.privacy.concealment import PrivacyMode, PrivacyStyle, hides_enough
@@ -19,12 +20,12 @@ from desktop_app.window.panels.side_panels import Panels
 from desktop_app.window.picture.video_view import VideoView
 from desktop_app.window.settings_model import SettingsModel
 from desktop_app.window.style.theme import icon
-from desktop_app.window.style.translation import drawn_words, mark_text, tr
+from desktop_app.window.style.translation import drawn_words, tr, translated
 
-BUTTON: Final[dict[PrivacyMode, tuple[str, str]]] = {
-    "off": ("eye", mark_text("Privacy mode: nothing is hidden")),
-    "faces": ("privacy", mark_text("Privacy mode: faces are hidden")),
-    "picture": ("privacy-picture", mark_text("Privacy mode: the picture is hidden")),
+BUTTON: Final[dict[PrivacyMode, tuple[str, Message]]] = {
+    "off": ("eye", Message("Privacy mode: nothing is hidden")),
+    "faces": ("privacy", Message("Privacy mode: faces are hidden")),
+    "picture": ("privacy-picture", Message("Privacy mode: the picture is hidden")),
 }
 """Icon and name of the button in each mode."""
 
@@ -104,7 +105,9 @@ class PictureController(QObject):
         actions[f"privacy_{style.privacy}"].setChecked(True)
         actions[f"privacy_{style.privacy_style}"].setChecked(True)
         (name, text), promise = BUTTON[style.privacy], PROMISES[style.privacy]
-        actions.name_action("privacy", tr(text), f"{tr(promise)}\n{tr(PRIVACY_REACH)}" if promise else "")
+        actions.name_action(
+            "privacy", translated(text), f"{translated(promise)}\n{translated(PRIVACY_REACH)}" if promise else ""
+        )
         actions["privacy"].setIcon(icon(name))
         self._panels.set_privacy(style.privacy)
 
@@ -123,7 +126,7 @@ class PictureController(QObject):
 
     def refresh_full_screen(self, full_screen: bool) -> None:
         """Name the action after what it does next."""
-        text = self.tr("Leave full screen") if full_screen else self.tr("Full screen")
+        text = tr("Leave full screen") if full_screen else tr("Full screen")
         self._actions.name_action("full_screen", text)
         self._actions["full_screen"].setIcon(icon("fullscreen-exit" if full_screen else "fullscreen"))
 

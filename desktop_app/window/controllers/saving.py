@@ -99,4 +99,4 @@ def _ready_folder(folder: Path) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
     except OSError as error:
-        raise SavingError(f"Cannot save in “{folder}”: {explain(error)}.") from error
+        raise SavingError("Cannot save in “{folder}”: {reason}.", folder=folder, reason=explain(error)) from error

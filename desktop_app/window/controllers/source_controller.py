@@ -27,6 +27,7 @@ from desktop_app.window.controllers.camera_watcher import CameraWatcher
 from desktop_app.window.dialogs.stream_dialog import StreamDialog
 from desktop_app.window.picture.picture_area import PictureArea
 from desktop_app.window.settings_model import SettingsModel
+from desktop_app.window.style.translation import tr
 
 RUNNING: Final = frozenset({"connecting", "live", "paused", "reconnecting"})
 SEEK_ACTIONS: Final = ("play", "step", "step_back", "slower", "faster", "loop")
@@ -136,7 +137,7 @@ class SourceController(QObject):
         if not self._settings.value.welcomed:
             # Whatever asked for it. It is what comes once the page is accepted.
             self.begin()
-            self._stage.note(self.tr("Accept the notice first; then {name} opens.").format(name=display_name(spec)))
+            self._stage.note(tr("Accept the notice first; then {name} opens.", name=display_name(spec)))
             return
         if guess_kind(spec) in REMEMBERED:
             self._settings.change(recent=self._settings.value.with_recent(spec).recent)
@@ -255,7 +256,7 @@ class SourceController(QObject):
         self.open("demo")
         # Not kept: a camera that is plugged in by the next start comes first.
         self._settings.change(source="")
-        self._stage.note(self.tr("No camera was found, so this is the demo."))
+        self._stage.note(tr("No camera was found, so this is the demo."))
 
     def _on_models(self, found: tuple[list[ModelPackage], list[ModelError]]) -> None:
         packages, _ = found
@@ -267,18 +268,16 @@ class SourceController(QObject):
 
     @Slot()
     def _on_open_file(self) -> None:
-        files = self.tr("Videos and pictures")
-        every = self.tr("All files")
+        files = tr("Videos and pictures")
+        every = tr("All files")
         patterns = " ".join(f"*{suffix}" for suffix in sorted(VIDEO_SUFFIXES | IMAGE_SUFFIXES))
-        path, _ = QFileDialog.getOpenFileName(
-            self._window, self.tr("Open file"), "", f"{files} ({patterns});;{every} (*)"
-        )
+        path, _ = QFileDialog.getOpenFileName(self._window, tr("Open file"), "", f"{files} ({patterns});;{every} (*)")
         if path:
             self.open(path)
 
     @Slot()
     def _on_open_folder(self) -> None:
-        path = QFileDialog.getExistingDirectory(self._window, self.tr("Open folder"))
+        path = QFileDialog.getExistingDirectory(self._window, tr("Open folder"))
         if path:
             self.open(path)
 

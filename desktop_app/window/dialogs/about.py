@@ -19,25 +19,26 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_app.catalogue.catalogue import ModelPackage
+from desktop_app.messages import Message
 from desktop_app.paths import ROOT
 from desktop_app.vision.drawing.overlay import readable_age
 from desktop_app.window.style.theme import app_icon, scaled_font
-from desktop_app.window.style.translation import mark_text, tr
+from desktop_app.window.style.translation import tr, translated
 from desktop_app.window.style.widgets import make_label
 
-LIMITS: Final = mark_text(
+LIMITS: Final = Message(
     "Age group and gender are guesses about how a face looks to a network. They are often wrong, and more often "
     "for some people than for others. Do not decide about anyone by them. Pictures never leave this computer."
 )
 SCORE_NAMES: Final = {
-    "age_exact": mark_text("Age group exact"),
-    "age_within_one": mark_text("Age group within one"),
-    "gender": mark_text("Gender"),
-    "worst_group_gender": mark_text("Gender, worst group"),
-    "age_calibration_error": mark_text("Age group, calibration error"),
-    "gender_calibration_error": mark_text("Gender, calibration error"),
-    "age_mean_absolute_error": mark_text("Age, mean error in years"),
-    "images": mark_text("Pictures measured"),
+    "age_exact": Message("Age group exact"),
+    "age_within_one": Message("Age group within one"),
+    "gender": Message("Gender"),
+    "worst_group_gender": Message("Gender, worst group"),
+    "age_calibration_error": Message("Age group, calibration error"),
+    "gender_calibration_error": Message("Gender, calibration error"),
+    "age_mean_absolute_error": Message("Age, mean error in years"),
+    "images": Message("Pictures measured"),
 }
 
 IN_YEARS: Final = frozenset({"age_mean_absolute_error"})
@@ -54,22 +55,22 @@ class AboutDialog(QDialog):
 
     def __init__(self, package: ModelPackage | None, licences: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle(self.tr("About Agelens"))
+        self.setWindowTitle(tr("About Agelens"))
         self.resize(600, 550)
         tabs = QTabWidget()
         tabs.setDocumentMode(True)
         tabs.tabBar().setDrawBase(False)
-        self.card = _make_text(describe_package(package) if package else self.tr("No model is loaded."))
+        self.card = _make_text(describe_package(package) if package else tr("No model is loaded."))
         self.licences = _make_text(licences)
-        tabs.addTab(self.card, self.tr("Model"))
-        tabs.addTab(self.licences, self.tr("Licences"))
+        tabs.addTab(self.card, tr("Model"))
+        tabs.addTab(self.licences, tr("Licences"))
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.accept)
         column = QVBoxLayout(self)
         column.setContentsMargins(24, 24, 24, 16)
         column.setSpacing(16)
         column.addLayout(self._header())
-        column.addWidget(make_label(tr(LIMITS), wrap=True))
+        column.addWidget(make_label(translated(LIMITS), wrap=True))
         column.addWidget(tabs, 1)
         column.addWidget(buttons)
 
@@ -78,7 +79,7 @@ class AboutDialog(QDialog):
         logo.setPixmap(app_icon().pixmap(QSize(64, 64), self.devicePixelRatioF()))
         name = make_label("Agelens")
         name.setFont(scaled_font(1.7, weight=QFont.Weight.DemiBold))
-        version = make_label(self.tr("Version {version}").format(version=_version()), role="muted")
+        version = make_label(tr("Version {version}", version=_version()), role="muted")
         names = QVBoxLayout()
         names.setSpacing(0)
         names.addWidget(name)
@@ -99,15 +100,15 @@ def describe_package(package: ModelPackage) -> str:
         f"{package.title} ({package.name})",
         manifest.description,
         "",
-        tr("Age groups: {names}").format(names=", ".join(readable_age(one.name) for one in package.labels.ages)),
-        tr("Data: {text}").format(text=manifest.about.get("data") or tr("not said")),
-        tr("Licence: {text}").format(text=manifest.about.get("licence") or tr("not said")),
+        tr("Age groups: {names}", names=", ".join(readable_age(one.name) for one in package.labels.ages)),
+        tr("Data: {text}", text=manifest.about.get("data") or tr("not said")),
+        tr("Licence: {text}", text=manifest.about.get("licence") or tr("not said")),
         "",
     ]
     for key, value in manifest.scores.items():
-        name = tr(SCORE_NAMES[key]) if key in SCORE_NAMES else key
+        name = translated(SCORE_NAMES[key]) if key in SCORE_NAMES else key
         is_share = 0 <= value <= 1 and key not in IN_YEARS
-        lines.append(tr("{name}: {value}").format(name=name, value=f"{value:.1%}" if is_share else f"{value:g}"))
+        lines.append(tr("{name}: {value}", name=name, value=f"{value:.1%}" if is_share else f"{value:g}"))
     return "\n".join(lines)
 
 

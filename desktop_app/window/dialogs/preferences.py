@@ -26,10 +26,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from desktop_app.paths import languages
 from desktop_app.window.bars.actions import PRIVACY_REACH, PROMISES
 from desktop_app.window.settings_model import SettingsModel
 from desktop_app.window.style.theme import icon
-from desktop_app.window.style.translation import LANGUAGES, tr
+from desktop_app.window.style.translation import language_name, tr, translated
 from desktop_app.window.style.widgets import make_label
 
 CAMERA_SIZES = ((640, 480), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160))
@@ -49,16 +50,16 @@ class PreferencesDialog(QDialog):
     def __init__(self, settings: SettingsModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._settings = settings
-        self.setWindowTitle(self.tr("Preferences"))
+        self.setWindowTitle(tr("Preferences"))
         self.setMinimumWidth(520)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         self.tabs.tabBar().setDrawBase(False)
-        self.tabs.addTab(self._general_page(), self.tr("General"))
-        self.tabs.addTab(self._camera_page(), self.tr("Camera"))
-        self.tabs.addTab(self._recognition_page(), self.tr("Recognition"))
-        self.tabs.addTab(self._privacy_page(), self.tr("Privacy"))
-        self.tabs.addTab(self._saving_page(), self.tr("Saving"))
+        self.tabs.addTab(self._general_page(), tr("General"))
+        self.tabs.addTab(self._camera_page(), tr("Camera"))
+        self.tabs.addTab(self._recognition_page(), tr("Recognition"))
+        self.tabs.addTab(self._privacy_page(), tr("Privacy"))
+        self.tabs.addTab(self._saving_page(), tr("Saving"))
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.accept)
         column = QVBoxLayout(self)
@@ -69,10 +70,10 @@ class PreferencesDialog(QDialog):
 
     def _general_page(self) -> QWidget:
         page, form = _make_page()
-        themes = {"system": self.tr("Use system setting"), "light": self.tr("Light"), "dark": self.tr("Dark")}
-        _add_row(form, self.tr("Theme"), self._choice("theme", themes, self._settings.value.theme))
-        languages = {"system": self.tr("Use system setting"), **LANGUAGES}
-        _add_row(form, self.tr("Language"), self._choice("language", languages, self._settings.value.language))
+        themes = {"system": tr("Use system setting"), "light": tr("Light"), "dark": tr("Dark")}
+        _add_row(form, tr("Theme"), self._choice("theme", themes, self._settings.value.theme))
+        choices = {"system": tr("Use system setting"), **{code: language_name(code) for code in languages()}}
+        _add_row(form, tr("Language"), self._choice("language", choices, self._settings.value.language))
         return page
 
     def _camera_page(self) -> QWidget:
@@ -82,7 +83,7 @@ class PreferencesDialog(QDialog):
         rates: dict[Any, str] = {rate: f"{rate:g} Hz" for rate in (*CAMERA_RATES, camera.rate)}
         formats: dict[Any, str] = {name: name for name in (*CAMERA_FORMATS, camera.fourcc)}
         backends: dict[Any, str] = {name: name for name in CAMERA_BACKENDS}
-        backends["auto"] = self.tr("Automatic")
+        backends["auto"] = tr("Automatic")
 
         def change_camera(**changes: Any) -> None:
             self._settings.change(camera=replace(self._settings.value.camera, **changes))
@@ -90,35 +91,35 @@ class PreferencesDialog(QDialog):
         size = (camera.width, camera.height)
         _add_row(
             form,
-            self.tr("Size"),
+            tr("Size"),
             _make_choice(sizes, size, lambda value: change_camera(width=value[0], height=value[1]), "camera_size"),
         )
         _add_row(
             form,
-            self.tr("Frame rate"),
+            tr("Frame rate"),
             _make_choice(rates, camera.rate, lambda value: change_camera(rate=value), "camera_rate"),
         )
         _add_row(
             form,
-            self.tr("Format"),
+            tr("Format"),
             _make_choice(formats, camera.fourcc, lambda value: change_camera(fourcc=value), "camera_format"),
         )
         _add_row(
             form,
-            self.tr("Capture backend"),
+            tr("Capture backend"),
             _make_choice(backends, camera.backend, lambda value: change_camera(backend=value), "camera_backend"),
         )
-        form.addRow(_make_hint(self.tr("A camera takes the nearest format it has; the status line shows which.")))
+        form.addRow(_make_hint(tr("A camera takes the nearest format it has; the status line shows which.")))
         return page
 
     def _recognition_page(self) -> QWidget:
         page, form = _make_page()
         modes = {
-            "auto": self.tr("Automatic"),
-            "short": self.tr("Near faces (fast)"),
-            "full": self.tr("Near and far faces"),
+            "auto": tr("Automatic"),
+            "short": tr("Near faces (fast)"),
+            "full": tr("Near and far faces"),
         }
-        _add_row(form, self.tr("Face distance"), self._choice("detector", modes, self._settings.value.detector))
+        _add_row(form, tr("Face distance"), self._choice("detector", modes, self._settings.value.detector))
         score = QDoubleSpinBox()
         _indent_text(score)
         score.setObjectName("min_score")
@@ -126,20 +127,20 @@ class PreferencesDialog(QDialog):
         score.setSingleStep(0.05)
         score.setValue(self._settings.value.min_score)
         score.valueChanged.connect(lambda value: self._settings.change(min_score=round(value, 2)))
-        score.setToolTip(self.tr("Higher: fewer mistakes, and fewer faces found"))
-        _add_row(form, self.tr("Minimum detection confidence"), score)
-        text = self.tr("Average ten views of each face")
+        score.setToolTip(tr("Higher: fewer mistakes, and fewer faces found"))
+        _add_row(form, tr("Minimum detection confidence"), score)
+        text = tr("Average ten views of each face")
         form.addRow("", self._check("oversample", text, self._settings.value.oversample))
-        form.addRow(_make_hint(self.tr("Ten views are a little more accurate and about ten times as much work.")))
+        form.addRow(_make_hint(tr("Ten views are a little more accurate and about ten times as much work.")))
         return page
 
     def _privacy_page(self) -> QWidget:
         page, form = _make_page()
         style = self._settings.value.style
         modes: dict[Any, str] = {
-            "off": self.tr("Hide nothing"),
-            "faces": self.tr("Hide faces"),
-            "picture": self.tr("Hide the whole picture"),
+            "off": tr("Hide nothing"),
+            "faces": tr("Hide faces"),
+            "picture": tr("Hide the whole picture"),
         }
         promise = _make_hint("")
 
@@ -149,40 +150,40 @@ class PreferencesDialog(QDialog):
 
         def show_promise() -> None:
             text = PROMISES[self._settings.value.style.privacy]
-            promise.setText(f"{tr(text)} {tr(PRIVACY_REACH)}" if text else self.tr("Everybody can be recognised."))
+            promise.setText(
+                f"{translated(text)} {translated(PRIVACY_REACH)}" if text else tr("Everybody can be recognised.")
+            )
 
         _add_row(
             form,
-            self.tr("Hide"),
+            tr("Hide"),
             _make_choice(modes, style.privacy, lambda mode: change_style(privacy=mode), "privacy"),
         )
-        styles: dict[Any, str] = {"blur": self.tr("Blur"), "pixelate": self.tr("Pixelate")}
+        styles: dict[Any, str] = {"blur": tr("Blur"), "pixelate": tr("Pixelate")}
         _add_row(
             form,
-            self.tr("How"),
+            tr("How"),
             _make_choice(
                 styles, style.privacy_style, lambda chosen: change_style(privacy_style=chosen), "privacy_style"
             ),
         )
         show_promise()
         form.addRow(promise)
-        text = self.tr("Compute perceived gender")
+        text = tr("Compute perceived gender")
         form.addRow("", self._check("gender", text, self._settings.value.gender))
-        form.addRow(_make_hint(self.tr("Without it gender is neither computed nor shown, and its columns stay empty.")))
+        form.addRow(_make_hint(tr("Without it gender is neither computed nor shown, and its columns stay empty.")))
         return page
 
     def _saving_page(self) -> QWidget:
         page, form = _make_page()
-        _add_row(form, self.tr("Recordings"), self._folder("recordings_folder"))
+        _add_row(form, tr("Recordings"), self._folder("recordings_folder"))
         formats = {"mp4": "MP4 (H.264)", "mkv": "MKV (H.264)"}
-        _add_row(form, self.tr("File format"), self._choice("container", formats, self._settings.value.container))
-        tables = {"none": self.tr("Nothing"), "csv": "CSV", "jsonl": "JSON lines"}
+        _add_row(form, tr("File format"), self._choice("container", formats, self._settings.value.container))
+        tables = {"none": tr("Nothing"), "csv": "CSV", "jsonl": "JSON lines"}
         chosen = self._settings.value.recording_predictions
-        _add_row(
-            form, self.tr("Save predictions with recordings"), self._choice("recording_predictions", tables, chosen)
-        )
-        _add_row(form, self.tr("Screenshots"), self._folder("screenshots_folder"))
-        text = self.tr("Also write a JSON file")
+        _add_row(form, tr("Save predictions with recordings"), self._choice("recording_predictions", tables, chosen))
+        _add_row(form, tr("Screenshots"), self._folder("screenshots_folder"))
+        text = tr("Also write a JSON file")
         form.addRow("", self._check("snapshot_json", text, self._settings.value.snapshot_json))
         count = QSpinBox()
         _indent_text(count)
@@ -190,8 +191,8 @@ class PreferencesDialog(QDialog):
         count.setRange(2, 30)
         count.setValue(self._settings.value.burst_count)
         count.valueChanged.connect(lambda value: self._settings.change(burst_count=value))
-        _add_row(form, self.tr("Pictures in a burst"), count)
-        form.addRow(_make_hint(self.tr("Recordings have no sound: Agelens never listens.")))
+        _add_row(form, tr("Pictures in a burst"), count)
+        form.addRow(_make_hint(tr("Recordings have no sound: Agelens never listens.")))
         return page
 
     def _choice(self, name: str, texts: Mapping[Any, str], value: Any) -> QComboBox:
@@ -208,7 +209,7 @@ class PreferencesDialog(QDialog):
         path: Path = getattr(self._settings.value, name)
         label = QLabel()
         label.setObjectName(name)
-        button = QPushButton(self.tr("Change…"))
+        button = QPushButton(tr("Change…"))
         button.setIcon(icon("folder"))
 
         def show(folder: Path) -> None:
@@ -218,7 +219,7 @@ class PreferencesDialog(QDialog):
 
         def choose() -> None:
             start = str(getattr(self._settings.value, name))
-            chosen = QFileDialog.getExistingDirectory(self, self.tr("Choose a folder"), start)
+            chosen = QFileDialog.getExistingDirectory(self, tr("Choose a folder"), start)
             if chosen:
                 self._settings.change(**{name: Path(chosen)})
                 show(Path(chosen))

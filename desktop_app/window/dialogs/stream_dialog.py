@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QVBoxLayout, QWidget
 
+from desktop_app.window.style.translation import tr
 from desktop_app.window.style.widgets import make_label
 
 
@@ -22,7 +23,7 @@ class StreamDialog(QDialog):
 
     def __init__(self, recent: Sequence[str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle(self.tr("Open stream"))
+        self.setWindowTitle(tr("Open stream"))
         self.setMinimumWidth(480)
         self.address = QComboBox()
         self.address.setEditable(True)
@@ -31,7 +32,7 @@ class StreamDialog(QDialog):
         line = self.address.lineEdit()
         assert line is not None
         line.setPlaceholderText("rtsp://192.168.1.20:554/stream")
-        self.address.setAccessibleName(self.tr("Address"))
+        self.address.setAccessibleName(tr("Address"))
         box = QDialogButtonBox.StandardButton
         self.buttons = QDialogButtonBox(box.Open | box.Cancel)
         self.buttons.accepted.connect(self._on_accepted)
@@ -43,10 +44,10 @@ class StreamDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(24, 24, 24, 16)
         column.setSpacing(8)
-        column.addWidget(make_label(self.tr("Address of the camera or stream")))
+        column.addWidget(make_label(tr("Address of the camera or stream")))
         column.addWidget(self.address)
         column.addWidget(
-            make_label(self.tr("It begins with http://, https://, rtsp://, rtmp://, udp:// or tcp://."), role="muted")
+            make_label(tr("It begins with http://, https://, rtsp://, rtmp://, udp:// or tcp://."), role="muted")
         )
         column.addSpacing(8)
         column.addWidget(self.buttons)

@@ -8,12 +8,13 @@ from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QFont, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from desktop_app.messages import Message
 from desktop_app.window.bars.actions import FACES_PROMISE, PICTURE_PROMISE
 from desktop_app.window.style.theme import CANVAS, ON_CANVAS, app_icon, icon, scaled_font
-from desktop_app.window.style.translation import mark_text, tr
+from desktop_app.window.style.translation import tr, translated
 from desktop_app.window.style.widgets import fit_wrapped, make_label, press_focused_button, scrolled
 
-DOES: Final = mark_text(
+DOES: Final = Message(
     "Agelens finds faces in a camera’s picture, a video or a photo, and shows the age group and perceived gender that "
     "a neural network reads from each one."
 )
@@ -21,18 +22,18 @@ DOES: Final = mark_text(
 LINES: Final = (
     (
         "shield",
-        mark_text("Everything stays on this computer: no picture leaves it, and nothing is kept unless you save it."),
+        Message("Everything stays on this computer: no picture leaves it, and nothing is kept unless you save it."),
     ),
     (
         "warning",
-        mark_text(
+        Message(
             "Age group and gender are guesses about how a face looks. They are often wrong, and more often for some "
             "people than for others: never decide about anyone by them."
         ),
     ),
     (
         "people-talk",
-        mark_text("Tell the people in view, and ask before you record. The button with the eye hides them:"),
+        Message("Tell the people in view, and ask before you record. The button with the eye hides them:"),
     ),
     ("privacy", FACES_PROMISE),
     ("privacy-picture", PICTURE_PROMISE),
@@ -127,11 +128,11 @@ class WelcomePage(QWidget):
         outer.addWidget(self._start, alignment=center)
 
     def _retranslate(self) -> None:
-        self._title.setText(self.tr("Welcome to Agelens"))
-        self._does.setText(tr(DOES))
+        self._title.setText(tr("Welcome to Agelens"))
+        self._does.setText(translated(DOES))
         fit_wrapped(self._does, TEXT_WIDTH)
         for (_, line), text in zip(LINES, self._texts, strict=True):
-            text.setText(tr(line))
+            text.setText(translated(line))
             fit_wrapped(text, TEXT_WIDTH)
-        self._start.setText(self.tr("Close") if self._accepted else self.tr("I understand, start"))
+        self._start.setText(tr("Close") if self._accepted else tr("I understand, start"))
         self.setAccessibleName(self._title.text())

@@ -15,6 +15,7 @@ from desktop_app.vision.classification.label import Label
 from desktop_app.window.panels.crop_image import rounded_pixmap
 from desktop_app.window.panels.face_list import Face
 from desktop_app.window.panels.probability_bars import Bar, BarChart, align_labels
+from desktop_app.window.style.translation import tr
 
 CROP_SIDE: Final = 112
 
@@ -48,7 +49,7 @@ class FaceCard(QWidget):
         self._age.setText(face.age or "…")
         self._gender.setText(" · ".join(filter(None, (face.gender, face.gender_text))))
         _mute(self._age, label is not None and label.age_answer.unsure)
-        self._seen.setText(self.tr("seen for {time}").format(time=face.seen))
+        self._seen.setText(tr("seen for {time}", time=face.seen))
         age, gender = (label.prediction.age, label.prediction.gender) if label else ((), ())
         self._ages.set_bars(probability_bars(ages, age, face.shown_ages))
         answer = label.gender_answer if label else None
@@ -84,9 +85,9 @@ class FaceCard(QWidget):
         layout.setColumnStretch(1, 1)
 
     def _retranslate(self) -> None:
-        self.setAccessibleName(self.tr("Selected face"))
-        self._ages.setAccessibleName(self.tr("Age distribution"))
-        self._genders.setAccessibleName(self.tr("Gender probability"))
+        self.setAccessibleName(tr("Selected face"))
+        self._ages.setAccessibleName(tr("Age distribution"))
+        self._genders.setAccessibleName(tr("Gender probability"))
 
     def _show_crop(self) -> None:
         crop = self._face.crop if self._face is not None else None

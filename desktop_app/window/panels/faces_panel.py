@@ -131,9 +131,9 @@ class FacesPanel(QWidget):
         self._stack.addWidget(content)
 
     def _retranslate(self) -> None:
-        self.setAccessibleName(self.tr("Faces"))
-        self._list.setAccessibleName(self.tr("People in view"))
-        self._empty.setText(self.tr("No face in view.\nPeople appear here as soon as they face the camera."))
+        self.setAccessibleName(tr("Faces"))
+        self._list.setAccessibleName(tr("People in view"))
+        self._empty.setText(tr("No face in view.\nPeople appear here as soon as they face the camera."))
         self._schedule()
 
     def _schedule(self) -> None:
@@ -155,7 +155,7 @@ class FacesPanel(QWidget):
             largest = max(tracks, key=lambda track: track.detection.box.area, default=None)
             self._followed = largest.id if largest is not None else None
         self._stack.setCurrentIndex(1 if faces else 0)
-        self._heading.setText(self.tr("In view: {count}").format(count=sum(face.visible for face in faces)))
+        self._heading.setText(tr("In view: {count}", count=sum(face.visible for face in faces)))
         # Qt moves the selection on when its row goes; only the user's own choice counts.
         self._restoring = True
         self._model.set_faces(faces)
@@ -177,11 +177,10 @@ class FacesPanel(QWidget):
                 crop=self._crops.get(track.id),
                 seen=seen,
                 visible=track.missed == 0,
-                summary=self.tr("Face {id}, not yet classified").format(id=track.id),
+                summary=tr("Face {id}, not yet classified", id=track.id),
             )
         age, gender = label.age_answer, label.gender_answer
         said = [self._describe_age(age), *([self._describe_gender(gender)] if gender is not None else [])]
-        pattern = self.tr("Face {id}: {answers}, seen for {time}")
         return Face(
             id=track.id,
             crop=self._crops.get(track.id),
@@ -194,19 +193,21 @@ class FacesPanel(QWidget):
             gender_share=(gender.share or 0.0) if gender is not None else 0.0,
             seen=seen,
             visible=track.missed == 0,
-            summary=pattern.format(id=track.id, answers=self.tr(", ").join(said), time=seen),
+            summary=tr("Face {id}: {answers}, seen for {time}", id=track.id, answers=tr(", ").join(said), time=seen),
         )
 
     def _describe_age(self, age: Answer) -> str:
         if age.share is None:
-            return self.tr("age unsure")
-        pattern = self.tr("age unsure, {name} ({share})") if age.unsure else self.tr("{name} ({share})")
-        return pattern.format(name=answer_word(age), share=answer_share(age))
+            return tr("age unsure")
+        name, share = answer_word(age), answer_share(age)
+        if age.unsure:
+            return tr("age unsure, {name} ({share})", name=name, share=share)
+        return tr("{name} ({share})", name=name, share=share)
 
     def _describe_gender(self, gender: Answer) -> str:
         if gender.unsure:
-            return self.tr("gender unsure")
-        return self.tr("{name} ({share})").format(name=answer_word(gender), share=answer_share(gender))
+            return tr("gender unsure")
+        return tr("{name} ({share})", name=answer_word(gender), share=answer_share(gender))
 
     def _show_card(self) -> None:
         shown = self._selected if self._model.index_of(self._selected).isValid() else self._followed
@@ -247,7 +248,7 @@ def format_duration(seconds: float) -> str:
     whole = max(int(seconds), 0)
     minutes, rest = divmod(whole, 60)
     if not minutes:
-        return tr("{count} s").format(count=rest)
+        return tr("{count} s", count=rest)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 from desktop_app.vision.explanation.activations import Layer
 from desktop_app.window.panels.probability_bars import BarChart
 from desktop_app.window.panels.tiles import SquareView, TileGrid
+from desktop_app.window.style.translation import tr
 from desktop_app.window.style.widgets import scrolled
 
 LEFT_WIDTH: Final = 236
@@ -65,33 +66,33 @@ class NetworkPage(QWidget):
 
     def retranslate(self) -> None:
         """Write all fixed texts in the language in use."""
-        self._head_label.setText(self.tr("&Explain"))
+        self._head_label.setText(tr("&Explain"))
         chosen = max(self.heads.currentIndex(), 0)
         self.heads.blockSignals(True)
         self.heads.clear()
-        self.heads.addItems([self.tr("Age group"), self.tr("Gender")])
+        self.heads.addItems([tr("Age group"), tr("Gender")])
         self.heads.setCurrentIndex(chosen)
         self.heads.blockSignals(False)
-        self._layer_label.setText(self.tr("&Layer"))
-        self.hold.setText(self.tr("&Hold picture"))
-        self.hold.setToolTip(self.tr("Keep this crop and look at it in peace"))
-        self.input_caption.setText(self.tr("Input as the network sees it"))
-        self.heat_caption.setText(self.tr("What the answer rests on"))
-        self.heat.set_text(self.tr("Computing…"))
-        self.legend.setText(self.tr("Orange supports the answer, blue speaks against it."))
-        self.answers_caption.setText(self.tr("Answer for this crop alone"))
-        self.filters_caption.setText(self.tr("First filters"))
+        self._layer_label.setText(tr("&Layer"))
+        self.hold.setText(tr("&Hold picture"))
+        self.hold.setToolTip(tr("Keep this crop and look at it in peace"))
+        self.input_caption.setText(tr("Input as the network sees it"))
+        self.heat_caption.setText(tr("What the answer rests on"))
+        self.heat.set_text(tr("Computing…"))
+        self.legend.setText(tr("Orange supports the answer, blue speaks against it."))
+        self.answers_caption.setText(tr("Answer for this crop alone"))
+        self.filters_caption.setText(tr("First filters"))
         self.filters.setToolTip(
-            self.tr("All filters share one scale, as in the demo of Levi and Hassner (2015): weak ones look grey.")
+            tr("All filters share one scale, as in the demo of Levi and Hassner (2015): weak ones look grey.")
         )
-        self.maps_caption.setText(self.tr("Feature maps"))
+        self.maps_caption.setText(tr("Feature maps"))
         for widget, name in (
             (self.input, self.input_caption.text()),
             (self.heat, self.heat_caption.text()),
             (self.filters, self.filters_caption.text()),
             (self.maps, self.maps_caption.text()),
-            (self.ages, self.tr("Age distribution")),
-            (self.genders, self.tr("Gender probability")),
+            (self.ages, tr("Age distribution")),
+            (self.genders, tr("Gender probability")),
         ):
             widget.setAccessibleName(name)
 

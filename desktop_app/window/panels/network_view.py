@@ -21,7 +21,7 @@ from desktop_app.window.panels.face_card import probability_bars
 from desktop_app.window.panels.network_page import NetworkPage
 from desktop_app.window.panels.network_worker import Explanation, NetworkWorker, Request
 from desktop_app.window.panels.probability_bars import align_labels
-from desktop_app.window.style.translation import answer_share, answer_word, label_word, translate_message
+from desktop_app.window.style.translation import answer_share, answer_word, label_word, tr, translate_message
 from desktop_app.window.style.widgets import capitalised
 
 HEADS: Final[tuple[Head, Head]] = ("age", "gender")
@@ -148,8 +148,8 @@ class NetworkView(QWidget):
         return HEADS[max(self._page.heads.currentIndex(), 0)]
 
     def _retranslate(self) -> None:
-        self.setWindowTitle(self.tr("Network view"))
-        self.setAccessibleName(self.tr("Network view"))
+        self.setWindowTitle(tr("Network view"))
+        self.setAccessibleName(tr("Network view"))
         self._page.retranslate()
         self._ask()
         self._on_news()
@@ -174,11 +174,11 @@ class NetworkView(QWidget):
 
     def _obstacle(self) -> str:
         if self._privacy != "off":
-            return self.tr("Privacy mode hides faces, so the network view shows nothing.")
+            return tr("Privacy mode hides faces, so the network view shows nothing.")
         if self._package is None:
-            return self.tr("No model is in use yet.")
+            return tr("No model is in use yet.")
         if self._crop is None:
-            return self.tr("No face to look at.\nSelect one in the picture or in the list of faces.")
+            return tr("No face to look at.\nSelect one in the picture or in the list of faces.")
         return ""
 
     def _ring(self) -> None:
@@ -239,12 +239,10 @@ class NetworkView(QWidget):
         shown, total = self._page.maps.count, insight.look.maps.shape[0]
         name = insight.layer.name if insight.layer is not None else ""
         self._page.maps_caption.setText(
-            self.tr("{layer}, rectified: {shown} of {total} maps").format(layer=name, shown=shown, total=total)
+            tr("{layer}, rectified: {shown} of {total} maps", layer=name, shown=shown, total=total)
         )
         self._page.filters_caption.setText(
-            self.tr("First filters: {shown} of {total}").format(
-                shown=self._page.filters.count, total=len(insight.filters)
-            )
+            tr("First filters: {shown} of {total}", shown=self._page.filters.count, total=len(insight.filters))
         )
 
     def _show_occlusion(self, insight: Explanation, names: list[str]) -> None:
@@ -263,10 +261,13 @@ class NetworkView(QWidget):
     def _explain(self, occlusion: Occlusion, name: str) -> str:
         largest = float(occlusion.drop.max())
         if largest < LEAST_DROP:
-            return self.tr("The answer {name} rests on no single place.").format(name=name)
-        text = self.tr("With the strongest orange place covered, {name} falls from {before} to {after}.")
-        before, after = f"{occlusion.probability:.0%}", f"{occlusion.probability - largest:.0%}"
-        return text.format(name=name, before=before, after=after)
+            return tr("The answer {name} rests on no single place.", name=name)
+        return tr(
+            "With the strongest orange place covered, {name} falls from {before} to {after}.",
+            name=name,
+            before=f"{occlusion.probability:.0%}",
+            after=f"{occlusion.probability - largest:.0%}",
+        )
 
     def _contrast(self, name: str, index: int) -> str:
         """What to say where one crop's answer is not the label, so that neither looks like a mistake."""
@@ -275,6 +276,8 @@ class NetworkView(QWidget):
         answer = self._label.age_answer if self._head == "age" else self._label.gender_answer
         if answer is None or index in answer.members:
             return ""
-        return self.tr("The label {label} is the average of many crops; this one alone says {name}.").format(
-            label=answer_word(answer), name=name
+        return tr(
+            "The label {label} is the average of many crops; this one alone says {name}.",
+            label=answer_word(answer),
+            name=name,
         )

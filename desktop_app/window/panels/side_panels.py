@@ -14,6 +14,7 @@ from desktop_app.vision.privacy.concealment import PrivacyMode
 from desktop_app.window.bars.actions import Actions
 from desktop_app.window.panels.faces_panel import FacesPanel
 from desktop_app.window.panels.statistics_panel import StatisticsPanel
+from desktop_app.window.style.translation import tr
 
 if TYPE_CHECKING:
     from desktop_app.window.panels.network_view import NetworkView
@@ -183,7 +184,7 @@ class Panels(QObject):
             # Qt keeps the bar of a single tab, out of sight, and would let it take the keyboard.
             several = bar.count() > 1
             bar.setFocusPolicy(Qt.FocusPolicy.TabFocus if several else Qt.FocusPolicy.NoFocus)
-            bar.setAccessibleName(self.tr("Panels"))
+            bar.setAccessibleName(tr("Panels"))
 
     def _on_visible(self, name: str, visible: bool) -> None:
         QTimer.singleShot(0, self, self._show_titles)

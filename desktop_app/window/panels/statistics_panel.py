@@ -16,6 +16,7 @@ from desktop_app.engine.statistics import STAGES, StatisticsSnapshot
 from desktop_app.window.bars.source_bar import PROVIDER_NAMES
 from desktop_app.window.panels.plots import WINDOW_S, HistoryPlot, series_colours
 from desktop_app.window.panels.probability_bars import Bar, BarChart
+from desktop_app.window.style.translation import tr
 from desktop_app.window.style.widgets import scrolled
 
 UPDATE_INTERVAL_S: Final = 0.25
@@ -131,41 +132,41 @@ class StatisticsPanel(QWidget):
 
     @Slot()
     def _retranslate(self) -> None:
-        self.setAccessibleName(self.tr("Statistics"))
+        self.setAccessibleName(tr("Statistics"))
         self._rates.set_names(
-            self.tr("Rates per second"),
-            (self.tr("Camera"), self.tr("Detection"), self.tr("Faces classified"), self.tr("Screen")),
+            tr("Rates per second"),
+            (tr("Camera"), tr("Detection"), tr("Faces classified"), tr("Screen")),
         )
         self._latency.set_names(
-            self.tr("From camera to screen"),
-            (self.tr("Median"), self.tr("95th percentile")),
+            tr("From camera to screen"),
+            (tr("Median"), tr("95th percentile")),
         )
-        self._stages_title.setText(self.tr("Time per step"))
-        self._stages.setAccessibleName(self.tr("Time per step"))
-        self._drops_title.setText(self.tr("Skipped to keep up"))
-        self._setup_title.setText(self.tr("In use"))
+        self._stages_title.setText(tr("Time per step"))
+        self._stages.setAccessibleName(tr("Time per step"))
+        self._drops_title.setText(tr("Skipped to keep up"))
+        self._setup_title.setText(tr("In use"))
         texts = {
-            "frames": self.tr("Frames"),
-            "crops": self.tr("Face crops"),
-            "recorder": self.tr("Recorded pictures"),
-            "queue": self.tr("Queue of face crops"),
-            "faces": self.tr("Faces in view"),
-            "model": self.tr("Model"),
-            "provider": self.tr("Runs on"),
+            "frames": tr("Frames"),
+            "crops": tr("Face crops"),
+            "recorder": tr("Recorded pictures"),
+            "queue": tr("Queue of face crops"),
+            "faces": tr("Faces in view"),
+            "model": tr("Model"),
+            "provider": tr("Runs on"),
         }
         for key, text in texts.items():
             self._names[key].setText(text)
             self._values[key].setAccessibleName(text)
         self._stage_names = {
-            "read": self.tr("Read"),
-            "detect": self.tr("Detect"),
-            "track": self.tr("Track"),
-            "crop": self.tr("Crop"),
-            "classify": self.tr("Classify"),
-            "draw": self.tr("Draw"),
+            "read": tr("Read"),
+            "detect": tr("Detect"),
+            "track": tr("Track"),
+            "crop": tr("Crop"),
+            "classify": tr("Classify"),
+            "draw": tr("Draw"),
         }
-        self._copy.setText(self.tr("Copy as text"))
-        self._copy.setToolTip(self.tr("Copy all figures to the clipboard, for a bug report"))
+        self._copy.setText(tr("Copy as text"))
+        self._copy.setToolTip(tr("Copy all figures to the clipboard, for a bug report"))
 
     def _draw(self) -> None:
         snapshot = self._snapshot
@@ -185,7 +186,7 @@ class StatisticsPanel(QWidget):
             "frames": f"{snapshot.dropped_frames:,}",
             "crops": f"{snapshot.dropped_crops:,}",
             "recorder": f"{snapshot.recorder_dropped:,}",
-            "queue": self.tr("{share} full").format(share=f"{snapshot.queue_fill:.0%}"),
+            "queue": tr("{share} full", share=f"{snapshot.queue_fill:.0%}"),
             "faces": str(snapshot.faces),
             "model": snapshot.model or "–",
             "provider": PROVIDER_NAMES.get(snapshot.provider, snapshot.provider) or "–",
@@ -218,14 +219,12 @@ class StatisticsPanel(QWidget):
                 for name in shown
             ]
         )
-        self._stages.setToolTip(
-            self.tr("A full bar is {budget} ms, the time between two frames").format(budget=f"{scale_ms:.0f}")
-        )
+        self._stages.setToolTip(tr("A full bar is {budget} ms, the time between two frames", budget=f"{scale_ms:.0f}"))
 
     @Slot()
     def _on_copy(self) -> None:
         self.copy_asked.emit()
-        self._copy.setText(self.tr("Copied"))
+        self._copy.setText(tr("Copied"))
         self._copied.start()
 
 

@@ -9,8 +9,9 @@ from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QFont, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
+from desktop_app.messages import Message
 from desktop_app.window.style.theme import ON_CANVAS, icon, scaled_font
-from desktop_app.window.style.translation import mark_text, tr, translate_message
+from desktop_app.window.style.translation import translate_message, translated
 from desktop_app.window.style.widgets import capitalised, fit_wrapped, make_label, plain_text, press_focused_button
 
 ICON_SIDE: Final = 56
@@ -20,7 +21,7 @@ SIDE_MARGIN: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class MessageSpec:
-    """What one state looks like; texts in English.
+    """What one state looks like.
 
     Attributes:
         icon: name of the icon.
@@ -31,8 +32,8 @@ class MessageSpec:
     """
 
     icon: str
-    title: str
-    text: str = ""
+    title: Message
+    text: Message | None = None
     buttons: tuple[str, ...] = ()
     busy: bool = False
 
@@ -40,28 +41,28 @@ class MessageSpec:
 MESSAGES: Final = {
     "idle": MessageSpec(
         "camera",
-        mark_text("Choose what to look at"),
-        mark_text("A camera, a video file, a folder of pictures, or a stream. You can also drop a file here."),
+        Message("Choose what to look at"),
+        Message("A camera, a video file, a folder of pictures, or a stream. You can also drop a file here."),
         ("choose_camera", "open_file", "open_demo"),
     ),
-    "connecting": MessageSpec("camera", mark_text("Connecting…"), busy=True),
+    "connecting": MessageSpec("camera", Message("Connecting…"), busy=True),
     "reconnecting": MessageSpec(
         "refresh",
-        mark_text("Reconnecting…"),
-        mark_text("The source gives no pictures; Agelens goes on as soon as it does."),
+        Message("Reconnecting…"),
+        Message("The source gives no pictures; Agelens goes on as soon as it does."),
         busy=True,
     ),
-    "ended": MessageSpec("check", mark_text("The end"), "", ("start", "open_file")),
+    "ended": MessageSpec("check", Message("The end"), None, ("start", "open_file")),
     "stopped": MessageSpec(
-        "pause", mark_text("Stopped"), mark_text("Press Start to continue."), ("start", "choose_camera")
+        "pause", Message("Stopped"), Message("Press Start to continue."), ("start", "choose_camera")
     ),
-    "failed": MessageSpec("warning", mark_text("Cannot open the source"), "", ("start", "open_file", "open_demo")),
+    "failed": MessageSpec("warning", Message("Cannot open the source"), None, ("start", "open_file", "open_demo")),
 }
 BUTTONS: Final = {
-    "choose_camera": mark_text("Open camera"),
-    "open_file": mark_text("Open file…"),
-    "open_demo": mark_text("Show the demo"),
-    "start": mark_text("Start again"),
+    "choose_camera": Message("Open camera"),
+    "open_file": Message("Open file…"),
+    "open_demo": Message("Show the demo"),
+    "start": Message("Start again"),
 }
 
 
@@ -164,8 +165,8 @@ class PictureMessage(QWidget):
     def _fill(self, spec: MessageSpec) -> None:
         pixmap = icon(spec.icon, ON_CANVAS).pixmap(QSize(ICON_SIDE, ICON_SIDE), self.devicePixelRatioF())
         self._icon.setPixmap(pixmap)
-        self._title.setText(tr(spec.title))
-        text = translate_message(self._message) if self._message else tr(spec.text) if spec.text else ""
+        self._title.setText(translated(spec.title))
+        text = translate_message(self._message) if self._message else translated(spec.text) if spec.text else ""
         self._text.setText(capitalised(text))
         self._text.setVisible(bool(text))
         self._fit_text()
@@ -174,7 +175,7 @@ class PictureMessage(QWidget):
             # After the stretch; the main one comes first.
             self._row.insertWidget(place + 1, self._buttons[name])
         for name, button in self._buttons.items():
-            button.setText(tr(BUTTONS[name]))
+            button.setText(translated(BUTTONS[name]))
             button.setVisible(name in spec.buttons)
             button.setProperty("role", "primary" if spec.buttons[:1] == (name,) else "")
             button.style().unpolish(button)

@@ -14,6 +14,7 @@ from desktop_app.window.picture.empty_state import PictureMessage
 from desktop_app.window.picture.file_manager import show_in_folder
 from desktop_app.window.picture.toast import Toast
 from desktop_app.window.picture.video_view import VideoView
+from desktop_app.window.style.translation import tr
 from desktop_app.window.style.widgets import restyle
 
 BARS_SHOWN_MS: Final = 2500
@@ -71,7 +72,7 @@ class PictureArea(QWidget):
         if path is None:
             self.toast.show_note(text)
             return
-        self.toast.show_note(text, button=self.tr("Show in folder"), do=lambda: show_in_folder(path))
+        self.toast.show_note(text, button=tr("Show in folder"), do=lambda: show_in_folder(path))
 
     def set_bars(self, *bars: QWidget) -> None:
         """Put bars below the picture, from top to bottom."""
@@ -133,8 +134,8 @@ class PictureArea(QWidget):
         super().changeEvent(event)
 
     def _name_view(self) -> None:
-        self.view.setAccessibleName(self.tr("Picture"))
-        self.view.setAccessibleDescription(self.tr("The video with the faces that were found"))
+        self.view.setAccessibleName(tr("Picture"))
+        self.view.setAccessibleDescription(tr("The video with the faces that were found"))
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Room for a 720p picture at three quarters of its size."""

@@ -1,4 +1,4 @@
-"""Translations: English in the source, other languages from JSON files."""
+"""Translations: English in the source, other languages from the compiled files of Qt Linguist."""
 
 from __future__ import annotations
 
@@ -7,17 +7,13 @@ import re
 from pathlib import Path
 from typing import Final
 
-from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
+from PySide6.QtCore import QLibraryInfo, QLocale, QTranslator
 from PySide6.QtWidgets import QApplication
 
-from desktop_app.paths import resource_path
-from desktop_app.settings import LanguageChoice
+from desktop_app.messages import Message, english
+from desktop_app.paths import SOURCE_LANGUAGE, TRANSLATIONS_FOLDER, languages, translation_path
 from desktop_app.vision.classification.label import Answer
 from desktop_app.vision.drawing.overlay import readable_age
-
-TRANSLATIONS_FOLDER: Final = resource_path("translations")
-LANGUAGES: Final[dict[str, str]] = {"en": "English", "zh_CN": "简体中文"}
-"""Codes of the languages and their own names for themselves."""
 
 _PLACEHOLDER: Final = re.compile(r"\\\{(\w+)\\\}")
 _SENTENCE_PARTS: Final = frozenset({"clause", "how", "kept", "reason", "what"})
@@ -71,34 +67,46 @@ class JsonTranslator(QTranslator):
         return message
 
 
-def translate_message(message: str) -> str:
+def translate_message(message: str | Message) -> str:
     """A sentence of the engine (an error, a notice), or several lines of one, in the window's language."""
+    if isinstance(message, Message):
+        return translated(message)
     for translator in _installed:
         if isinstance(translator, JsonTranslator):
             return "\n".join(map(translator.translate_sentence, message.split("\n")))
     return message
 
 
-def mark_text(text: str) -> str:
-    """Mark a text of a module-level table for translation where it is used."""
-    return text
+def tr(template: str, comment: str | None = None, n: int | None = None, /, **parameters: object) -> str:
+    """A text in the window's language; the arguments are those of `Message`."""
+    return translated(Message(template, comment, n, **parameters))
 
 
-def tr(text: str) -> str:
-    """A text of a module-level table in the window's language."""
-    return QCoreApplication.translate("Agelens", text)
+def translated(message: Message) -> str:
+    """A message in the window's language."""
+    return message.render(_translate)
 
 
-LABEL_WORDS: Final = (mark_text("Male"), mark_text("Female"))
+def _translate(message: Message) -> str:
+    """The template of a message in the window's language, or in English where it has no translation."""
+    for translator in _installed:
+        if isinstance(translator, JsonTranslator):
+            return translator.translate_sentence(message.template)
+        if text := translator.translate("", message.template, message.comment, -1 if message.n is None else message.n):
+            return text
+    return english(message)
+
+
+LABEL_WORDS: Final = (Message("Male"), Message("Female"))
 """The labels of models that have translations; files of predictions keep the model's own."""
 
-BADGE_TEXTS: Final = (mark_text("Faces hidden"), mark_text("Picture hidden"))
+BADGE_TEXTS: Final = (Message("Faces hidden"), Message("Picture hidden"))
 """What the picture says of itself, see `OverlayStyle.privacy`."""
 
 
 def label_word(name: str) -> str:
     """A label of a model in the window's language, or the label itself."""
-    return tr(name) if name in LABEL_WORDS else name
+    return next((translated(word) for word in LABEL_WORDS if word.template == name), name)
 
 
 def answer_word(answer: Answer) -> str:
@@ -113,17 +121,24 @@ def answer_share(answer: Answer) -> str:
 
 def drawn_words() -> tuple[tuple[str, str], ...]:
     """What the picture says in place of English words, see `OverlayStyle.words`."""
-    return tuple((text, tr(text)) for text in (*LABEL_WORDS, *BADGE_TEXTS) if tr(text) != text)
+    return tuple(
+        (str(word), translated(word)) for word in (*LABEL_WORDS, *BADGE_TEXTS) if translated(word) != str(word)
+    )
 
 
-def resolve_language(choice: LanguageChoice) -> str:
-    """The code of the language to use: the choice, or what the system speaks where that is here."""
-    if choice != "system":
-        return choice
-    return "zh_CN" if QLocale.system().name() in {"zh_CN", "zh_SG", "zh"} else "en"
+def language_name(language: str) -> str:
+    """A language's own name for itself."""
+    return "English" if language == SOURCE_LANGUAGE else QLocale(language).nativeLanguageName()
 
 
-def install_language(app: QApplication, choice: LanguageChoice) -> str:
+def resolve_language(choice: str) -> str:
+    """The code of the language to use: the choice, or the first that the user reads of those that are here."""
+    known = languages()
+    wanted = QLocale.system().uiLanguages() if choice == "system" else [choice]
+    return next((code for name in wanted for code in known if _reads(QLocale(name), QLocale(code))), SOURCE_LANGUAGE)
+
+
+def install_language(app: QApplication, choice: str) -> str:
     """Switch the window's language; open windows get a `LanguageChange` event.
 
     Returns:
@@ -136,13 +151,19 @@ def install_language(app: QApplication, choice: LanguageChoice) -> str:
     _language = language
     while _installed:
         app.removeTranslator(_installed.pop())
-    path = TRANSLATIONS_FOLDER / f"{language}.json"
-    if language != "en" and path.is_file():
-        _install(app, JsonTranslator(path))
-        buttons = QTranslator()
-        if buttons.load(f"qtbase_{language}", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)):
-            _install(app, buttons)
+    if language != SOURCE_LANGUAGE:
+        _install(app, translation_path(language))
+        # The texts of Qt's own dialogs.
+        _install(app, Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)) / f"qtbase_{language}.qm")
+        old = TRANSLATIONS_FOLDER / f"{language}.json"
+        if old.is_file():
+            _installed.append(JsonTranslator(old))
     return language
+
+
+def _reads(reader: QLocale, text: QLocale) -> bool:
+    """Whether who reads one language reads the other: simplified Chinese is read in more than one country."""
+    return (reader.language(), reader.script()) == (text.language(), text.script())
 
 
 def _is_pattern(key: str) -> bool:
@@ -154,7 +175,9 @@ def _count_words(key: str) -> int:
     return len(re.sub(r"\{\w+\}", "", key).split())
 
 
-def _install(app: QApplication, translator: QTranslator) -> None:
-    app.installTranslator(translator)
-    # Qt does not keep translators alive.
-    _installed.append(translator)
+def _install(app: QApplication, path: Path) -> None:
+    translator = QTranslator()
+    if translator.load(str(path)):
+        app.installTranslator(translator)
+        # Qt does not keep translators alive.
+        _installed.append(translator)

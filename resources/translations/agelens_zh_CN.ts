@@ -1,0 +1,1139 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="zh_CN">
+<context>
+    <name></name>
+    <message numerus="yes">
+        <source>%n face(s)</source>
+        <translation>
+            <numerusform>%n 张人脸</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>&amp;Capture</source>
+        <translation>拍摄(&amp;C)</translation>
+    </message>
+    <message>
+        <source>&amp;Explain</source>
+        <translation>解释(&amp;E)</translation>
+    </message>
+    <message>
+        <source>&amp;File</source>
+        <translation>文件(&amp;F)</translation>
+    </message>
+    <message>
+        <source>&amp;Help</source>
+        <translation>帮助(&amp;H)</translation>
+    </message>
+    <message>
+        <source>&amp;Hold picture</source>
+        <translation>保持图像(&amp;H)</translation>
+    </message>
+    <message>
+        <source>&amp;Layer</source>
+        <translation>层(&amp;L)</translation>
+    </message>
+    <message>
+        <source>&amp;Playback</source>
+        <translation>播放(&amp;P)</translation>
+    </message>
+    <message>
+        <source>&amp;View</source>
+        <translation>视图(&amp;V)</translation>
+    </message>
+    <message>
+        <source>, </source>
+        <translation>，</translation>
+    </message>
+    <message>
+        <source>95th percentile</source>
+        <translation>第 95 百分位</translation>
+    </message>
+    <message>
+        <source>A PNG with its predictions</source>
+        <translation>包含预测结果的 PNG</translation>
+    </message>
+    <message>
+        <source>A camera takes the nearest format it has; the status line shows which.</source>
+        <translation>摄像头会采用最接近的可用格式；状态栏显示实际格式。</translation>
+    </message>
+    <message>
+        <source>A camera, a video file, a folder of pictures, or a stream. You can also drop a file here.</source>
+        <translation>摄像头、视频文件、图片文件夹或网络流。也可以将文件拖放到这里。</translation>
+    </message>
+    <message>
+        <source>A folder of pictures</source>
+        <translation>图片文件夹</translation>
+    </message>
+    <message>
+        <source>A full bar is {budget} ms, the time between two frames</source>
+        <translation>满格为 {budget} ms，即两帧之间的时间</translation>
+    </message>
+    <message>
+        <source>A video or a picture</source>
+        <translation>视频或图片</translation>
+    </message>
+    <message>
+        <source>About Agelens</source>
+        <translation>关于 Agelens</translation>
+    </message>
+    <message>
+        <source>Accept the notice first; then {name} opens.</source>
+        <translation>请先接受此声明，然后将打开“{name}”。</translation>
+    </message>
+    <message>
+        <source>Address</source>
+        <translation>地址</translation>
+    </message>
+    <message>
+        <source>Address of the camera or stream</source>
+        <translation>摄像头或网络流的地址</translation>
+    </message>
+    <message>
+        <source>Age distribution</source>
+        <translation>年龄分布</translation>
+    </message>
+    <message>
+        <source>Age group</source>
+        <translation>年龄段</translation>
+    </message>
+    <message>
+        <source>Age group and gender are guesses about how a face looks to a network. They are often wrong, and more often for some people than for others. Do not decide about anyone by them. Pictures never leave this computer.</source>
+        <translation>年龄段和性别只是网络对面部外观的猜测。它们经常出错，并且对某些人群出错更多。请勿据此对任何人作出决定。图像绝不会离开这台电脑。</translation>
+    </message>
+    <message>
+        <source>Age group and gender are guesses about how a face looks. They are often wrong, and more often for some people than for others: never decide about anyone by them.</source>
+        <translation>年龄段和性别只是对面部外观的猜测。它们经常出错，并且对某些人群出错更多：切勿据此对任何人作出决定。</translation>
+    </message>
+    <message>
+        <source>Age group exact</source>
+        <translation>年龄段完全正确</translation>
+    </message>
+    <message>
+        <source>Age group within one</source>
+        <translation>年龄段误差不超过一段</translation>
+    </message>
+    <message>
+        <source>Age group, calibration error</source>
+        <translation>年龄段（校准误差）</translation>
+    </message>
+    <message>
+        <source>Age groups</source>
+        <translation>年龄段</translation>
+    </message>
+    <message>
+        <source>Age groups: {names}</source>
+        <translation>年龄段：{names}</translation>
+    </message>
+    <message>
+        <source>Age, mean error in years</source>
+        <translation>年龄（平均误差，岁）</translation>
+    </message>
+    <message>
+        <source>Agelens finds faces in a camera’s picture, a video or a photo, and shows the age group and perceived gender that a neural network reads from each one.</source>
+        <translation>Agelens 在摄像头画面、视频或照片中找出人脸，并显示神经网络从每张人脸判断的年龄段和感知性别。</translation>
+    </message>
+    <message>
+        <source>Agelens has a defect ({kind}: {reason}). Report it, please.</source>
+        <translation>Agelens 出现错误（{kind}：{reason}）。请报告此问题。</translation>
+    </message>
+    <message>
+        <source>All files</source>
+        <translation>所有文件</translation>
+    </message>
+    <message>
+        <source>All filters share one scale, as in the demo of Levi and Hassner (2015): weak ones look grey.</source>
+        <translation>所有滤波器使用同一尺度，与 Levi 和 Hassner（2015）的演示一致：较弱的滤波器呈灰色。</translation>
+    </message>
+    <message>
+        <source>Also write a JSON file</source>
+        <translation>同时写入 JSON 文件</translation>
+    </message>
+    <message>
+        <source>An http or rtsp address</source>
+        <translation>http 或 rtsp 地址</translation>
+    </message>
+    <message>
+        <source>Answer for this crop alone</source>
+        <translation>仅针对此裁剪图的答案</translation>
+    </message>
+    <message>
+        <source>Automatic</source>
+        <translation>自动</translation>
+    </message>
+    <message>
+        <source>Average ten views of each face</source>
+        <translation>对每张人脸取十个视图的平均</translation>
+    </message>
+    <message>
+        <source>Blur</source>
+        <translation>模糊</translation>
+    </message>
+    <message>
+        <source>Boxes</source>
+        <translation>边框</translation>
+    </message>
+    <message>
+        <source>Burst</source>
+        <translation>连拍</translation>
+    </message>
+    <message>
+        <source>Camera</source>
+        <translation>摄像头</translation>
+    </message>
+    <message>
+        <source>Camera {number}</source>
+        <translation>摄像头 {number}</translation>
+    </message>
+    <message>
+        <source>Cannot open the source</source>
+        <translation>无法打开来源</translation>
+    </message>
+    <message>
+        <source>Cannot save in “{folder}”: {reason}.</source>
+        <translation>无法保存到“{folder}”：{reason}。</translation>
+    </message>
+    <message>
+        <source>Capture backend</source>
+        <translation>采集后端</translation>
+    </message>
+    <message>
+        <source>Change…</source>
+        <translation>更改…</translation>
+    </message>
+    <message>
+        <source>Choose a folder</source>
+        <translation>选择文件夹</translation>
+    </message>
+    <message>
+        <source>Choose a source</source>
+        <translation>选择来源</translation>
+    </message>
+    <message>
+        <source>Choose camera…</source>
+        <translation>选择摄像头…</translation>
+    </message>
+    <message>
+        <source>Choose what to look at</source>
+        <translation>选择要查看的内容</translation>
+    </message>
+    <message>
+        <source>Classify</source>
+        <translation>分类</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>Compute perceived gender</source>
+        <translation>计算感知性别</translation>
+    </message>
+    <message>
+        <source>Computing…</source>
+        <translation>正在计算…</translation>
+    </message>
+    <message>
+        <source>Confidences</source>
+        <translation>置信度</translation>
+    </message>
+    <message>
+        <source>Connecting…</source>
+        <translation>正在连接…</translation>
+    </message>
+    <message>
+        <source>Copied</source>
+        <translation>已复制</translation>
+    </message>
+    <message>
+        <source>Copied the picture</source>
+        <translation>已复制图像</translation>
+    </message>
+    <message>
+        <source>Copied the statistics</source>
+        <translation>已复制统计信息</translation>
+    </message>
+    <message>
+        <source>Copy all figures to the clipboard, for a bug report</source>
+        <translation>将所有数据复制到剪贴板，用于报告问题</translation>
+    </message>
+    <message>
+        <source>Copy as text</source>
+        <translation>复制为文本</translation>
+    </message>
+    <message>
+        <source>Copy picture</source>
+        <translation>复制图像</translation>
+    </message>
+    <message>
+        <source>Copy statistics</source>
+        <translation>复制统计信息</translation>
+    </message>
+    <message>
+        <source>Crop</source>
+        <translation>裁剪</translation>
+    </message>
+    <message>
+        <source>Dark</source>
+        <translation>深色</translation>
+    </message>
+    <message>
+        <source>Data: {text}</source>
+        <translation>数据：{text}</translation>
+    </message>
+    <message>
+        <source>Demo</source>
+        <translation>演示</translation>
+    </message>
+    <message>
+        <source>Detect</source>
+        <translation>检测</translation>
+    </message>
+    <message>
+        <source>Detection</source>
+        <translation>检测</translation>
+    </message>
+    <message>
+        <source>Draw</source>
+        <translation>绘制</translation>
+    </message>
+    <message>
+        <source>Everybody can be recognised.</source>
+        <translation>可以认出画面中的每个人。</translation>
+    </message>
+    <message>
+        <source>Everything stays on this computer: no picture leaves it, and nothing is kept unless you save it.</source>
+        <translation>一切都留在这台电脑上：图像不会外传，除非您保存，否则不会留下任何内容。</translation>
+    </message>
+    <message>
+        <source>Face crops</source>
+        <translation>人脸裁剪图</translation>
+    </message>
+    <message>
+        <source>Face distance</source>
+        <translation>人脸距离</translation>
+    </message>
+    <message>
+        <source>Face {id}, not yet classified</source>
+        <translation>人脸 {id}，尚未分类</translation>
+    </message>
+    <message>
+        <source>Face {id}: {answers}, seen for {time}</source>
+        <translation>人脸 {id}：{answers}，已出现 {time}</translation>
+    </message>
+    <message>
+        <source>Faces</source>
+        <translation>人脸</translation>
+    </message>
+    <message>
+        <source>Faces classified</source>
+        <translation>已分类人脸</translation>
+    </message>
+    <message>
+        <source>Faces hidden</source>
+        <translation>人脸已隐藏</translation>
+    </message>
+    <message>
+        <source>Faces in view</source>
+        <translation>画面中的人脸</translation>
+    </message>
+    <message>
+        <source>Faces that need no camera</source>
+        <translation>无需摄像头即可看到的人脸</translation>
+    </message>
+    <message>
+        <source>Failed</source>
+        <translation>失败</translation>
+    </message>
+    <message>
+        <source>Faster</source>
+        <translation>加速</translation>
+    </message>
+    <message>
+        <source>Feature maps</source>
+        <translation>特征图</translation>
+    </message>
+    <message>
+        <source>Female</source>
+        <translation>女</translation>
+    </message>
+    <message>
+        <source>File format</source>
+        <translation>文件格式</translation>
+    </message>
+    <message>
+        <source>First filters</source>
+        <translation>第一层滤波器</translation>
+    </message>
+    <message>
+        <source>First filters: {shown} of {total}</source>
+        <translation>第一层滤波器：{shown} / {total}</translation>
+    </message>
+    <message>
+        <source>Format</source>
+        <translation>格式</translation>
+    </message>
+    <message>
+        <source>Frame rate</source>
+        <translation>帧率</translation>
+    </message>
+    <message>
+        <source>Frames</source>
+        <translation>帧</translation>
+    </message>
+    <message>
+        <source>From camera to screen</source>
+        <translation>从摄像头到屏幕</translation>
+    </message>
+    <message>
+        <source>Full screen</source>
+        <translation>全屏</translation>
+    </message>
+    <message>
+        <source>Gender</source>
+        <translation>性别</translation>
+    </message>
+    <message>
+        <source>Gender probability</source>
+        <translation>性别概率</translation>
+    </message>
+    <message>
+        <source>Gender, calibration error</source>
+        <translation>性别（校准误差）</translation>
+    </message>
+    <message>
+        <source>Gender, worst group</source>
+        <translation>性别（最差群体）</translation>
+    </message>
+    <message>
+        <source>Genders</source>
+        <translation>性别</translation>
+    </message>
+    <message>
+        <source>General</source>
+        <translation>常规</translation>
+    </message>
+    <message>
+        <source>Go on recording</source>
+        <translation>继续录制</translation>
+    </message>
+    <message>
+        <source>Hide</source>
+        <translation>隐藏内容</translation>
+    </message>
+    <message>
+        <source>Hide faces</source>
+        <translation>隐藏人脸</translation>
+    </message>
+    <message>
+        <source>Hide nothing</source>
+        <translation>不隐藏</translation>
+    </message>
+    <message>
+        <source>Hide the whole picture</source>
+        <translation>隐藏整个画面</translation>
+    </message>
+    <message>
+        <source>Hides each face that is found, also where an edge of the picture cuts it, and for a second after it was lost. A face that is not found stays visible: one that is small, covered or turned away, or has only just come into view.</source>
+        <translation>隐藏检测到的每一张人脸（包括被画面边缘截断的人脸），并在人脸丢失后继续隐藏一秒。未检测到的人脸仍然可见：例如过小、被遮挡、转向一侧或刚进入画面的人脸。</translation>
+    </message>
+    <message>
+        <source>Hides the whole picture and draws only boxes and labels on it. Nobody can be recognised, whether their face is found or not.</source>
+        <translation>隐藏整个画面，只在上面绘制方框和标签。无论是否检测到人脸，都无法认出任何人。</translation>
+    </message>
+    <message>
+        <source>Higher: fewer mistakes, and fewer faces found</source>
+        <translation>越高：误检越少，找到的人脸也越少</translation>
+    </message>
+    <message>
+        <source>How</source>
+        <translation>隐藏方式</translation>
+    </message>
+    <message>
+        <source>I understand, start</source>
+        <translation>我已了解，开始</translation>
+    </message>
+    <message>
+        <source>In use</source>
+        <translation>正在使用</translation>
+    </message>
+    <message>
+        <source>In view: {count}</source>
+        <translation>画面中：{count}</translation>
+    </message>
+    <message>
+        <source>Input as the network sees it</source>
+        <translation>网络看到的输入</translation>
+    </message>
+    <message>
+        <source>It begins with http://, https://, rtsp://, rtmp://, udp:// or tcp://.</source>
+        <translation>以 http://、https://、rtsp://、rtmp://、udp:// 或 tcp:// 开头。</translation>
+    </message>
+    <message>
+        <source>Keep this crop and look at it in peace</source>
+        <translation>固定当前裁剪图，慢慢查看</translation>
+    </message>
+    <message>
+        <source>Landmarks</source>
+        <translation>面部特征点</translation>
+    </message>
+    <message>
+        <source>Language</source>
+        <translation>语言</translation>
+    </message>
+    <message>
+        <source>Leave full screen</source>
+        <translation>退出全屏</translation>
+    </message>
+    <message>
+        <source>Left and right as in a mirror</source>
+        <translation>像照镜子一样左右对调</translation>
+    </message>
+    <message>
+        <source>Licence: {text}</source>
+        <translation>许可证：{text}</translation>
+    </message>
+    <message>
+        <source>Licences</source>
+        <translation>许可证</translation>
+    </message>
+    <message>
+        <source>Light</source>
+        <translation>浅色</translation>
+    </message>
+    <message>
+        <source>Live</source>
+        <translation>实时</translation>
+    </message>
+    <message>
+        <source>Loop</source>
+        <translation>循环</translation>
+    </message>
+    <message>
+        <source>Male</source>
+        <translation>男</translation>
+    </message>
+    <message>
+        <source>Median</source>
+        <translation>中位数</translation>
+    </message>
+    <message>
+        <source>Minimum detection confidence</source>
+        <translation>最低检测置信度</translation>
+    </message>
+    <message>
+        <source>Mirror</source>
+        <translation>镜像</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>Model: {name}</source>
+        <translation>模型：{name}</translation>
+    </message>
+    <message>
+        <source>Near and far faces</source>
+        <translation>近处和远处人脸</translation>
+    </message>
+    <message>
+        <source>Near faces (fast)</source>
+        <translation>近处人脸（快速）</translation>
+    </message>
+    <message>
+        <source>Network</source>
+        <translation>网络</translation>
+    </message>
+    <message>
+        <source>Network view</source>
+        <translation>网络视图</translation>
+    </message>
+    <message>
+        <source>Next frame</source>
+        <translation>下一帧</translation>
+    </message>
+    <message>
+        <source>No camera found</source>
+        <translation>未找到摄像头</translation>
+    </message>
+    <message>
+        <source>No camera was found, so this is the demo.</source>
+        <translation>未找到摄像头，因此显示演示。</translation>
+    </message>
+    <message>
+        <source>No face in view.
+People appear here as soon as they face the camera.</source>
+        <translation>画面中没有人脸。
+有人面向摄像头时会显示在这里。</translation>
+    </message>
+    <message>
+        <source>No face to look at.
+Select one in the picture or in the list of faces.</source>
+        <translation>没有可查看的人脸。
+请在图像或人脸列表中选择一个。</translation>
+    </message>
+    <message>
+        <source>No model is in use yet.</source>
+        <translation>尚未使用模型。</translation>
+    </message>
+    <message>
+        <source>No model is loaded.</source>
+        <translation>尚未加载模型。</translation>
+    </message>
+    <message>
+        <source>Nothing</source>
+        <translation>无</translation>
+    </message>
+    <message>
+        <source>Open camera</source>
+        <translation>打开摄像头</translation>
+    </message>
+    <message>
+        <source>Open file</source>
+        <translation>打开文件</translation>
+    </message>
+    <message>
+        <source>Open file…</source>
+        <translation>打开文件…</translation>
+    </message>
+    <message>
+        <source>Open folder</source>
+        <translation>打开文件夹</translation>
+    </message>
+    <message>
+        <source>Open folder…</source>
+        <translation>打开文件夹…</translation>
+    </message>
+    <message>
+        <source>Open stream</source>
+        <translation>打开网络流</translation>
+    </message>
+    <message>
+        <source>Open stream…</source>
+        <translation>打开网络流…</translation>
+    </message>
+    <message>
+        <source>Orange supports the answer, blue speaks against it.</source>
+        <translation>橙色支持该答案，蓝色反对该答案。</translation>
+    </message>
+    <message>
+        <source>Overlay</source>
+        <translation>叠加显示</translation>
+    </message>
+    <message>
+        <source>Panels</source>
+        <translation>面板</translation>
+    </message>
+    <message>
+        <source>Pause</source>
+        <translation>暂停</translation>
+    </message>
+    <message>
+        <source>Pause recording</source>
+        <translation>暂停录制</translation>
+    </message>
+    <message>
+        <source>Paused</source>
+        <translation>已暂停</translation>
+    </message>
+    <message>
+        <source>People in view</source>
+        <translation>画面中的人</translation>
+    </message>
+    <message>
+        <source>Picture</source>
+        <translation>画面</translation>
+    </message>
+    <message>
+        <source>Picture hidden</source>
+        <translation>画面已隐藏</translation>
+    </message>
+    <message>
+        <source>Pictures a second, capture to screen, faces in view, provider, frames passed over</source>
+        <translation>每秒图像数、采集到显示的延迟、画面中的人脸、运行设备、跳过的帧</translation>
+    </message>
+    <message>
+        <source>Pictures in a burst</source>
+        <translation>连拍张数</translation>
+    </message>
+    <message>
+        <source>Pictures measured</source>
+        <translation>测试图像数</translation>
+    </message>
+    <message>
+        <source>Pixelate</source>
+        <translation>马赛克</translation>
+    </message>
+    <message>
+        <source>Play</source>
+        <translation>播放</translation>
+    </message>
+    <message>
+        <source>Playing</source>
+        <translation>正在播放</translation>
+    </message>
+    <message>
+        <source>Position</source>
+        <translation>位置</translation>
+    </message>
+    <message>
+        <source>Position in the video</source>
+        <translation>视频中的位置</translation>
+    </message>
+    <message>
+        <source>Preferences</source>
+        <translation>首选项</translation>
+    </message>
+    <message>
+        <source>Preferences…</source>
+        <translation>首选项…</translation>
+    </message>
+    <message>
+        <source>Press Start to continue.</source>
+        <translation>按“开始”继续。</translation>
+    </message>
+    <message>
+        <source>Previous frame</source>
+        <translation>上一帧</translation>
+    </message>
+    <message>
+        <source>Privacy</source>
+        <translation>隐私</translation>
+    </message>
+    <message>
+        <source>Privacy and limits</source>
+        <translation>隐私与局限</translation>
+    </message>
+    <message>
+        <source>Privacy mode</source>
+        <translation>隐私模式</translation>
+    </message>
+    <message>
+        <source>Privacy mode hides faces, so the network view shows nothing.</source>
+        <translation>隐私模式隐藏人脸，因此网络视图不显示任何内容。</translation>
+    </message>
+    <message>
+        <source>Privacy mode: faces are hidden</source>
+        <translation>隐私模式：隐藏人脸</translation>
+    </message>
+    <message>
+        <source>Privacy mode: nothing is hidden</source>
+        <translation>隐私模式：不隐藏</translation>
+    </message>
+    <message>
+        <source>Privacy mode: the picture is hidden</source>
+        <translation>隐私模式：隐藏画面</translation>
+    </message>
+    <message>
+        <source>Provider: {name}</source>
+        <translation>运行设备：{name}</translation>
+    </message>
+    <message>
+        <source>Queue of face crops</source>
+        <translation>人脸裁剪图队列</translation>
+    </message>
+    <message>
+        <source>Quit</source>
+        <translation>退出</translation>
+    </message>
+    <message>
+        <source>Rates and delays</source>
+        <translation>速率与延迟</translation>
+    </message>
+    <message>
+        <source>Rates per second</source>
+        <translation>每秒速率</translation>
+    </message>
+    <message>
+        <source>Read</source>
+        <translation>读取</translation>
+    </message>
+    <message>
+        <source>Ready</source>
+        <translation>就绪</translation>
+    </message>
+    <message>
+        <source>Recent</source>
+        <translation>最近使用</translation>
+    </message>
+    <message>
+        <source>Recognition</source>
+        <translation>识别</translation>
+    </message>
+    <message>
+        <source>Reconnecting…</source>
+        <translation>正在重新连接…</translation>
+    </message>
+    <message>
+        <source>Record</source>
+        <translation>录制</translation>
+    </message>
+    <message>
+        <source>Recorded pictures</source>
+        <translation>录制的图像</translation>
+    </message>
+    <message>
+        <source>Recordings</source>
+        <translation>录像</translation>
+    </message>
+    <message>
+        <source>Recordings have no sound: Agelens never listens.</source>
+        <translation>录像没有声音：Agelens 从不收听。</translation>
+    </message>
+    <message>
+        <source>Runs on</source>
+        <translation>运行于</translation>
+    </message>
+    <message>
+        <source>Save predictions with recordings</source>
+        <translation>随录像保存预测结果</translation>
+    </message>
+    <message numerus="yes">
+        <source>Saved %n picture(s) in {folder}</source>
+        <translation>
+            <numerusform>已将 %n 张图片保存到 {folder}</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Saved {name}</source>
+        <translation>已保存 {name}</translation>
+    </message>
+    <message>
+        <source>Saving</source>
+        <translation>保存</translation>
+    </message>
+    <message>
+        <source>Saving…</source>
+        <translation>正在保存…</translation>
+    </message>
+    <message>
+        <source>Screen</source>
+        <translation>屏幕</translation>
+    </message>
+    <message>
+        <source>Screenshot</source>
+        <translation>截图</translation>
+    </message>
+    <message>
+        <source>Screenshots</source>
+        <translation>截图</translation>
+    </message>
+    <message>
+        <source>Selected face</source>
+        <translation>选中的人脸</translation>
+    </message>
+    <message>
+        <source>Several screenshots in a row</source>
+        <translation>连续截取多张</translation>
+    </message>
+    <message>
+        <source>Show in folder</source>
+        <translation>在文件夹中显示</translation>
+    </message>
+    <message>
+        <source>Show the demo</source>
+        <translation>观看演示</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>尺寸</translation>
+    </message>
+    <message>
+        <source>Skipped to keep up</source>
+        <translation>为保持实时而跳过</translation>
+    </message>
+    <message>
+        <source>Slower</source>
+        <translation>减速</translation>
+    </message>
+    <message>
+        <source>Speed</source>
+        <translation>速度</translation>
+    </message>
+    <message>
+        <source>Speed  ([ and ])</source>
+        <translation>速度  ([ 和 ])</translation>
+    </message>
+    <message>
+        <source>Start</source>
+        <translation>开始</translation>
+    </message>
+    <message>
+        <source>Start again</source>
+        <translation>重新开始</translation>
+    </message>
+    <message>
+        <source>Start again at the end</source>
+        <translation>结束后从头开始</translation>
+    </message>
+    <message>
+        <source>Start the source</source>
+        <translation>启动来源</translation>
+    </message>
+    <message>
+        <source>Statistics</source>
+        <translation>统计</translation>
+    </message>
+    <message>
+        <source>Statistics in the picture</source>
+        <translation>图像中的统计信息</translation>
+    </message>
+    <message>
+        <source>Still picture</source>
+        <translation>静态图片</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
+    <message>
+        <source>Stop recording</source>
+        <translation>停止录制</translation>
+    </message>
+    <message>
+        <source>Stop the source</source>
+        <translation>停止来源</translation>
+    </message>
+    <message>
+        <source>Stopped</source>
+        <translation>已停止</translation>
+    </message>
+    <message>
+        <source>Tell the people in view, and ask before you record. The button with the eye hides them:</source>
+        <translation>请告知画面中的人，并在录制前征得同意。带眼睛图标的按钮可以隐藏他们：</translation>
+    </message>
+    <message>
+        <source>Ten views are a little more accurate and about ten times as much work.</source>
+        <translation>十个视图略微更准确，但计算量约为十倍。</translation>
+    </message>
+    <message>
+        <source>The answer {name} rests on no single place.</source>
+        <translation>答案 {name} 不依赖于任何单一位置。</translation>
+    </message>
+    <message>
+        <source>The end</source>
+        <translation>播放结束</translation>
+    </message>
+    <message>
+        <source>The label {label} is the average of many crops; this one alone says {name}.</source>
+        <translation>标签 {label} 是多张裁剪图的平均结果；仅此一张的答案是 {name}。</translation>
+    </message>
+    <message>
+        <source>The network that guesses age and gender</source>
+        <translation>猜测年龄和性别的网络</translation>
+    </message>
+    <message>
+        <source>The sound of {name} is not recorded</source>
+        <translation>不会录制 {name} 的声音</translation>
+    </message>
+    <message>
+        <source>The source gives no pictures; Agelens goes on as soon as it does.</source>
+        <translation>来源没有传来图像；一旦恢复，Agelens 将自动继续。</translation>
+    </message>
+    <message>
+        <source>The system reports: {reason}. Check the disk, and try again.</source>
+        <translation>系统报告：{reason}。请检查磁盘后重试。</translation>
+    </message>
+    <message>
+        <source>The video with the faces that were found</source>
+        <translation>带有已找到人脸的视频</translation>
+    </message>
+    <message>
+        <source>Theme</source>
+        <translation>主题</translation>
+    </message>
+    <message>
+        <source>This holds for the view, the panels, recordings and screenshots.</source>
+        <translation>这适用于画面、面板、录制和截图。</translation>
+    </message>
+    <message>
+        <source>Time per step</source>
+        <translation>各步骤耗时</translation>
+    </message>
+    <message>
+        <source>Track</source>
+        <translation>跟踪</translation>
+    </message>
+    <message>
+        <source>Track numbers</source>
+        <translation>跟踪编号</translation>
+    </message>
+    <message>
+        <source>Use system setting</source>
+        <translation>跟随系统</translation>
+    </message>
+    <message>
+        <source>Version {version}</source>
+        <translation>版本 {version}</translation>
+    </message>
+    <message>
+        <source>Videos and pictures</source>
+        <translation>视频和图片</translation>
+    </message>
+    <message>
+        <source>Welcome to Agelens</source>
+        <translation>欢迎使用 Agelens</translation>
+    </message>
+    <message>
+        <source>What the answer rests on</source>
+        <translation>答案的依据</translation>
+    </message>
+    <message>
+        <source>What the network runs on</source>
+        <translation>网络的运行设备</translation>
+    </message>
+    <message>
+        <source>What the network sees</source>
+        <translation>网络看到的内容</translation>
+    </message>
+    <message>
+        <source>What to look at: {name}</source>
+        <translation>查看内容：{name}</translation>
+    </message>
+    <message>
+        <source>Who is in view</source>
+        <translation>画面中的人</translation>
+    </message>
+    <message>
+        <source>Whole picture</source>
+        <translation>完整图像</translation>
+    </message>
+    <message>
+        <source>With the strongest orange place covered, {name} falls from {before} to {after}.</source>
+        <translation>遮住最强的橙色区域后，{name} 从 {before} 降至 {after}。</translation>
+    </message>
+    <message>
+        <source>Without it gender is neither computed nor shown, and its columns stay empty.</source>
+        <translation>关闭后既不计算也不显示性别，表格中的性别列为空。</translation>
+    </message>
+    <message>
+        <source>Without sound, as shown</source>
+        <translation>按所见录制，无声音</translation>
+    </message>
+    <message>
+        <source>Zoom in</source>
+        <translation>放大</translation>
+    </message>
+    <message>
+        <source>Zoom out</source>
+        <translation>缩小</translation>
+    </message>
+    <message>
+        <source>a device, a pipe or a broken link has that name, and only files are replaced. Choose another name</source>
+        <translation>该名称属于设备、管道或失效的链接，而只有文件才能被替换。请选择其他名称</translation>
+    </message>
+    <message>
+        <source>a file of that name exists already. Choose another name or allow overwriting</source>
+        <translation>已有同名文件。请选择其他名称或允许覆盖</translation>
+    </message>
+    <message>
+        <source>a part of the path is not a folder. Choose another folder</source>
+        <translation>路径的一部分不是文件夹。请选择其他文件夹</translation>
+    </message>
+    <message>
+        <source>age unsure</source>
+        <translation>年龄不确定</translation>
+    </message>
+    <message>
+        <source>age unsure, {name} ({share})</source>
+        <translation>年龄不确定，{name}（{share}）</translation>
+    </message>
+    <message>
+        <source>gender unsure</source>
+        <translation>性别不确定</translation>
+    </message>
+    <message>
+        <source>not said</source>
+        <translation>未说明</translation>
+    </message>
+    <message>
+        <source>seen for {time}</source>
+        <translation>已出现 {time}</translation>
+    </message>
+    <message>
+        <source>the disk is almost full. Free some space or choose another folder</source>
+        <translation>磁盘快满了。请释放空间或选择其他文件夹</translation>
+    </message>
+    <message>
+        <source>the disk is full. Free some space or choose another folder</source>
+        <translation>磁盘已满。请释放空间或选择其他文件夹</translation>
+    </message>
+    <message>
+        <source>the disk is write-protected. Choose another folder</source>
+        <translation>磁盘已写保护。请选择其他文件夹</translation>
+    </message>
+    <message>
+        <source>the disk reports an error. Check it or choose another one</source>
+        <translation>磁盘报告错误。请检查或选择其他磁盘</translation>
+    </message>
+    <message>
+        <source>the file became larger than this disk allows. Choose another disk</source>
+        <translation>文件超出了该磁盘允许的大小。请选择其他磁盘</translation>
+    </message>
+    <message>
+        <source>the file or its folder was removed meanwhile. Choose a folder that stays</source>
+        <translation>文件或其文件夹已被移除。请选择一直可用的文件夹</translation>
+    </message>
+    <message>
+        <source>the folder does not exist. Create it or choose another one</source>
+        <translation>文件夹不存在。请创建它或选择其他文件夹</translation>
+    </message>
+    <message>
+        <source>the name is too long. Choose a shorter one</source>
+        <translation>名称过长。请选择较短的名称</translation>
+    </message>
+    <message>
+        <source>the system reports “{reason}”. Choose another folder</source>
+        <translation>系统报告“{reason}”。请选择其他文件夹</translation>
+    </message>
+    <message>
+        <source>there is a folder of that name. Choose another name</source>
+        <translation>已有同名文件夹。请选择其他名称</translation>
+    </message>
+    <message>
+        <source>writing there is not allowed. Choose another folder</source>
+        <translation>不允许写入该位置。请选择其他文件夹</translation>
+    </message>
+    <message>
+        <source>your disk quota is used up. Free some space or choose another folder</source>
+        <translation>磁盘配额已用完。请释放空间或选择其他文件夹</translation>
+    </message>
+    <message>
+        <source>{count} dropped</source>
+        <translation>丢弃 {count} 帧</translation>
+    </message>
+    <message>
+        <source>{count} s</source>
+        <translation>{count} 秒</translation>
+    </message>
+    <message>
+        <source>{delay} ms</source>
+        <translation>{delay} ms</translation>
+    </message>
+    <message>
+        <source>{layer}, rectified: {shown} of {total} maps</source>
+        <translation>{layer} 整流特征图：{shown} / {total}</translation>
+    </message>
+    <message>
+        <source>{name} ({share})</source>
+        <translation>{name}（{share}）</translation>
+    </message>
+    <message>
+        <source>{name}: {value}</source>
+        <translation>{name}：{value}</translation>
+    </message>
+    <message>
+        <source>{rate} fps</source>
+        <translation>{rate} 帧/秒</translation>
+    </message>
+    <message>
+        <source>{share} full</source>
+        <translation>已用 {share}</translation>
+    </message>
+    <message>
+        <source>{time} paused</source>
+        <translation>{time} 已暂停</translation>
+    </message>
+</context>
+</TS>

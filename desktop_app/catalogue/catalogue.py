@@ -122,8 +122,6 @@ def load_package(path: Path) -> ModelPackage:
         needed.add(manifest.input.mean)
     for name in sorted(needed):
         _check_file(manifest_path.parent / name, manifest.files.get(name))
-    if manifest.architecture == "two-head" and manifest.age.file != manifest.gender.file:
-        raise ModelError(f"the model's manifest {manifest_path} is wrong: two heads must be in one file")
     return ModelPackage(manifest, manifest_path)
 
 

@@ -1,4 +1,4 @@
-"""Model manifest: labels, input, outputs, licence, scores, checksums."""
+"""Model manifest: labels, input, outputs, licence, scores, checksums; read from TOML and written to it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,28 @@ import hashlib
 import itertools
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal, cast, get_args
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AliasPath,
+    BeforeValidator,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import PydanticCustomError
 
 from desktop_app.errors import AgelensError
 
 Colour = Literal["BGR", "RGB"]
 Architecture = Literal["two-head", "two-network"]
 Activation = Literal["softmax", "none"]
-Mean = float | tuple[float, float, float] | str
 MeanFit = Literal["crop", "resize"]
 
 MAX_INPUT_SIZE: Final = 1024
@@ -37,13 +48,93 @@ class ModelError(AgelensError):
     """A model cannot be used; the message says which one, why, and what to do."""
 
 
+def is_model_name(name: str) -> bool:
+    """Whether a model can be called that, and its files too: a-z, 0-9, `.` and `-`, neither of these two first."""
+    return len(name) <= MAX_LINE and re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name) is not None
+
+
+T = TypeVar("T")
+
+
+def _problem(text: str) -> PydanticCustomError:
+    """An error whose text continues a sentence that begins with the field's name."""
+    return PydanticCustomError("manifest", text)
+
+
+def _must(holds: Callable[[T], bool], problem: str) -> AfterValidator:
+    """A check of a value that has its type already."""
+
+    def check(value: T) -> T:
+        if not holds(value):
+            raise _problem(problem)
+        return value
+
+    return AfterValidator(check)
+
+
+def _in_outputs(name: str) -> Any:
+    """A field that stands in the table `outputs` of the file."""
+    return Field(validation_alias=AliasPath("outputs", name))
+
+
+def _is_line(text: str) -> bool:
+    # Shown on terminals and pictures, where control characters would do harm.
+    return text.isprintable() and len(text) <= MAX_LINE
+
+
+def _is_file_name(name: str) -> bool:
+    fits = 0 < len(name.encode("utf-8", "replace")) <= MAX_NAME_BYTES
+    return fits and "\0" not in name and "\\" not in name and Path(name).name == name
+
+
+def _all_differ(names: Sequence[str]) -> bool:
+    return len(set(names)) == len(names)
+
+
+def _read_mean(value: object, read: ValidatorFunctionWrapHandler) -> object:
+    if isinstance(value, list) and len(value) == 1 and not isinstance(value[0], str):
+        value = value[0]
+    try:
+        return read(value)
+    except ValidationError:
+        raise _problem("must be a number, three numbers or the name of a .npy file beside the manifest") from None
+
+
+def _give_all(table: object) -> object:
+    # The defaults are those of this project's own networks: a file has to give its network's.
+    for name in ("size", "colour", "mean", "scale", "margin"):
+        if isinstance(table, dict) and name not in table:
+            raise _problem(f"has no {name}")
+    return table
+
+
+_Text = Annotated[str, Field(strict=True)]
+_Line = Annotated[_Text, _must(_is_line, f"must be one line of text, of at most {MAX_LINE} letters")]
+_Number = Annotated[float, Field(strict=True, ge=-MAX_NUMBER, le=MAX_NUMBER, allow_inf_nan=False)]
+_Years = Annotated[int, Field(strict=True, ge=0, le=MAX_YEARS)]
+_FileName = Annotated[_Text, _must(_is_file_name, "must be the name of a file beside the manifest")]
+Mean = Annotated[_Number | tuple[_Number, _Number, _Number] | _FileName, WrapValidator(_read_mean)]
+
+
+def _in_order(years: AgeLabel) -> bool:
+    return years.high is None or years.low <= years.high
+
+
+def _from_young_to_old(ages: tuple[AgeLabel, ...]) -> bool:
+    return all(one.low < other.low for one, other in itertools.pairwise(ages))
+
+
+def _names_differ(ages: tuple[AgeLabel, ...]) -> bool:
+    return _all_differ([one.name for one in ages])
+
+
 @dataclass(frozen=True, slots=True)
 class AgeLabel:
     """One age group: its name and its years, both included; `high` is None where it is open."""
 
-    name: str
-    low: int
-    high: int | None
+    name: _Line
+    low: _Years
+    high: _Years | None = None
 
     @property
     def middle(self) -> float:
@@ -55,8 +146,17 @@ class AgeLabel:
 class Labels:
     """The classes of a model, in the order of its outputs."""
 
-    ages: tuple[AgeLabel, ...]
-    genders: tuple[str, ...]
+    ages: Annotated[
+        tuple[Annotated[AgeLabel, _must(_in_order, "must have a `high` that is not below its `low`")], ...],
+        Field(alias="age", min_length=2, max_length=MAX_LABELS),
+        _must(_names_differ, "must not give two groups one name"),
+        _must(_from_young_to_old, "must go from young to old"),
+    ]
+    genders: Annotated[
+        tuple[Annotated[_Line, _must(bool, "must not be empty")], ...],
+        Field(alias="gender", min_length=2, max_length=MAX_LABELS),
+        _must(_all_differ, "must not hold one name twice"),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,48 +175,82 @@ class InputSpec:
             repaired since ("Mean shape incompatible with input shape"). The two give different answers.
     """
 
-    size: int = 227
+    size: Annotated[int, Field(strict=True, ge=16, le=MAX_INPUT_SIZE)] = 227
     colour: Colour = "BGR"
     mean: Mean = 127.5
-    scale: float = 1 / 64
-    margin: float = 1.15
-    mean_fit: MeanFit = "crop"
+    scale: Annotated[_Number, _must(bool, "must not be 0")] = 1 / 64
+    margin: Annotated[_Number, Field(ge=0.5, le=4)] = 1.15
+    mean_fit: Annotated[MeanFit, Field(exclude_if=lambda fit: fit == "crop")] = "crop"
 
 
 @dataclass(frozen=True, slots=True)
 class OutputSpec:
     """Where an answer comes from: an ONNX file beside the manifest and one of its outputs."""
 
-    file: str
-    tensor: str
+    file: _FileName
+    tensor: _Text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """Everything the app knows of a model.
+    """Everything the app knows of a model, in the order of the file; its types hold the limits of what is read.
 
     Attributes:
+        name: what the model is chosen by; also the stem of its files.
+        title: the name that people see; a file may leave it out, and `name` is shown.
+        description: what is said about the model.
+        architecture: one network with two heads, or one network for age and one for gender.
+        input: how a crop becomes the input of its networks.
+        activation: what is done to the outputs: `softmax`, or nothing where they are probabilities.
+        age: where the age group's probabilities come from.
+        gender: where the perceived gender's come from.
+        labels: the classes of both.
+        files: SHA-256 in hexadecimal of each file, by its name.
+        scores: what was measured, by name.
         layers: what the network view calls layers, by the tensor that they write; others are numbered by their kind.
+        about: licence, data, authors, source and other notes.
     """
 
-    name: str
-    title: str
+    name: Annotated[_Text, _must(is_model_name, "may hold only a-z, 0-9, '.' and '-', the first a letter or digit")]
+    title: _Line = ""
+    description: Annotated[str, BeforeValidator(str)] = ""
     architecture: Architecture
+    input: Annotated[InputSpec, BeforeValidator(_give_all)]
+    activation: Annotated[Activation, _in_outputs("activation")]
+    age: Annotated[OutputSpec, _in_outputs("age")]
+    gender: Annotated[OutputSpec, _in_outputs("gender")]
     labels: Labels
-    age: OutputSpec
-    gender: OutputSpec
-    description: str = ""
-    input: InputSpec = field(default_factory=InputSpec)
-    activation: Activation = "softmax"
-    files: Mapping[str, str] = field(default_factory=dict)
-    scores: Mapping[str, float] = field(default_factory=dict)
-    layers: Mapping[str, str] = field(default_factory=dict)
-    about: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, _Text] = field(default_factory=dict)
+    scores: Mapping[str, _Number] = field(default_factory=dict)
+    layers: Annotated[Mapping[str, _Line], Field(exclude_if=lambda layers: not layers)] = field(default_factory=dict)
+    about: Mapping[str, _Text] = field(default_factory=dict)
 
 
-def is_model_name(name: str) -> bool:
-    """Whether a model can be called that, and its files too: a-z, 0-9, `.` and `-`, neither of these two first."""
-    return len(name) <= MAX_LINE and re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name) is not None
+def _is_in_one_file(manifest: Manifest) -> bool:
+    return manifest.architecture == "two-network" or manifest.age.file == manifest.gender.file
+
+
+_ONE_FILE: Final = _must(
+    _is_in_one_file, "must be the same file as outputs.gender.file where the architecture is two-head"
+)
+_MANIFEST: Final[TypeAdapter[Manifest]] = TypeAdapter(Annotated[Manifest, _ONE_FILE])
+
+_PROBLEMS: Final = {
+    "missing": "is missing",
+    "string_type": "must be a text",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a number",
+    "dataclass_type": "must be a table",
+    "mapping_type": "must be a table",
+    "tuple_type": "must be a list",
+    "literal_error": "must be {expected}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "too_short": "must have at least {min_length} entries",
+    "too_long": "must have at most {max_length} entries",
+}
+"""What pydantic finds, by its names for it, as the end of a sentence that begins with the field's name."""
 
 
 def check_model_name(name: str) -> None:
@@ -139,21 +273,41 @@ def sha256_of(path: Path) -> str:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read a manifest and check that it makes sense in itself.
+    """Read a manifest and check its values.
 
     Raises:
         ModelError: it cannot be read, a field is missing, or a value is out of range.
     """
     try:
-        document = tomllib.loads(_read_text(path))
+        manifest = _MANIFEST.validate_python(tomllib.loads(_read_text(path)))
+    except ValidationError as error:
+        raise ModelError(
+            f"Cannot use the model manifest {path}: {_first_problem(error)}. Correct it, or export the model again."
+        ) from error
     except RecursionError as error:
-        raise ModelError(f"{path} cannot be read as a model's manifest (it is nested too deeply)") from error
+        raise _unreadable(path, "it is nested too deeply") from error
     except OSError as error:
-        raise ModelError(f"{path} cannot be read as a model's manifest ({error.strerror or error})") from error
+        raise _unreadable(path, error.strerror or str(error)) from error
     except ValueError as error:
         # Besides wrong TOML, a number of more digits than Python reads.
-        raise ModelError(f"{path} cannot be read as a model's manifest ({_first_line(error)})") from error
-    return _Reader(path, document).manifest()
+        raise _unreadable(path, (str(error).splitlines() or [""])[0][:MAX_REASON]) from error
+    return manifest if manifest.title else replace(manifest, title=manifest.name)
+
+
+def write_manifest(manifest: Manifest, path: Path) -> None:
+    """Write a manifest as TOML (needs the `train` extra).
+
+    Args:
+        manifest: what to write; its values are not checked.
+        path: the `.toml` file, beside the files that it names.
+    """
+    import tomli_w
+
+    document: dict[str, Any] = {}
+    for key, value in _MANIFEST.dump_python(manifest, by_alias=True, exclude_none=True).items():
+        table = document.setdefault("outputs", {}) if key in {"activation", "age", "gender"} else document
+        table[key] = value
+    path.write_text(tomli_w.dumps(document), encoding="utf-8")
 
 
 def _read_text(path: Path) -> str:
@@ -172,157 +326,17 @@ def _read_text(path: Path) -> str:
         raise ValueError("it is not UTF-8 text") from None
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:MAX_REASON]
+def _unreadable(path: Path, reason: str) -> ModelError:
+    return ModelError(f"Cannot read the model manifest {path}: {reason}. Correct it, or export the model again.")
 
 
-class _Reader:
-    """Takes typed values out of a parsed manifest and says in one sentence what is wrong."""
-
-    def __init__(self, path: Path, document: dict[str, Any]) -> None:
-        self._path = path
-        self._document = document
-
-    def manifest(self) -> Manifest:
-        document = self._document
-        outputs = self._value(document, "outputs", dict)
-        name = self._value(document, "name", str)
-        if not is_model_name(name):
-            raise self._wrong(f"the name {_shown(name)} may hold only a-z, 0-9, '.' and '-'")
-        return Manifest(
-            name=name,
-            title=self._line(document.get("title", name), "title"),
-            description=str(document.get("description", "")),
-            architecture=cast("Architecture", self._choice(document, "architecture", ("two-head", "two-network"))),
-            input=self._input(),
-            age=self._output(outputs, "age"),
-            gender=self._output(outputs, "gender"),
-            activation=cast("Activation", self._choice(outputs, "activation", ("softmax", "none"))),
-            labels=self._labels(),
-            files=self._strings("files"),
-            scores=self._numbers("scores"),
-            layers={tensor: self._line(name, "layer") for tensor, name in self._strings("layers").items()},
-            about=self._strings("about"),
-        )
-
-    def _input(self) -> InputSpec:
-        table = self._value(self._document, "input", dict)
-        size = self._value(table, "size", int)
-        if not 16 <= size <= MAX_INPUT_SIZE:
-            raise self._wrong(f"the input size {size} is not between 16 and {MAX_INPUT_SIZE}")
-        scale, margin = self._number(table, "scale"), self._number(table, "margin")
-        if scale == 0 or not 0.5 <= margin <= 4:
-            raise self._wrong("the input's scale must not be 0 and its margin must lie between 0.5 and 4")
-        colour = cast("Colour", self._choice(table, "colour", ("BGR", "RGB")))
-        mean_fit = cast("MeanFit", self._choice({"mean_fit": "crop", **table}, "mean_fit", get_args(MeanFit)))
-        return InputSpec(
-            size=size, colour=colour, mean=self._mean(table), scale=scale, margin=margin, mean_fit=mean_fit
-        )
-
-    def _mean(self, table: dict[str, Any]) -> Mean:
-        mean = table.get("mean")
-        if isinstance(mean, str):
-            return self._file_name(mean)
-        values = mean if isinstance(mean, list) else [mean]
-        if len(values) not in {1, 3} or not all(_is_number(value) for value in values):
-            raise self._wrong("the input's mean must be a number, three numbers or a .npy file")
-        if isinstance(mean, list) and len(values) == 3:
-            first, second, third = (float(cast("float", value)) for value in values)
-            return (first, second, third)
-        return float(cast("float", values[0]))
-
-    def _output(self, outputs: dict[str, Any], kind: str) -> OutputSpec:
-        table = self._value(outputs, kind, dict)
-        return OutputSpec(self._file_name(self._value(table, "file", str)), self._value(table, "tensor", str))
-
-    def _labels(self) -> Labels:
-        table = self._value(self._document, "labels", dict)
-        genders = self._value(table, "gender", list)
-        rows = self._value(table, "age", list)
-        if not all(isinstance(one, str) and one for one in genders) or not 2 <= len(genders) <= MAX_LABELS:
-            raise self._wrong("labels.gender must list at least two names")
-        self._check_names([self._line(one, "gender") for one in genders])
-        if not 2 <= len(rows) <= MAX_LABELS or not all(isinstance(row, dict) for row in rows):
-            raise self._wrong("labels.age must list at least two age groups")
-        ages = tuple(self._age_label(row) for row in rows)
-        self._check_names([one.name for one in ages])
-        if any(one.low >= other.low for one, other in itertools.pairwise(ages)):
-            raise self._wrong("labels.age must go from young to old")
-        return Labels(ages, tuple(genders))
-
-    def _age_label(self, row: dict[str, Any]) -> AgeLabel:
-        name, low, high = self._line(row.get("name"), "name"), self._value(row, "low", int), row.get("high")
-        if high is not None:
-            high = self._value(row, "high", int)
-        if not 0 <= low <= (low if high is None else high) <= MAX_YEARS:
-            raise self._wrong(f"the years of the age group {_shown(name)} make no sense")
-        return AgeLabel(name, low, high)
-
-    def _check_names(self, names: list[str]) -> None:
-        for name in names:
-            if names.count(name) > 1:
-                raise self._wrong(f"the label {_shown(name)} is there twice")
-
-    def _line(self, value: object, key: str) -> str:
-        # Shown on terminals and pictures, where control characters would do harm.
-        if not isinstance(value, str) or not value.isprintable() or len(value) > MAX_LINE:
-            raise self._wrong(f"{key} must be one line of text, of at most {MAX_LINE} letters")
-        return value
-
-    def _file_name(self, name: str) -> str:
-        too_long = len(name.encode("utf-8", "replace")) > MAX_NAME_BYTES
-        if not name or too_long or "\0" in name or Path(name).name != name or "\\" in name:
-            raise self._wrong(f"{_shown(name)} is not the name of a file beside the manifest")
-        return name
-
-    def _choice(self, table: dict[str, Any], key: str, choices: tuple[str, ...]) -> str:
-        value = str(self._value(table, key, str))
-        if value not in choices:
-            raise self._wrong(f"{key} is {_shown(value)} but must be one of {', '.join(choices)}")
-        return value
-
-    def _number(self, table: dict[str, Any], key: str) -> float:
-        value = table.get(key)
-        if not _is_number(value):
-            raise self._wrong(f"{key} must be a number")
-        return float(cast("float", value))
-
-    def _strings(self, key: str) -> dict[str, str]:
-        table = self._document.get(key, {})
-        if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
-            raise self._wrong(f"[{key}] must hold texts")
-        return dict(table)
-
-    def _numbers(self, key: str) -> dict[str, float]:
-        table = self._document.get(key, {})
-        if not isinstance(table, dict) or not all(_is_number(value) for value in table.values()):
-            raise self._wrong(f"[{key}] must hold numbers")
-        return {name: float(value) for name, value in table.items()}
-
-    def _value(self, table: dict[str, Any], key: str, kind: type) -> Any:
-        value = table.get(key)
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise self._wrong(f"{key!r} is missing or is not {_KINDS[kind]}")
-        return value
-
-    def _wrong(self, what: str) -> ModelError:
-        return ModelError(f"the model's manifest {self._path} is wrong: {what}")
-
-
-_KINDS: Final[dict[type, str]] = {
-    str: "a text",
-    int: "a whole number",
-    dict: "a table",
-    list: "a list",
-}
-
-
-def _shown(value: str) -> str:
-    """A text for a message, quoted; shortened where it is long."""
-    quoted = repr(value)
-    return quoted if len(quoted) <= MAX_REASON else f"{quoted[:MAX_REASON]}…'"
-
-
-def _is_number(value: object) -> bool:
-    # Compared, not converted: TOML's integers may be larger than any float.
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
+def _first_problem(error: ValidationError) -> str:
+    """The first invalid field, as `labels.age[3].low`, and what is wrong with it."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    # Without a place it is about the whole manifest, see `_ONE_FILE`.
+    loc = first["loc"] or ("outputs", "age", "file")
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)[1:]
+    if not place.isprintable():
+        place = repr(place)
+    problem = _PROBLEMS.get(first["type"])
+    return f"{place[:MAX_REASON]} {problem.format(**first.get('ctx', {})) if problem else first['msg']}"

@@ -23,12 +23,12 @@ from desktop_app.catalogue.manifest import (
     OutputSpec,
     check_model_name,
     sha256_of,
+    write_manifest,
 )
 from models.caffe.binary_format import read_weights
 from models.caffe.network import CaffeNetwork, read_network
 from models.data.datasets import ADIENCE_MARGIN
 from models.export.atomic_files import written_together
-from models.export.manifest_writer import write_manifest
 
 if TYPE_CHECKING:
     from models.caffe.graph import OnnxNetwork

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.catalogue.catalogue import Catalogue
-from desktop_app.catalogue.manifest import Labels, read_manifest
+from desktop_app.catalogue.manifest import Labels, read_manifest, write_manifest
 from desktop_app.vision.classification.classifier import Classifier, Prediction, classify_both_sides
 from desktop_app.vision.detection.blazeface import BlazeFaceDetector, largest
 from desktop_app.vision.face_alignment import CROP_SIZE, OVERSAMPLE_SIZE, crop_face
@@ -41,7 +41,6 @@ from models.data.prepare import (
     whole_picture,
 )
 from models.evaluation.metrics import Answers, GroupScore, Report, measure
-from models.export.manifest_writer import write_manifest
 
 BATCH: Final = 32
 SCORE_DIGITS: Final = 4

@@ -20,12 +20,11 @@ import torch
 from numpy.typing import NDArray
 
 from desktop_app.catalogue.catalogue import load_package
-from desktop_app.catalogue.manifest import Labels, Manifest, OutputSpec, check_model_name, sha256_of
+from desktop_app.catalogue.manifest import Labels, Manifest, OutputSpec, check_model_name, sha256_of, write_manifest
 from desktop_app.paths import MODELS_FOLDER
 from desktop_app.vision.preprocessing import Preprocessing, center
 from models.cli_utils import ToolError, refuse_existing
 from models.export.atomic_files import written_together
-from models.export.manifest_writer import write_manifest
 from models.export.onnx_export import published_names, to_onnx
 from models.export.onnx_weights import Storage, quantise_static, store_weights
 from models.networks.architectures import INPUT_SIZE, NetworkName
@@ -112,6 +111,7 @@ def export_model(checkpoints: Sequence[Checkpoint], settings: ExportSettings) ->
             age=OutputSpec(files[id(age)], "age"),
             gender=OutputSpec(files[id(gender)], "gender"),
             input=spec,
+            activation="softmax",
             files=checksums,
             layers=layers,
             about={**_joined(age.notes, gender.notes), **settings.about},

@@ -43,31 +43,35 @@ def test_a_missing_network_is_named(make_model: MakeModel) -> None:
 @pytest.mark.parametrize(
     ("find", "put", "says"),
     [
-        ('name = "tiny"', "", "'name' is missing"),
-        ('name = "tiny"', 'name = "../x"', "may hold only"),
-        ("scale = 0.02", "scale = 0", "scale must not be 0"),
-        ("scale = 0.02", 'scale = 0.02\nmean_fit = "stretch"', "mean_fit is 'stretch' but must be one of crop, resize"),
-        ("size = 32", "size = 9999999", "not between 16 and 1024"),
-        ('colour = "BGR"', 'colour = "GBR"', "must be one of BGR, RGB"),
-        ('file = "tiny.onnx"', 'file = "../../etc/passwd"', "not the name of a file beside"),
-        ('architecture = "two-head"', 'architecture = "tree"', "must be one of two-head"),
-        ("low = 20", "low = 0", "from young to old"),
-        ("high = 59", "high = 3", "make no sense"),
-        ('"Female",', "", "at least two names"),
-        ("[outputs]", "[outputs", "cannot be read"),
+        ('name = "tiny"', "", "name is missing"),
+        ('name = "tiny"', 'name = "../x"', "name may hold only"),
+        ("scale = 0.02", "scale = 0", r"input\.scale must not be 0"),
+        ("scale = 0.02", "", "input has no scale"),
+        ("scale = 0.02", 'scale = 0.02\nmean_fit = "stretch"', "input.mean_fit must be 'crop' or 'resize'"),
+        ("size = 32", "size = 9999999", "input.size must be at most 1024"),
+        ('colour = "BGR"', 'colour = "GBR"', "input.colour must be 'BGR' or 'RGB'"),
+        ('file = "tiny.onnx"', 'file = "../../etc/passwd"', "outputs.age.file must be the name of a file beside"),
+        ('architecture = "two-head"', 'architecture = "tree"', "architecture must be 'two-head' or"),
+        ("low = 20", "low = 0", "labels.age must go from young to old"),
+        ("high = 59", "high = 3", r"labels\.age\[1\] must have a `high` that is not below"),
+        ('"Female",', "", "labels.gender must have at least 2 entries"),
+        ("[outputs]", "[outputs", "Cannot read the model manifest"),
         ('title = "Tiny"', 'title = "Tiny\\u001b[31m"', "title must be one line of text"),
         ('title = "Tiny"', f'title = "{"T" * 60_000}"', "at most 200 letters"),
         ('name = "tiny"', f'name = "{"T" * 60_000}"', "may hold only"),
-        ('"Female"', '"Male"', "the label 'Male' is there twice"),
-        ("high = 59", "high = true", "'high' is missing or is not a whole number"),
-        ("low = 60", "low = 60000", "make no sense"),
-        ("scale = 0.02", f"scale = 1{'0' * 400}", "scale must be a number"),
-        ("scale = 0.02", f"scale = 1{'0' * 5000}", "cannot be read"),
+        ('"Female"', '"Male"', "labels.gender must not hold one name twice"),
+        ("high = 59", "high = true", r"labels\.age\[1\]\.high must be a whole number"),
+        ("low = 60", "low = 60000", r"labels\.age\[2\]\.low must be at most 200"),
+        ("scale = 0.02", f"scale = 1{'0' * 400}", "input.scale must be a number"),
+        ("scale = 0.02", f"scale = 1{'0' * 5000}", "Cannot read"),
         ("scale = 0.02", f"scale = {'[' * 20_000}{']' * 20_000}", "nested too deeply"),
         # Python's reader takes a minute and gigabytes for it.
         ('title = "Tiny"', "a" + ".a" * 15_000 + " = 1", "too many dots"),
-        ('file = "tiny.onnx"', f'file = "{"n" * 300}.onnx"', "not the name of a file beside"),
-        ('file = "tiny.onnx"', 'file = "\\u0000"', "not the name of a file beside"),
+        ('file = "tiny.onnx"', f'file = "{"n" * 300}.onnx"', "outputs.age.file must be the name of a file beside"),
+        ('file = "tiny.onnx"\ntensor = "age"', 'file = "other.onnx"\ntensor = "age"', "must be the same file"),
+        ("[scores]", '[layers]\n"\\u001b[31m" = 3\n[scores]', "must be a text"),
+        ("[scores]", "[scores]\nage = [1]", "scores.age must be a number"),
+        ('file = "tiny.onnx"', 'file = "\\u0000"', "outputs.age.file must be the name of a file beside"),
     ],
 )
 def test_a_manifest_that_lies_says_so_in_one_sentence(make_model: MakeModel, find: str, put: str, says: str) -> None:
@@ -120,7 +124,7 @@ def test_a_network_that_cannot_be_read_is_named(make_model: MakeModel) -> None:
 def test_binary_rubbish_is_no_manifest(tmp_path: Path) -> None:
     path = tmp_path / "rubbish.toml"
     path.write_bytes(bytes(range(256)))
-    with pytest.raises(ModelError, match="cannot be read as a model's manifest"):
+    with pytest.raises(ModelError, match="Cannot read the model manifest"):
         read_manifest(path)
 
 

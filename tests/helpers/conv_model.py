@@ -9,8 +9,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from desktop_app.catalogue.manifest import AgeLabel, Colour, InputSpec, Labels, Manifest, OutputSpec, sha256_of
-from models.export.manifest_writer import write_manifest
+from desktop_app.catalogue.manifest import (
+    AgeLabel,
+    Colour,
+    InputSpec,
+    Labels,
+    Manifest,
+    OutputSpec,
+    sha256_of,
+    write_manifest,
+)
 
 SIZE = 64
 STRIDE = 4
@@ -110,6 +118,7 @@ def _describe(folder: Path, name: str, files: dict[str, str], colour: Colour) ->
         age=OutputSpec(files["age"], "age"),
         gender=OutputSpec(files["gender"], "gender"),
         input=InputSpec(size=SIZE, colour=colour, mean=127.0, scale=1 / 64, margin=1.2),
+        activation="softmax",
         files={file: sha256_of(folder / file) for file in files.values()},
     )
     path = folder / f"{name}.toml"

@@ -18,8 +18,8 @@ from desktop_app.catalogue.manifest import (
     Manifest,
     OutputSpec,
     sha256_of,
+    write_manifest,
 )
-from models.export.manifest_writer import write_manifest
 
 AGES = (AgeLabel("0-19", 0, 19), AgeLabel("20-59", 20, 59), AgeLabel("60+", 60, None))
 
@@ -116,6 +116,7 @@ def make_model(tmp_path: Path) -> MakeModel:
             age=OutputSpec(network.name, "age"),
             gender=OutputSpec(network.name, "gender"),
             input=InputSpec(size=32, mean=(1.0, 2.0, 3.0), scale=0.02, margin=1.2),
+            activation="softmax",
             files=files,
         )
         manifest = replace(manifest, **changes)  # type: ignore[arg-type]

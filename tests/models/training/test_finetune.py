@@ -15,13 +15,12 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
 
 from desktop_app.catalogue.catalogue import Catalogue, ModelPackage, load_package, user_models_folder  # noqa: E402
-from desktop_app.catalogue.manifest import InputSpec, Labels, sha256_of  # noqa: E402
+from desktop_app.catalogue.manifest import InputSpec, Labels, sha256_of, write_manifest  # noqa: E402
 from desktop_app.vision.classification.classifier import Classifier  # noqa: E402
 from models.cli_utils import ToolError, run_tool  # noqa: E402
 from models.data.labels import FAIRFACE_AGES, parse_age_buckets  # noqa: E402
 from models.data.prepare import Prepared  # noqa: E402
 from models.export.export import ExportSettings, export_model  # noqa: E402
-from models.export.manifest_writer import write_manifest  # noqa: E402
 from models.networks.architectures import NetworkSpec, Norm  # noqa: E402
 from models.training.finetune import FineTuneSettings, fine_tune, main  # noqa: E402
 from models.training.import_onnx import checkpoints_from_package, with_ages  # noqa: E402

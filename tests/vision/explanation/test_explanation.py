@@ -8,10 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from desktop_app.catalogue.catalogue import Catalogue, load_package
-from desktop_app.catalogue.manifest import Colour
+from desktop_app.catalogue.manifest import Colour, write_manifest
 from desktop_app.vision.classification.classifier import Classifier
 from desktop_app.vision.explanation.explanation import OCCLUSION_BATCH, Explainer, ExplainError, Head
-from models.export.manifest_writer import write_manifest
 from tests.helpers.conv_model import CLASSES, SIZE, STRIDE, make_weights, write_conv_model, write_corner_model
 from tests.helpers.tiny_model import MakeModel
 

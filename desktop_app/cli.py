@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from desktop_app.errors import AgelensError
+from desktop_app.imports import without_collecting
 from desktop_app.stopping import StopRequest
 from desktop_app.terminal import (
     EXIT_INTERRUPTED,
@@ -236,8 +237,9 @@ def _run_annotate(options: argparse.Namespace) -> int:
 
     def work(stop: StopRequest) -> None:
         nonlocal dropped, begun
-        from desktop_app.engine.annotate import AnnotationRequest, annotate
-        from desktop_app.vision.drawing.overlay import OverlayStyle
+        with without_collecting():
+            from desktop_app.engine.annotate import AnnotationRequest, annotate
+            from desktop_app.vision.drawing.overlay import OverlayStyle
 
         request = AnnotationRequest(
             source=options.source,

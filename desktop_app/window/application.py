@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from desktop_app.errors import CommandError
+from desktop_app.imports import without_collecting
 from desktop_app.terminal import EXIT_INTERRUPTED, handle_signals, leave
 
 if TYPE_CHECKING:
@@ -74,13 +75,14 @@ def run_window(
     """
     check_display(os.environ)
     # Imported only now: Qt and OpenCV need the libraries that were looked for.
-    from PySide6.QtCore import Qt
-    from PySide6.QtWidgets import QApplication
+    with without_collecting():
+        from PySide6.QtCore import Qt
+        from PySide6.QtWidgets import QApplication
 
-    from desktop_app.settings import SettingsStore
-    from desktop_app.window.main_window import MainWindow
-    from desktop_app.window.style.theme import app_icon, apply_theme
-    from desktop_app.window.style.translation import install_language
+        from desktop_app.settings import SettingsStore
+        from desktop_app.window.main_window import MainWindow
+        from desktop_app.window.style.theme import app_icon, apply_theme
+        from desktop_app.window.style.translation import install_language
 
     # OpenCV's wheel points Qt to its own Qt 5 plugins when it is imported, which it was by now.
     for name in ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from desktop_app.errors import AgelensError
 from desktop_app.imports import without_collecting
@@ -27,9 +27,13 @@ from desktop_app.terminal import (
     say,
 )
 
+if TYPE_CHECKING:
+    from desktop_app.catalogue.catalogue import ModelChoice
+
 EXIT_DONE: Final = 0
 _INTERRUPTED: Final = "interrupted; what was written so far is kept"
 EXIT_UNUSABLE: Final = 2
+_MODEL_OPTIONS: Final = ("model", "provider", "oversample", "gender")
 COMMANDS: Final = ("annotate", "benchmark", "cameras", "models")
 SOURCE_HELP: Final = (
     "a camera's index or name, a video or image file, a folder of images, an http(s):// or rtsp:// address, or `demo`"
@@ -192,7 +196,9 @@ def _command_parser() -> argparse.ArgumentParser:
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("model")
-    group.add_argument("--model", default="", metavar="NAME|FILE", help="a model of `agelens models`, or its file")
+    group.add_argument(
+        "--model", metavar="NAME|FILE", type=_none_if_empty, help="a model of `agelens models`, or its file"
+    )
     group.add_argument(
         "--provider",
         choices=("auto", "cpu", "cuda", "directml", "coreml", "openvino"),
@@ -213,23 +219,28 @@ def _add_gender(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Those of the options that were given, by their names."""
+    return {name: value for name in names if (value := getattr(options, name, None)) is not None}
+
+
+def _model_choice(options: argparse.Namespace) -> ModelChoice:
+    from desktop_app.catalogue.catalogue import ModelChoice
+
+    return ModelChoice(**_given(options, *_MODEL_OPTIONS))
+
+
 def _run_window(options: argparse.Namespace) -> int:
     from desktop_app.window.application import run_window
 
-    model = options.model or None
-    if model is not None:
+    given = _given(options, "source", *_MODEL_OPTIONS)
+    if options.model:
         from desktop_app.catalogue.catalogue import Catalogue
 
         # What is chosen here is kept for the next starts, which may be in another folder.
-        package = Catalogue().find(model)
-        model = package.name if model == package.name else str(package.path.absolute())
-    return run_window(
-        source=options.source,
-        model=model,
-        provider=options.provider,
-        oversample=options.oversample,
-        gender=options.gender,
-    )
+        package = Catalogue().find(options.model)
+        given["model"] = package.name if options.model == package.name else str(package.path.absolute())
+    return run_window(given)
 
 
 def _run_annotate(options: argparse.Namespace) -> int:
@@ -246,10 +257,7 @@ def _run_annotate(options: argparse.Namespace) -> int:
             output=options.output,
             predictions=options.predictions,
             overwrite=options.overwrite,
-            model=options.model,
-            provider=options.provider or "auto",
-            oversample=bool(options.oversample),
-            gender=options.gender is not False,
+            choice=_model_choice(options),
             style=OverlayStyle(privacy=options.privacy, privacy_style=options.privacy_style),
         )
         told = ""
@@ -281,9 +289,7 @@ def _run_benchmark(options: argparse.Namespace) -> int:
         request = BenchmarkRequest(
             source=options.source,
             seconds=options.seconds,
-            model=options.model,
-            provider=options.provider or "auto",
-            oversample=bool(options.oversample),
+            choice=_model_choice(options),
             faces=options.faces,
             compare=options.compare,
             recall=options.recall,
@@ -321,6 +327,10 @@ def _run_models(_: argparse.Namespace) -> int:
         say(str(error))
     print(f"your own models go into {user_models_folder()}", file=sys.stderr)
     return EXIT_DONE
+
+
+def _none_if_empty(text: str) -> str | None:
+    return text or None
 
 
 def _file_name(text: str) -> Path:

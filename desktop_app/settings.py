@@ -21,6 +21,7 @@ from typing import Annotated, Any, Final, Literal
 import platformdirs
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, TypeAdapter, ValidationError
 
+from desktop_app.catalogue.catalogue import ModelChoice
 from desktop_app.errors import AgelensError
 from desktop_app.paths import languages
 from desktop_app.sources.opening import CameraOptions
@@ -80,8 +81,8 @@ class Settings:
     Attributes:
         source: what was shown last, as `open_source` takes it; empty: the first camera, else the demo.
         recent: files, folders and addresses that were opened, the newest first.
-        model: name of a model in the catalogue; empty for the default one.
-        provider: ONNX Runtime's execution provider, `auto` or a short name.
+        model: see `ModelChoice`, as the next three.
+        provider: of the networks.
         oversample: whether ten views of a face are averaged.
         gender: whether perceived gender is computed and shown.
         detector: which range of faces is looked for.
@@ -126,6 +127,11 @@ class Settings:
     welcomed: bool = False
     geometry: SealedBytes = b""
     layout: SealedBytes = b""
+
+    @property
+    def choice(self) -> ModelChoice:
+        """The model that is to run, and how."""
+        return ModelChoice(self.model, self.provider, self.oversample, self.gender)
 
     def with_recent(self, spec: str) -> Settings:
         """The same settings with a source put first among the recent ones."""

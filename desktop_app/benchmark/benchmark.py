@@ -16,7 +16,7 @@ from desktop_app.benchmark.per_face_baseline import Comparison, PerFaceBaseline,
 from desktop_app.benchmark.plot import PLOT_SUFFIXES, plot_report
 from desktop_app.benchmark.recall import measure_recall
 from desktop_app.benchmark.report import BenchmarkReport, CostPoint, Machine
-from desktop_app.catalogue.catalogue import Catalogue
+from desktop_app.catalogue.catalogue import ModelChoice
 from desktop_app.engine.types import SessionSettings
 from desktop_app.sources.opening import CameraOptions, classify_spec, open_source, redact_source
 from desktop_app.vision.classification.classifier import Classifier
@@ -45,9 +45,7 @@ class BenchmarkRequest:
         source: what `open_source` takes. The demo is first written to a video, so that decoding is measured and not
             the drawing of the demo.
         seconds: of live use to measure, and of the source to analyse offline.
-        model: name or path; empty for the default.
-        provider: execution provider, or `auto`.
-        oversample: average ten views of each face.
+        choice: the model, and how it runs.
         faces: whether to measure the cost against the number of faces and the size of the frame.
         compare: whether to compare with the usual way.
         recall: whether to measure how small a face may be.
@@ -62,9 +60,7 @@ class BenchmarkRequest:
 
     source: str = "demo"
     seconds: float = 10.0
-    model: str = ""
-    provider: str = "auto"
-    oversample: bool = False
+    choice: ModelChoice = field(default_factory=ModelChoice)
     faces: bool = False
     compare: bool = False
     recall: bool = False
@@ -108,9 +104,7 @@ class _Benchmark:
 
     def __init__(self, request: BenchmarkRequest, folder: Path, tell: Tell) -> None:
         self._request, self._folder, self._tell = request, folder, tell
-        self._classifier = Classifier(
-            Catalogue().find(request.model), provider=request.provider, oversample=request.oversample
-        )
+        self._classifier = Classifier.of(request.choice)
 
     def run(self, machine: Machine) -> BenchmarkReport:
         """Measure part after part."""
@@ -193,13 +187,7 @@ class _Benchmark:
 
     def _measure_live(self, spec: str, seconds: float) -> LiveFigures:
         request = self._request
-        settings = SessionSettings(
-            source=spec,
-            model=request.model,
-            provider=request.provider,
-            oversample=request.oversample,
-            camera=request.camera,
-        )
+        settings = SessionSettings(source=spec, choice=request.choice, camera=request.camera)
         return measure_live(settings, seconds=seconds, warm_up_s=request.warm_up_s)
 
 

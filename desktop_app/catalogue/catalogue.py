@@ -33,6 +33,7 @@ __all__ = [
     "InputSpec",
     "Labels",
     "Manifest",
+    "ModelChoice",
     "ModelError",
     "ModelPackage",
     "OutputSpec",
@@ -46,6 +47,24 @@ MAX_MEAN_BYTES: Final = 32 << 20
 """More than the largest input has as float64."""
 MAX_FILE_BYTES: Final = 768 << 20
 """A VGG-16 has 553 MB; what is larger would take seconds to check at each start, and is no network for live video."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """Which model is to run, and how.
+
+    Attributes:
+        model: name of a model in the catalogue, or its file; empty for the default one.
+        provider: ONNX Runtime's execution provider, `auto` or a short name.
+        oversample: whether ten views of each face are averaged.
+        gender: whether perceived gender is computed; without it nothing says anything about it, and its columns stay
+            empty.
+    """
+
+    model: str = ""
+    provider: str = "auto"
+    oversample: bool = False
+    gender: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from desktop_app.catalogue.catalogue import Catalogue
 from desktop_app.engine.offline import OfflineAnalysis
 from desktop_app.engine.types import AnalysisSettings, RenderedFrame
 from desktop_app.errors import AgelensError
@@ -116,16 +115,13 @@ def annotate(request: AnnotationRequest, stop: StopRequest | None = None) -> Gen
     """
     _check_outputs(request)
     stop = stop or StopRequest()
-    package = Catalogue().find(request.model)
+    classifier = Classifier.of(request.choice)
     with ExitStack() as stack:
         # What a source says that was closed in the middle is nobody's mistake.
         stack.push(lambda kind, *_: stop.is_set() and kind is not None and issubclass(kind, SourceError))
         source = stack.enter_context(open_source(request.source, camera=request.camera, cancel=stop.event))
         if request.output is not None:
             _check_kind(request.output, source.info)
-        classifier = Classifier(
-            package, provider=request.provider, oversample=request.oversample, gender=request.gender
-        )
         detector = stack.enter_context(FaceDetector(request.detector, min_score=request.min_score))
         analysis = OfflineAnalysis(classifier, detector, style=request.style, mirror=request.mirror)
         yield from _run(request, stack, source, analysis, classifier.notice, stop)

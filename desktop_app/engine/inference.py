@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from desktop_app.catalogue.catalogue import Catalogue, ModelPackage
+from desktop_app.catalogue.catalogue import ModelChoice, ModelPackage
 from desktop_app.engine.analysis import CropSpec
 from desktop_app.engine.bounded_queue import BoundedQueue, ChannelClosedError
 from desktop_app.engine.face_pipeline import FacePipeline
@@ -22,16 +22,6 @@ log = logging.getLogger(__name__)
 QUEUE_CAPACITY: Final = 4
 """Frames' worth of crops that may wait: more would only be older."""
 FORGET_AFTER_S: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class ModelChoice:
-    """Which model shall run, and how; see `Classifier`."""
-
-    model: str = ""
-    provider: str = "auto"
-    oversample: bool = False
-    gender: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +109,7 @@ class InferenceWorker(Worker):
         if choice is None:
             return
         try:
-            package = Catalogue().find(choice.model)
-            classifier = Classifier(
-                package, provider=choice.provider, oversample=choice.oversample, gender=choice.gender
-            )
+            classifier = Classifier.of(choice)
         except Exception as error:
             # Whatever a model brings along: the one in use goes on.
             self._keep_running_without(choice, notice or _sentence(error))
@@ -131,7 +118,7 @@ class InferenceWorker(Worker):
         self._failed = False
         self._pipeline.use_labels(classifier.labels)
         self.model = ModelInUse(
-            package,
+            classifier.package,
             classifier.provider,
             CropSpec.of(classifier),
             notice or classifier.notice,

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from desktop_app.catalogue.catalogue import ModelPackage
+from desktop_app.catalogue.catalogue import ModelChoice, ModelPackage
 from desktop_app.engine.capture import CaptureWorker
 from desktop_app.engine.face_pipeline import FacePipeline
-from desktop_app.engine.inference import InferenceWorker, ModelChoice
+from desktop_app.engine.inference import InferenceWorker
 from desktop_app.engine.memory import keep_few_arenas, return_freed_memory
 from desktop_app.engine.playback import Playback
 from desktop_app.engine.recording import RecorderWorker
@@ -74,7 +74,7 @@ class Session:
         self._board = SessionBoard(self._statistics, on_picture=on_picture, on_status=on_status)
         pipeline = FacePipeline(self._statistics)
         self._inference = InferenceWorker(
-            ModelChoice(settings.model, settings.provider, settings.oversample, settings.gender),
+            settings.choice,
             pipeline=pipeline,
             on_labels=self._playback.redraw,
             on_model=self._board.take_model,
@@ -166,12 +166,12 @@ class Session:
         self._capture.set_detector(mode, min_score)
         self._playback.redraw()
 
-    def set_model(self, model: str, provider: str = "auto", oversample: bool = False, *, gender: bool = True) -> None:
+    def set_model(self, choice: ModelChoice) -> None:
         """Use another model; if it cannot be used the present one stays and `status().notice` says why.
 
-        What is said of gender ends at once where `gender` is False.
+        What is said of gender ends at once where the choice is to do without it.
         """
-        self._inference.choose(ModelChoice(model, provider, oversample, gender))
+        self._inference.choose(choice)
 
     def play(self) -> None:
         """Go on after a pause or from the end; `status` says when it does."""

@@ -10,6 +10,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from desktop_app.catalogue.catalogue import ModelChoice
 from desktop_app.sources.frame import Frame
 from desktop_app.sources.opening import CameraOptions, SourceInfo
 from desktop_app.vision.classification.label import Label
@@ -31,10 +32,7 @@ class AnalysisSettings:
     Attributes:
         source: what `open_source` takes.
         camera: format asked of a camera.
-        model: a model's name or path; empty for the default.
-        provider: execution provider, or `auto`.
-        oversample: average ten views of each face.
-        gender: compute perceived gender; without it nothing says anything about it, and its columns stay empty.
+        choice: the model, and how it runs.
         mirror: show the picture as a mirror does.
         detector: which of MediaPipe's two models looks for faces; `auto` uses both as needed.
         min_score: faces below this detector score (0 to 1) are left out.
@@ -43,10 +41,7 @@ class AnalysisSettings:
 
     source: str = "demo"
     camera: CameraOptions = field(default_factory=CameraOptions)
-    model: str = ""
-    provider: str = "auto"
-    oversample: bool = False
-    gender: bool = True
+    choice: ModelChoice = field(default_factory=ModelChoice)
     mirror: bool = False
     detector: DetectorMode = "auto"
     min_score: float = 0.5

@@ -50,22 +50,11 @@ class DisplayError(CommandError):
     """There is no screen to show a window on, or libraries for it are missing."""
 
 
-def run_window(
-    *,
-    source: str | None = None,
-    model: str | None = None,
-    provider: str | None = None,
-    oversample: bool | None = None,
-    gender: bool | None = None,
-) -> int:
+def run_window(given: Mapping[str, Any]) -> int:
     """Show the window until it is closed.
 
     Args:
-        source: what to look at; None for what was looked at last.
-        model: a model's name or file; None for the one that was chosen last.
-        provider: an execution provider; None for the one that was chosen last.
-        oversample: whether ten views of a face are averaged; None as chosen last.
-        gender: whether perceived gender is computed; None as chosen last.
+        given: values of fields of `Settings`; the others are as they were chosen last.
 
     Returns:
         0, or 130 after an interrupt from the terminal.
@@ -93,14 +82,7 @@ def run_window(
     app.setDesktopFileName("agelens")
     app.setWindowIcon(app_icon())
     store = SettingsStore()
-    given: dict[str, Any] = {
-        "source": source,
-        "model": model,
-        "provider": provider,
-        "oversample": oversample,
-        "gender": gender,
-    }
-    settings: Settings = replace(store.load(), **{key: value for key, value in given.items() if value is not None})
+    settings: Settings = replace(store.load(), **given)
     apply_theme(app, settings.theme)
     install_language(app, settings.language)
     window = MainWindow(settings, store)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
+from desktop_app.catalogue.catalogue import ModelChoice
 from desktop_app.engine.annotate import AnnotationRequest, annotate
 from desktop_app.errors import AgelensError
 from desktop_app.stopping import StopRequest
@@ -274,7 +275,7 @@ def test_odd_names_survive_in_tables(tmp_path: Path) -> None:
 
 def test_a_name_that_is_too_long_is_told(tmp_path: Path) -> None:
     film = write_film(tmp_path / "in.mp4")
-    with pytest.raises(AgelensError, match="the name is too long; choose a shorter one"):
+    with pytest.raises(AgelensError, match=r"the name is too long\. Choose a shorter one"):
         run(film, output=tmp_path / f"{'x' * 300}.mp4")
     with pytest.raises(AgelensError, match="there is no file"):
         run(f"{'x' * 300}.mp4", output=film, overwrite=True)
@@ -369,7 +370,7 @@ def test_a_network_that_fails_half_way_is_one_sentence_and_the_rows_before_are_k
     cv2.imwrite(str(folder / "b.png"), np.block([[[FACE], [FACE]], [[FACE], [FACE]]]))
     model = str(make_model(network_change=fail_from_four_faces))
     with pytest.raises(AgelensError, match="Cannot classify faces: the network of the model 'tiny' failed") as error:
-        run(folder, predictions=table, model=model, provider="cpu")
+        run(folder, predictions=table, choice=ModelChoice(model, "cpu"))
     assert "\n" not in str(error.value)
     (row,) = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
     assert row["file"].endswith("a.png")
@@ -379,7 +380,7 @@ def test_without_gender_its_columns_are_empty(tmp_path: Path) -> None:
     portrait = write_portrait(tmp_path / "in.png")
     tables = [tmp_path / "with.csv", tmp_path / "without.csv"]
     for table, gender in zip(tables, (True, False), strict=True):
-        run(portrait, predictions=table, gender=gender)
+        run(portrait, predictions=table, choice=ModelChoice(gender=gender))
     (known,), (unknown,) = (list(csv.DictReader(table.read_text().splitlines())) for table in tables)
     assert known["gender"] == "Female"
     assert unknown["gender"] == unknown["gender_confidence"] == ""

@@ -18,7 +18,7 @@ import pytest
 from skimage import data as pictures
 
 from desktop_app.benchmark.clip import CrowdScene, write_crowd_clip
-from desktop_app.catalogue.catalogue import Catalogue
+from desktop_app.catalogue.catalogue import Catalogue, ModelChoice
 from desktop_app.engine.offline import OfflineAnalysis
 from desktop_app.engine.session import RenderedFrame, Session, SessionSettings
 from desktop_app.sources.opening import open_source
@@ -132,7 +132,7 @@ def test_a_source_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_model_that_cannot_be_used_is_said_and_the_default_runs() -> None:
-    with running(SessionSettings(source="demo", model="no-such-model")) as (session, bell):
+    with running(SessionSettings(source="demo", choice=ModelChoice("no-such-model"))) as (session, bell):
         bell.wait_until(lambda: session.status().model == "agelens")
         assert "no-such-model" in session.status().notice
         bell.wait_until(lambda: labelled(session))
@@ -146,7 +146,7 @@ def test_the_model_that_runs_instead_is_never_told_without_the_reason() -> None:
         if status.model:
             told.append(status.notice)
 
-    session = Session(SessionSettings(source="demo", model="no-such-model"), on_status=note)
+    session = Session(SessionSettings(source="demo", choice=ModelChoice("no-such-model")), on_status=note)
     session.start()
     try:
         Bell().wait_until(lambda: told)
@@ -158,24 +158,27 @@ def test_the_model_that_runs_instead_is_never_told_without_the_reason() -> None:
 def test_a_change_of_model_that_fails_keeps_the_one_in_use() -> None:
     with running(SessionSettings(source="demo")) as (session, bell):
         bell.wait_until(lambda: session.status().model)
-        session.set_model("no-such-model")
+        session.set_model(ModelChoice("no-such-model"))
         bell.wait_until(lambda: session.status().notice)
         assert session.status().model == "agelens"
         bell.wait_until(session.latest)
-        session.set_model("", oversample=True)
+        session.set_model(ModelChoice(oversample=True))
         bell.wait_until(lambda: any(crop.shape[0] == 256 for crop in latest_of(session).crops.values()))
 
 
 def test_a_network_that_fails_later_is_told_and_labels_do_not_freeze(make_model: MakeModel, tmp_path: Path) -> None:
     portrait = np.ascontiguousarray(pictures.astronaut()[..., ::-1])
     cv2.imwrite(str(tmp_path / "four.png"), np.block([[[portrait], [portrait]], [[portrait], [portrait]]]))
-    model = str(make_model(network_change=fail_from_four_faces))
-    with running(SessionSettings(source=str(tmp_path / "four.png"), model=model, provider="cpu")) as (session, bell):
+    choice = ModelChoice(str(make_model(network_change=fail_from_four_faces)), "cpu")
+    with running(SessionSettings(source=str(tmp_path / "four.png"), choice=choice)) as (
+        session,
+        bell,
+    ):
         bell.wait_until(lambda: "Cannot classify faces" in session.status().notice)
         assert session.status().model == "tiny"
         bell.wait_until(session.latest)
         assert not latest_of(session).labels
-        session.set_model("", "cpu")
+        session.set_model(ModelChoice(provider="cpu"))
         bell.wait_until(lambda: len(latest_of(session).labels) == 4)
         assert session.status().notice == ""
 
@@ -183,7 +186,7 @@ def test_a_network_that_fails_later_is_told_and_labels_do_not_freeze(make_model:
 def test_a_model_that_runs_one_face_alone_is_refused_when_it_is_chosen(make_model: MakeModel) -> None:
     with running(SessionSettings(source="demo")) as (session, bell):
         bell.wait_until(lambda: labelled(session))
-        session.set_model(str(make_model(network_change=one_row_alone)), "cpu")
+        session.set_model(ModelChoice(str(make_model(network_change=one_row_alone)), "cpu"))
         bell.wait_until(lambda: "does not run on 2 faces" in session.status().notice)
         assert session.status().model == "agelens"
         bell.wait_until(lambda: labelled(session))
@@ -195,7 +198,7 @@ def test_a_still_picture_is_labelled_by_every_model_that_is_chosen(tmp_path: Pat
     with running(SessionSettings(source=str(path))) as (session, bell):
         bell.wait_until(lambda: labelled(session))
         before = latest_of(session).labels
-        session.set_model("", oversample=True)
+        session.set_model(ModelChoice(oversample=True))
         bell.wait_until(lambda: any(crop.shape[0] == 256 for crop in latest_of(session).crops.values()))
         bell.wait_until(lambda: labelled(session) and latest_of(session).labels != before)
 
@@ -352,12 +355,12 @@ def test_gender_goes_at_once_and_comes_back(tmp_path: Path) -> None:
     with running(SessionSettings(source=str(path))) as (session, bell):
         bell.wait_until(lambda: labelled(session))
         assert all(label.gender for label in latest_of(session).labels.values())
-        session.set_model("", gender=False)
+        session.set_model(ModelChoice(gender=False))
         bell.wait_until(lambda: all(not label.gender for label in latest_of(session).labels.values()))
         bell.wait_until(lambda: labelled(session))
         for label in latest_of(session).labels.values():
             assert (label.gender, label.gender_confidence, len(label.prediction.gender)) == ("", 0.0, 0)
-        session.set_model("", gender=True)
+        session.set_model(ModelChoice(gender=True))
         bell.wait_until(lambda: any(label.gender for label in latest_of(session).labels.values()))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from desktop_app.catalogue.catalogue import Labels, ModelError, ModelPackage
+from desktop_app.catalogue.catalogue import Catalogue, Labels, ModelChoice, ModelError, ModelPackage
 from desktop_app.catalogue.manifest import MAX_REASON
 from desktop_app.paths import MODELS_FOLDER
 from desktop_app.vision.classification.network_trial import try_network
@@ -76,6 +76,17 @@ class Classifier:
         self._provider, self._notice = opened.provider, opened.notice
         self._check()
         self._warm_up()
+
+    @classmethod
+    def of(cls, choice: ModelChoice) -> Classifier:
+        """The model that was chosen.
+
+        Raises:
+            ModelError: there is no such model, or it cannot be used.
+            ProviderError: the provider that was chosen is not there.
+        """
+        package = Catalogue().find(choice.model)
+        return cls(package, provider=choice.provider, oversample=choice.oversample, gender=choice.gender)
 
     @property
     def package(self) -> ModelPackage:

@@ -174,10 +174,7 @@ class SourceController(QObject):
         return SessionSettings(
             source=settings.source,
             camera=settings.camera,
-            model=settings.model,
-            provider=settings.provider,
-            oversample=settings.oversample,
-            gender=settings.gender,
+            choice=settings.choice,
             mirror=settings.mirror,
             detector=settings.detector,
             min_score=settings.min_score,
@@ -210,7 +207,7 @@ class SourceController(QObject):
     @Slot(object)
     def _on_changed(self, before: Settings) -> None:
         now, session = self._settings.value, self._bridge.session
-        if _model_choice(now) != _model_choice(before):
+        if now.choice != before.choice:
             self._use_model()
         if session is None:
             return
@@ -228,11 +225,8 @@ class SourceController(QObject):
 
     def _use_model(self) -> None:
         self.show_status(self.status)
-        settings = self._settings.value
         if self._bridge.session is not None:
-            self._bridge.session.set_model(
-                settings.model, settings.provider, settings.oversample, gender=settings.gender
-            )
+            self._bridge.session.set_model(self._settings.value.choice)
 
     def _reopen_camera(self) -> None:
         """Start a camera again with another format."""
@@ -327,7 +321,3 @@ class SourceController(QObject):
     def _on_seek(self, index: int) -> None:
         if self._bridge.session is not None:
             self._bridge.session.seek(index)
-
-
-def _model_choice(settings: Settings) -> tuple[str, str, bool, bool]:
-    return settings.model, settings.provider, settings.oversample, settings.gender

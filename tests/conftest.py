@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 import cv2  # noqa: F401  (before Qt: it sets variables that are taken away below)
 import pytest
 
+# The tests run in as many processes as there are cores; more threads would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 for _name in ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):
     os.environ.pop(_name, None)
 if os.environ.get("AGELENS_TEST_DISPLAY") != "1":

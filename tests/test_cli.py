@@ -15,6 +15,7 @@ import pytest
 from skimage import data
 
 from desktop_app.cli import main
+from tests.helpers.programs import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -152,6 +153,7 @@ def test_an_existing_file_is_not_touched(portrait: Path, tmp_path: Path, capsys:
     assert len(rows_of(table)) == 1
 
 
+@pytest.mark.slow
 def test_nothing_is_left_behind_that_identifies_this_machine(portrait: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
@@ -174,6 +176,7 @@ def test_cameras_ends_well_with_or_without_one(capsys: pytest.CaptureFixture[str
     assert printed.out or "no camera" in printed.err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process")
 def test_interrupting_keeps_what_was_written(tmp_path: Path) -> None:
     video, table = tmp_path / "out.mkv", tmp_path / "out.csv"
@@ -184,8 +187,7 @@ def test_interrupting_keeps_what_was_written(tmp_path: Path) -> None:
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
-    while process.poll() is None and (not table.exists() or table.stat().st_size < 2000):
-        pass
+    wait_until(lambda: table.exists() and table.stat().st_size > 2000, process)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -197,6 +199,7 @@ def test_interrupting_keeps_what_was_written(tmp_path: Path) -> None:
     assert int(rows_of(table)[-1]["frame"]) < frames
 
 
+@pytest.mark.slow
 def test_a_thread_that_cannot_be_ended_does_not_break_the_end() -> None:
     # The network's runs stand for a camera driver that never returns: native code that meets Python's end.
     program = """

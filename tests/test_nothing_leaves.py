@@ -16,6 +16,7 @@ from skimage import data
 from tests.helpers import no_network
 
 ROOT = Path(__file__).resolve().parents[1]
+pytestmark = pytest.mark.slow
 COMMANDS = {
     "annotate": ["annotate", "portrait.png", "--output", "out.mp4", "--predictions", "out.csv"],
     "benchmark": ["benchmark", "portrait.png", "--seconds", "0.5"],

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import av
@@ -18,6 +17,7 @@ import pytest
 from skimage import data
 
 from desktop_app.terminal import ending_in_order, say
+from tests.helpers.programs import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and streams of POSIX")
@@ -83,6 +83,7 @@ def count_frames(film: Path) -> int:
         return sum(1 for _ in container.decode(video=0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "moment", "nth", "suffix"),
     [
@@ -106,6 +107,7 @@ def test_no_signal_tears_what_is_being_written(
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_a_signal_while_the_source_is_opened_leaves_nothing(tmp_path: Path) -> None:
     done = injected(signal.SIGTERM, "open", 1, "demo", "--output", tmp_path / "out.mp4")
     assert done.returncode == 130, done.stderr
@@ -113,6 +115,7 @@ def test_a_signal_while_the_source_is_opened_leaves_nothing(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["silent", "stalled"])
 def test_a_stream_that_does_not_answer_is_given_up(kind: str, tmp_path: Path) -> None:
     film = tmp_path / "out.mkv"
@@ -126,9 +129,12 @@ def test_a_stream_that_does_not_answer_is_given_up(kind: str, tmp_path: Path) ->
                 part = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%s\r\n" % (len(jpeg), jpeg)
                 kind_line = b"Content-Type: multipart/x-mixed-replace; boundary=frame"
                 connection.sendall(b"HTTP/1.1 200 OK\r\n" + kind_line + b"\r\n\r\n")
-                while process.poll() is None and not film.exists():
+
+                def sent_until_written() -> bool:
                     connection.sendall(part)
-                    time.sleep(0.05)
+                    return film.exists()
+
+                wait_until(sent_until_written, process)
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
@@ -137,6 +143,7 @@ def test_a_stream_that_does_not_answer_is_given_up(kind: str, tmp_path: Path) ->
         assert count_frames(film) > 0
 
 
+@pytest.mark.slow
 def test_a_terminal_that_takes_nothing_does_not_hold_up_the_end(tmp_path: Path) -> None:
     film = tmp_path / "out.mp4"
     read, write = os.pipe()
@@ -146,9 +153,8 @@ def test_a_terminal_that_takes_nothing_does_not_hold_up_the_end(tmp_path: Path) 
             os.write(write, b"x" * 1024)
     os.set_blocking(write, True)
     command = [sys.executable, "main.py", "annotate", "demo", "--output", str(film)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=write, stderr=write) as process:
-        while process.poll() is None and not film.exists():
-            time.sleep(0.02)
+    with subprocess.Popen(command, cwd=ROOT, stdout=write, stderr=write, text=True) as process:
+        wait_until(film.exists, process)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 130
     os.close(read)
@@ -156,6 +162,7 @@ def test_a_terminal_that_takes_nothing_does_not_hold_up_the_end(tmp_path: Path) 
     assert count_frames(film) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437"])
 def test_no_character_stops_what_is_printed(encoding: str, tmp_path: Path) -> None:
     models = tmp_path / "models"
@@ -169,6 +176,7 @@ def test_no_character_stops_what_is_printed(encoding: str, tmp_path: Path) -> No
     assert "\\u5e74" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_report_reaches_a_file_of_another_encoding(tmp_path: Path) -> None:
     portrait, report = tmp_path / "in.png", tmp_path / "report.txt"
     cv2.imwrite(str(portrait), data.astronaut()[..., ::-1])
@@ -191,6 +199,7 @@ def test_an_ignored_signal_stays_ignored_and_handlers_come_back() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&- >&- 2>&-"])
 def test_closed_streams_do_no_harm(closed: str, tmp_path: Path) -> None:
     portrait, output = tmp_path / "in.png", tmp_path / "out.png"
@@ -201,6 +210,7 @@ def test_closed_streams_do_no_harm(closed: str, tmp_path: Path) -> None:
     assert written.shape == (512, 512, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 @pytest.mark.parametrize("buffered", ["", "1"])
 def test_a_full_disk_behind_the_output_is_one_sentence(buffered: str) -> None:
@@ -212,12 +222,14 @@ def test_a_full_disk_behind_the_output_is_one_sentence(buffered: str) -> None:
     assert shell("$AGELENS annotate nothing.mp4 --predictions x.csv 2> /dev/full").returncode == 2
 
 
+@pytest.mark.slow
 def test_an_unknown_log_level_is_one_sentence() -> None:
     done = shell("$AGELENS models", AGELENS_LOG="loud")
     assert done.returncode == 2
     assert done.stderr == "agelens: AGELENS_LOG is 'loud'; set it to DEBUG, INFO, WARNING or ERROR\n"
 
 
+@pytest.mark.slow
 def test_an_empty_name_does_not_mean_the_present_folder(tmp_path: Path) -> None:
     done = shell('cd "$1" && $AGELENS annotate demo --output "" --overwrite', tmp_path)
     assert done.returncode == 2

@@ -5,12 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 
 from desktop_app.catalogue.manifest import InputSpec, Labels
 from models.data.labels import ADIENCE_AGES, FAIRFACE_AGES, GENDERS
 from models.networks.architectures import NetworkSpec, build_network
 from models.networks.checkpoints import Checkpoint
+
+SMALL = NetworkSpec(architecture="compact", ages=9, genders=2, widths=(16, 32), blocks=(1, 1), side=64)
+PAPER_BATCH_NORM = NetworkSpec(architecture="levi-hassner", ages=9, genders=2, norm="batch")
+
+
+def paper_pair() -> tuple[Checkpoint, Checkpoint]:
+    """The paper's age and gender network, with one mean image."""
+    mean = np.random.default_rng(0).uniform(90, 130, (256, 256, 3)).astype(np.float32)
+    spec = NetworkSpec(architecture="levi-hassner", ages=8, genders=0)
+    shared: dict[str, Any] = {"input": InputSpec(mean=0.0, scale=1.0), "mean_image": mean}
+    return (
+        checkpoint_of(spec, notes={"data": "faces", "taught_by": "one"}, **shared),
+        checkpoint_of(replace(spec, ages=0, genders=2), notes={"data": "faces", "taught_by": "other"}, **shared),
+    )
 
 
 def checkpoint_of(spec: NetworkSpec, **changes: Any) -> Checkpoint:

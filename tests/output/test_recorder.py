@@ -266,6 +266,7 @@ def test_ffprobe_agrees(tmp_path: Path, suffix: str) -> None:
     assert float(found["format"]["duration"]) == pytest.approx(2.55, abs=0.002)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_killed_recording_plays(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"film{suffix}"
@@ -337,6 +338,7 @@ def test_kept_beside_what_it_should_have_replaced(tmp_path: Path) -> None:
     assert len(decode(summary.path)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no RLIMIT_FSIZE")
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("missing", [1, 200, 50_000])
@@ -358,6 +360,7 @@ def test_full_disk_leaves_a_playable_file(tmp_path: Path, suffix: str, missing: 
     assert path.stat().st_size == size_bytes
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no RLIMIT_FSIZE")
 def test_disk_full_from_the_start_leaves_nothing(tmp_path: Path) -> None:
     with start_recording(tmp_path / "film.mp4", limit=100) as process:
@@ -369,6 +372,7 @@ def test_disk_full_from_the_start_leaves_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no RLIMIT_FSIZE")
 def test_existing_file_survives_a_failed_overwrite(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"

@@ -7,20 +7,23 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import pytest
 
 from desktop_app.output.snapshots import read_snapshot_rows
+from tests.helpers.programs import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 60.0
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("Xvfb") and shutil.which("xdotool")), reason="needs Debian's xvfb and xdotool"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (shutil.which("Xvfb") and shutil.which("xdotool")), reason="needs Debian's xvfb and xdotool"
+    ),
+]
 
 
 @pytest.fixture
@@ -39,14 +42,6 @@ def display() -> Iterator[str]:
     yield f":{number}"
     server.terminate()
     server.wait(10)
-
-
-def wait_for(holds: Callable[[], object], process: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def count_frames(film: Path) -> int:
@@ -91,11 +86,11 @@ def test_open_record_screenshot_and_quit_by_keys(display: str, tmp_path: Path) -
         [sys.executable, "main.py", "demo"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
     )
     try:
-        wait_for(window, process)
+        wait_until(window, process)
         # Keys are pressed until they take effect: nothing else tells when the first picture is there.
         press_until("r", ".mp4")
         # A film plays while it is being recorded.
-        wait_for(lambda: count_frames(made(".mp4")[0]) > 10, process)
+        wait_until(lambda: count_frames(made(".mp4")[0]) > 10, process)
         press_until("s", ".png")
         press("r")
         press("ctrl+q")

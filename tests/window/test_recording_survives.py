@@ -25,6 +25,7 @@ STILL = str(ROOT / "resources" / "demo_portrait.jpg")
 PATIENCE_S = 90.0
 KEYFRAME_S = 1.0
 
+pytestmark = pytest.mark.slow
 on_unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals, limits and folders")
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,21 +16,19 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
 
-from desktop_app.catalogue.catalogue import load_package  # noqa: E402
+from desktop_app.catalogue.catalogue import ModelPackage, load_package  # noqa: E402
 from desktop_app.catalogue.manifest import InputSpec, ModelError  # noqa: E402
 from desktop_app.vision.classification.classifier import Classifier  # noqa: E402
 from desktop_app.vision.preprocessing import Preprocessing  # noqa: E402
 from models.cli_utils import ToolError, run_tool  # noqa: E402
 from models.data.labels import FAIRFACE_AGES  # noqa: E402
-from models.export.export import ExportSettings, export_model, export_network, main  # noqa: E402
-from models.export.onnx_weights import SPEC_KEY, read_metadata, read_weights  # noqa: E402
-from models.networks.architectures import NetworkError, NetworkSpec  # noqa: E402
-from models.networks.checkpoints import Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
+from models.export.export import ExportSettings, export_model, main  # noqa: E402
+from models.export.onnx_weights import SPEC_KEY, read_metadata, read_weights, store_weights  # noqa: E402
+from models.networks.architectures import NetworkError  # noqa: E402
+from models.networks.checkpoints import load_checkpoint, save_checkpoint  # noqa: E402
 from models.training.batches import Faces  # noqa: E402
 from models.training.judging import answer_ten_views, judge_ten_views  # noqa: E402
-from tests.helpers.random_networks import checkpoint_of  # noqa: E402
-
-SMALL = NetworkSpec(architecture="compact", ages=9, genders=2, widths=(16, 32), blocks=(1, 1))
+from tests.helpers.random_networks import SMALL, checkpoint_of, paper_pair  # noqa: E402
 
 
 def crops(count: int) -> NDArray[np.uint8]:
@@ -42,25 +41,18 @@ def softmax_of(network: Any, pixels: NDArray[np.float32]) -> list[NDArray[np.flo
     return [one.softmax(1).numpy() for one in (answer if isinstance(answer, tuple) else (answer,))]
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    settings = ExportSettings(name="small", title="Small", folder=tmp_path_factory.mktemp("models"))
-    return export_model([checkpoint_of(SMALL)], settings).manifest_path
-
-
-def test_the_app_answers_like_pytorch(exported: Path) -> None:
-    package = load_package(exported)
-    assert package.title == "Small"
-    assert [one.name for one in package.labels.ages] == [one.name for one in FAIRFACE_AGES]
+def test_the_app_answers_like_pytorch(small_package: ModelPackage) -> None:
+    assert small_package.title == "Small"
+    assert [one.name for one in small_package.labels.ages] == [one.name for one in FAIRFACE_AGES]
     pictures = crops(3)
-    predictions = Classifier(package, provider="cpu").classify(pictures)
+    predictions = Classifier(small_package, provider="cpu").classify(pictures)
     age, gender = softmax_of(checkpoint_of(SMALL).network(), Preprocessing(InputSpec())(pictures))
     np.testing.assert_allclose(np.stack([one.age for one in predictions]), age, atol=1e-4)
     np.testing.assert_allclose(np.stack([one.gender for one in predictions]), gender, atol=1e-4)
 
 
-def test_the_file_is_lean_and_whole(exported: Path) -> None:
-    path = exported.with_suffix(".onnx")
+def test_the_file_is_lean_and_whole(small_package: ModelPackage) -> None:
+    (path,) = small_package.onnx_files
     model = onnx.load(str(path), load_external_data=False)
     kinds = {node.op_type for node in model.graph.node}
     assert not kinds & {"BatchNormalization", "Dropout", "Identity"}
@@ -68,57 +60,48 @@ def test_the_file_is_lean_and_whole(exported: Path) -> None:
     assert [one.name for one in model.graph.output] == ["age", "gender"]
     assert model.opset_import[0].version >= 17
     assert str(Path(__file__).parents[3]).encode() not in path.read_bytes()
-    assert [one.name for one in exported.parent.iterdir() if one.is_dir()] == []
+    assert [one.name for one in path.parent.iterdir() if one.is_dir()] == []
 
 
 @pytest.mark.parametrize(("storage", "share", "tolerance"), [("fp16", 0.6, 2e-3), ("int8", 0.4, 5e-2)])
 def test_weights_are_stored_in_fewer_bytes(
-    exported: Path, tmp_path: Path, storage: Any, share: float, tolerance: float
+    small_package: ModelPackage, tmp_path: Path, storage: Any, share: float, tolerance: float
 ) -> None:
-    path = tmp_path / "small.onnx"
-    difference = export_network(checkpoint_of(SMALL), path, storage)
-    assert path.stat().st_size < share * exported.with_suffix(".onnx").stat().st_size
-    assert 0 < difference < 1
-    exact, stored = read_weights(exported.with_suffix(".onnx")), read_weights(path)
+    (whole,), path = small_package.onnx_files, tmp_path / "small.onnx"
+    model = onnx.load(str(whole))
+    store_weights(model, storage)
+    onnx.save(model, str(path))
+    assert path.stat().st_size < share * whole.stat().st_size
+    exact, stored = read_weights(whole), read_weights(path)
     assert exact.keys() == stored.keys()
     for name, values in exact.items():
         np.testing.assert_allclose(stored[name], values, atol=tolerance * np.abs(values).max())
 
 
-def test_the_spec_travels_with_the_network(exported: Path) -> None:
-    assert '"widths": [16, 32]' in read_metadata(exported.with_suffix(".onnx"), SPEC_KEY)
-    assert read_metadata(exported.with_suffix(".onnx"), "nothing") == ""
+def test_the_spec_travels_with_the_network(small_package: ModelPackage) -> None:
+    (path,) = small_package.onnx_files
+    assert '"widths": [16, 32]' in read_metadata(path, SPEC_KEY)
+    assert read_metadata(path, "nothing") == ""
 
 
-@pytest.fixture(scope="module")
-def paper_models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Checkpoint]]:
-    """The paper's pair of networks as one model, with a mean image."""
-    mean = np.random.default_rng(0).uniform(90, 130, (256, 256, 3)).astype(np.float32)
-    spec = NetworkSpec(architecture="levi-hassner", ages=8, genders=0)
-    shared = {"input": InputSpec(mean=0.0, scale=1.0), "mean_image": mean}
-    checkpoints = [checkpoint_of(spec, **shared), checkpoint_of(replace(spec, ages=0, genders=2), **shared)]
-    settings = ExportSettings(name="paper", folder=tmp_path_factory.mktemp("models"), storage="fp16")
-    return export_model(checkpoints, settings).manifest_path, checkpoints
-
-
-def test_the_papers_pair_becomes_one_model(paper_models: tuple[Path, list[Checkpoint]]) -> None:
-    manifest_path, checkpoints = paper_models
-    package = load_package(manifest_path)
-    assert package.manifest.architecture == "two-network"
-    assert [one.name for one in package.onnx_files] == ["paper-age.onnx", "paper-gender.onnx"]
+def test_the_papers_pair_becomes_one_model(paper_package: ModelPackage) -> None:
+    checkpoints, manifest = paper_pair(), paper_package.manifest
+    assert manifest.architecture == "two-network"
+    assert [one.name for one in paper_package.onnx_files] == ["paper-age.onnx", "paper-gender.onnx"]
+    assert (manifest.about["data"], manifest.about["taught_by"]) == ("faces", "one; other")
     pictures = crops(2)
-    predictions = Classifier(package, provider="cpu").classify(pictures)
+    predictions = Classifier(paper_package, provider="cpu").classify(pictures)
     pixels = Preprocessing(InputSpec(mean=0.0, scale=1.0), checkpoints[0].mean_image)(pictures)
     (age,), (gender,) = (softmax_of(one.network(), pixels) for one in checkpoints)
     np.testing.assert_allclose(np.stack([one.age for one in predictions]), age, atol=5e-3)
     np.testing.assert_allclose(np.stack([one.gender for one in predictions]), gender, atol=5e-3)
 
 
-def test_ten_views_are_judged_as_the_app_averages_them(paper_models: tuple[Path, list[Checkpoint]]) -> None:
-    manifest_path, (age, gender) = paper_models
+def test_ten_views_are_judged_as_the_app_averages_them(paper_package: ModelPackage) -> None:
+    age, gender = paper_pair()
     pictures = np.random.default_rng(2).integers(0, 256, (2, 256, 256, 3), np.uint8)
     faces = Faces(pictures=pictures, targets={"age": np.array([0, 3]), "gender": np.array([1, -1])}, rows=np.arange(2))
-    shown = Classifier(load_package(manifest_path), provider="cpu", oversample=True).classify(pictures)
+    shown = Classifier(paper_package, provider="cpu", oversample=True).classify(pictures)
     for one, head in ((age, "age"), (gender, "gender")):
         judged = answer_ten_views(one.network(), one, faces)[head]
         np.testing.assert_allclose(judged, np.stack([getattr(row, head) for row in shown]), atol=5e-3)
@@ -126,17 +109,17 @@ def test_ten_views_are_judged_as_the_app_averages_them(paper_models: tuple[Path,
     assert judge_ten_views(gender.network(), gender, faces) == {"gender_oversampled": right}
 
 
-def test_response_normalisation_stays_one_operation(paper_models: tuple[Path, list[Checkpoint]]) -> None:
-    model = onnx.load(str(paper_models[0].parent / "paper-age.onnx"))
+def test_response_normalisation_stays_one_operation(paper_package: ModelPackage) -> None:
+    model = onnx.load(str(paper_package.onnx_files[0]))
     kinds = [node.op_type for node in model.graph.node if node.op_type != "Cast"]
     assert kinds.count("LRN") == 2
-    layers = load_package(paper_models[0]).manifest.layers.values()
+    layers = paper_package.manifest.layers.values()
     assert " ".join(layers) == "conv1 relu1 pool1 norm1 conv2 relu2 pool2 norm2 conv3 relu3 pool5"
     assert kinds.count("MaxPool") == kinds.count("Conv") == kinds.count("Gemm") == 3
 
 
-def test_networks_that_make_no_model_are_refused(tmp_path: Path, paper_models: tuple[Path, list[Checkpoint]]) -> None:
-    age, gender = paper_models[1]
+def test_networks_that_make_no_model_are_refused(tmp_path: Path) -> None:
+    age, gender = paper_pair()
     settings = ExportSettings(name="bad", folder=tmp_path)
     for checkpoints, message in [
         ([age], "one checkpoint for age and one for gender"),
@@ -150,13 +133,11 @@ def test_networks_that_make_no_model_are_refused(tmp_path: Path, paper_models: t
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_network_can_compute_in_int8(tmp_path: Path) -> None:
+def test_a_network_can_compute_in_int8(small_package: ModelPackage, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime.quantization")
     from models.export.onnx_weights import quantise_static
 
-    path = tmp_path / "small.onnx"
-    checkpoint = checkpoint_of(SMALL)
-    export_network(checkpoint, path)
+    path = Path(shutil.copy(small_package.onnx_files[0], tmp_path))
     pixels = Preprocessing(InputSpec())(crops(4))
 
     def batches() -> Iterator[NDArray[np.float32]]:
@@ -168,7 +149,7 @@ def test_a_network_can_compute_in_int8(tmp_path: Path) -> None:
     import onnxruntime
 
     age = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(["age"], {"pixels": pixels})
-    expected = checkpoint.network()(torch.from_numpy(pixels))[0].detach().numpy()
+    expected = checkpoint_of(SMALL).network()(torch.from_numpy(pixels))[0].detach().numpy()
     assert np.abs(age[0] - expected).max() < 0.2 * np.abs(expected).max()
 
 
@@ -261,41 +242,25 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_the_tool_writes_a_model_and_overwrites_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_tool_replaces_a_model_only_when_told_to_and_only_by_a_whole_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     save_checkpoint(checkpoint_of(SMALL), tmp_path / "small.pt")
-    arguments = ["--checkpoint", str(tmp_path / "small.pt"), "--name", "mine", "--folder", str(tmp_path)]
-    assert run_tool(main, [*arguments, "--licence", "CC0-1.0"]) == 0
-    assert load_package(tmp_path / "mine.toml").manifest.about["licence"] == "CC0-1.0"
+    folder = tmp_path / "models"
+    arguments = ["--checkpoint", str(tmp_path / "small.pt"), "--name", "mine", "--folder", str(folder)]
+    assert run_tool(main, [*arguments, "--licence", "CC0-1.0", "--weights", "fp16"]) == 0
+    assert load_package(folder / "mine.toml").manifest.about["licence"] == "CC0-1.0"
     capsys.readouterr()
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
     assert run_tool(main, arguments) == 2
     assert "--overwrite" in capsys.readouterr().err
-    assert run_tool(main, [*arguments, "--overwrite"]) == 0
-    assert run_tool(main, [*arguments, "--architecture", "levi-hassner", "--overwrite"]) == 2
-
-
-def test_a_model_that_cannot_be_replaced_stays_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    save_checkpoint(checkpoint_of(SMALL), tmp_path / "small.pt")
-    arguments = ["--checkpoint", str(tmp_path / "small.pt"), "--name", "mine", "--folder", str(tmp_path / "models")]
-    assert run_tool(main, arguments) == 0
-    before = {file.name: file.read_bytes() for file in (tmp_path / "models").iterdir()}
-    wrong = [*arguments, "--overwrite", "--weights", "fp16", "--title", "two\nlines"]
-    assert run_tool(main, wrong) == 2
+    assert run_tool(main, [*arguments, "--overwrite", "--title", "two\nlines"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert str(tmp_path / "models" / "mine.toml") in line
-    assert {file.name: file.read_bytes() for file in (tmp_path / "models").iterdir()} == before
-
-
-def test_a_pair_says_what_taught_each_of_the_two(tmp_path: Path) -> None:
-    pair = [
-        replace(checkpoint_of(NetworkSpec(architecture="levi-hassner", ages=ages, genders=genders)), notes=notes)
-        for ages, genders, notes in (
-            (9, 0, {"data": "faces", "taught_by": "one"}),
-            (0, 2, {"data": "faces", "taught_by": "other"}),
-        )
-    ]
-    exported = export_model(pair, ExportSettings(name="pair", folder=tmp_path))
-    about = load_package(exported.manifest_path).manifest.about
-    assert (about["data"], about["taught_by"]) == ("faces", "one; other")
+    assert str(folder / "mine.toml") in line
+    assert run_tool(main, [*arguments, "--architecture", "levi-hassner", "--overwrite"]) == 2
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    assert run_tool(main, [*arguments, "--overwrite"]) == 0
+    assert (folder / "mine.onnx").stat().st_size > 1.5 * len(before["mine.onnx"])
 
 
 def test_a_damaged_network_file_is_refused(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from models.networks.architectures import NetworkSpec  # noqa: E402
 from models.networks.checkpoints import Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
 from models.training.average import average, main  # noqa: E402
 from models.training.batches import Normaliser  # noqa: E402
+from tests.helpers.labelled_pictures import write_folder  # noqa: E402
 from tests.helpers.random_networks import checkpoint_of  # noqa: E402
-from tests.models.training.test_train import write_folder  # noqa: E402
 
 SMALL = NetworkSpec(architecture="compact", ages=9, genders=2, stem_width=8, widths=(8,), blocks=(1,))
 

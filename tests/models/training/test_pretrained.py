@@ -22,8 +22,8 @@ from models.networks.face_resnet import BLOCKS, MEAN_BGR, FaceResNet  # noqa: E4
 from models.training.import_onnx import checkpoints_from_package  # noqa: E402
 from models.training.pretrained import Layer, published_state, read_layers  # noqa: E402
 from models.training.train import main as train  # noqa: E402
+from tests.helpers.labelled_pictures import write_folder  # noqa: E402
 from tests.helpers.random_networks import checkpoint_of  # noqa: E402
-from tests.models.training.test_train import write_folder  # noqa: E402
 
 DESCRIPTOR = [-0.08308, 0.1061, 0.06566, -0.0577, -0.02388, -0.07635, -0.01424, -0.03321]
 """How the descriptor of `colourful_chip` begins that dlib-bin 20.0.1 computes with the published file."""
@@ -266,6 +266,7 @@ def test_a_training_can_start_from_published_weights(tmp_path: Path, capsys: pyt
     assert "hold out less than half" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["face-resnet", "efficientnet-lite0"])
 def test_a_started_network_is_exported_and_comes_back(tmp_path: Path, name: NetworkName) -> None:
     checkpoint = checkpoint_of(spec_of(name, 103))

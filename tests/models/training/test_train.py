@@ -40,6 +40,7 @@ from models.training.recipes import (  # noqa: E402
 )
 from models.training.train import main  # noqa: E402
 from models.training.trainer import Budget, Trainer, TrainingSettings, choose_device  # noqa: E402
+from tests.helpers.labelled_pictures import write_folder  # noqa: E402
 
 AGES = parse_age_buckets("0-19,20-59,60+")
 TINY = NetworkSpec(architecture="compact", ages=3, genders=2, stem_width=8, widths=(8,), blocks=(1,))
@@ -342,16 +343,6 @@ def test_a_missing_gpu_is_said() -> None:
         choose_device("cuda")
 
 
-def write_folder(folder: Path, count: int = 12) -> None:
-    folder.mkdir()
-    rows = ["file,age,gender"]
-    for index in range(count):
-        picture: NDArray[np.uint8] = np.full((64, 64, 3), 20 * index, np.uint8)
-        cv2.imwrite(str(folder / f"{index}.png"), picture)
-        rows.append(f"{index}.png,{5 + 6 * index},{GENDERS[index % 2]}")
-    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
-
-
 def test_the_tool_trains_the_compact_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_folder(tmp_path / "data")
     arguments = ["--recipe", "compact", "--data", "csv", "--path", str(tmp_path / "data")]
@@ -436,6 +427,7 @@ def test_five_folds_are_each_held_out_once_and_trained_once(tmp_path: Path, caps
     assert capsys.readouterr().out.splitlines()[-6:] == printed[-6:]
 
 
+@pytest.mark.slow
 def test_an_age_and_a_gender_network_of_adience_become_one_model(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +8,17 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from desktop_app.catalogue.catalogue import load_package  # noqa: E402
+from desktop_app.catalogue.catalogue import ModelPackage  # noqa: E402
 from models.cli_utils import run_tool  # noqa: E402
-from models.export.export import ExportSettings, export_model  # noqa: E402
-from models.networks.architectures import NetworkSpec, Norm  # noqa: E402
+from models.networks.architectures import INPUT_SIZE  # noqa: E402
 from models.networks.checkpoints import Checkpoint, load_checkpoint  # noqa: E402
 from models.training.batches import Faces, Normaliser  # noqa: E402
 from models.training.import_onnx import checkpoints_from_package  # noqa: E402
 from models.training.train import main as train  # noqa: E402
 from models.training.unfold_batchnorm import unfold_norms  # noqa: E402
-from tests.helpers.random_networks import checkpoint_of  # noqa: E402
-from tests.models.training.test_train import write_folder  # noqa: E402
+from tests.helpers.labelled_pictures import write_folder  # noqa: E402
+from tests.helpers.random_networks import SMALL  # noqa: E402
 
-SMALL = NetworkSpec(architecture="compact", ages=9, genders=2, stem_width=8, widths=(8, 16), blocks=(1, 1))
 COUNT = 32
 
 
@@ -43,13 +40,11 @@ def answers(checkpoint: Checkpoint, pixels: Any, *, training: bool = False) -> A
     return torch.cat(answer if isinstance(answer, tuple) else (answer,), dim=1)
 
 
-@pytest.mark.parametrize("norm", ["lrn", "batch"])
-def test_norms_that_were_folded_normalise_again_and_answer_the_same(tmp_path: Path, norm: Norm) -> None:
-    spec = SMALL if norm == "lrn" else NetworkSpec(architecture="levi-hassner", ages=9, genders=2, norm="batch")
-    package = load_package(
-        export_model([checkpoint_of(spec)], ExportSettings(name="model", folder=tmp_path)).manifest_path
-    )
-    (restored,) = checkpoints_from_package(package)
+@pytest.mark.parametrize("package", ["small_package", "batch_norm_package"])
+def test_norms_that_were_folded_normalise_again_and_answer_the_same(
+    request: pytest.FixtureRequest, package: str
+) -> None:
+    (restored,) = checkpoints_from_package(request.getfixturevalue(package))
     faces = some_faces()
     unfolded = unfold_norms(restored, faces)
     pixels = pixels_of(unfolded, faces)
@@ -61,17 +56,19 @@ def test_norms_that_were_folded_normalise_again_and_answer_the_same(tmp_path: Pa
     assert float((answers(restored, pixels, training=True) - before).abs().max()) > 0.04 * scale
 
 
-def test_a_training_can_start_from_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_training_can_start_from_a_model(
+    small_package: ModelPackage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_folder(tmp_path / "data")
     # As the shipped one, it shrinks its input, which a training does not.
-    small = checkpoint_of(replace(SMALL, side=96))
-    start = export_model([small], ExportSettings(name="model", folder=tmp_path)).manifest_path
+    start = small_package.path
+    assert SMALL.side < INPUT_SIZE
     arguments = ["--recipe", "compact", "--data", "csv", "--path", str(tmp_path / "data"), "--workers", "0"]
     arguments += ["--cache", str(tmp_path / "cache"), "--output", str(tmp_path / "out.pt"), "--init", str(start)]
-    arguments += ["--iterations", "1", "--rate", "1e-9", "--sides", "0:64", "--device", "cpu", "--stem-width", "8"]
-    assert run_tool(train, [*arguments, "--widths", "8", "8", "--blocks", "1", "1"]) == 2
+    arguments += ["--iterations", "1", "--rate", "1e-9", "--sides", "0:64", "--device", "cpu"]
+    assert run_tool(train, [*arguments, "--widths", "16", "16", "--blocks", "1", "1"]) == 2
     assert "--init holds another network" in capsys.readouterr().err
-    assert run_tool(train, [*arguments, "--widths", "8", "16", "--blocks", "1", "1"]) == 0
-    (restored,) = checkpoints_from_package(load_package(start))
+    assert run_tool(train, [*arguments, "--widths", "16", "32", "--blocks", "1", "1"]) == 0
+    (restored,) = checkpoints_from_package(small_package)
     trained = load_checkpoint(tmp_path / "out.pt")
     torch.testing.assert_close(trained.state["gender.weight"], restored.state["gender.weight"], rtol=0, atol=1e-6)

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from desktop_app.errors import AgelensError
+from desktop_app.errors import AgelensError, CommandError, describe_error
 from desktop_app.imports import without_collecting
 from desktop_app.stopping import StopRequest
 from desktop_app.terminal import (
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str]) -> int:
         drop_output()
         return EXIT_DONE
     except OSError as error:
-        say(f"this cannot be done: the system says “{error.strerror or error}”; check the disk and try again")
+        say(str(describe_error(error)))
         drop_output()
         return EXIT_UNUSABLE
 
@@ -113,7 +113,10 @@ def _set_up_log() -> None:
     try:
         logging.basicConfig(level=level.upper(), format="%(threadName)s %(message)s")
     except ValueError:
-        raise AgelensError(f"AGELENS_LOG is {level!r}; set it to DEBUG, INFO, WARNING or ERROR") from None
+        raise CommandError(
+            "Cannot log at the level “{level}”. Set AGELENS_LOG to DEBUG, INFO, WARNING or ERROR.",
+            level=level,
+        ) from None
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -275,7 +278,7 @@ def _run_annotate(options: argparse.Namespace) -> int:
     finally:
         line.close()
         if dropped:
-            say(f"pictures that came faster than they could be looked at and are left out: {dropped}")
+            say(f"Pictures skipped to keep up with the source: {dropped}")
     return EXIT_DONE
 
 
@@ -311,7 +314,7 @@ def _run_cameras(_: argparse.Namespace) -> int:
     for camera in cameras:
         print(f"{camera.index}\t{camera.name}\t{camera.backend}")
     if not cameras:
-        print("no camera was found; plug one in, or use `demo` as the source", file=sys.stderr)
+        print("No camera is connected. Connect one, or use `demo` as the source.", file=sys.stderr)
     return EXIT_DONE
 
 

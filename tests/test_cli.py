@@ -173,7 +173,7 @@ def test_models_lists_the_shipped_one(capsys: pytest.CaptureFixture[str]) -> Non
 def test_cameras_ends_well_with_or_without_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cameras"]) == 0
     printed = capsys.readouterr()
-    assert printed.out or "no camera" in printed.err
+    assert printed.out or "No camera" in printed.err
 
 
 @pytest.mark.slow

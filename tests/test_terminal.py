@@ -138,7 +138,7 @@ def test_a_stream_that_does_not_answer_is_given_up(kind: str, tmp_path: Path) ->
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert errors.splitlines()[-1].startswith(("agelens: interrupted", "agelens: pictures that came faster"))
+    assert errors.splitlines()[-1].startswith(("agelens: interrupted", "agelens: Pictures skipped"))
     if kind == "stalled":
         assert count_frames(film) > 0
 
@@ -216,7 +216,7 @@ def test_closed_streams_do_no_harm(closed: str, tmp_path: Path) -> None:
 def test_a_full_disk_behind_the_output_is_one_sentence(buffered: str) -> None:
     done = shell("$AGELENS models > /dev/full", PYTHONUNBUFFERED=buffered)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("agelens: this cannot be done: the system says “No space left")
+    assert done.stderr.splitlines()[-1].startswith("agelens: The system reports: No space left")
     assert "Traceback" not in done.stderr
     assert "Exception" not in done.stderr
     assert shell("$AGELENS annotate nothing.mp4 --predictions x.csv 2> /dev/full").returncode == 2
@@ -226,7 +226,7 @@ def test_a_full_disk_behind_the_output_is_one_sentence(buffered: str) -> None:
 def test_an_unknown_log_level_is_one_sentence() -> None:
     done = shell("$AGELENS models", AGELENS_LOG="loud")
     assert done.returncode == 2
-    assert done.stderr == "agelens: AGELENS_LOG is 'loud'; set it to DEBUG, INFO, WARNING or ERROR\n"
+    assert done.stderr == "agelens: Cannot log at the level “loud”. Set AGELENS_LOG to DEBUG, INFO, WARNING or ERROR.\n"
 
 
 @pytest.mark.slow

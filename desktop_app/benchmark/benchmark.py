@@ -108,7 +108,7 @@ class _Benchmark:
 
     def run(self, machine: Machine) -> BenchmarkReport:
         """Measure part after part."""
-        request, notices = self._request, [self._classifier.notice] if self._classifier.notice else []
+        request, notices = self._request, [str(self._classifier.notice)] if self._classifier.notice else []
         has_curve = request.faces or request.compare or request.recall
         with OfflineBench(self._classifier) as bench:
             spec = self._prepare_source()
@@ -144,7 +144,7 @@ class _Benchmark:
 
     def _measure_offline(self, bench: OfflineBench, spec: str, notices: list[str]) -> OfflineFigures | None:
         if classify_spec(spec) in {"camera", "stream"}:
-            notices.append("offline throughput needs frames that wait: name a file to measure it")
+            notices.append("Cannot measure the offline throughput: it needs frames that wait. Name a file.")
             return None
         with open_source(spec) as source:
             rate = source.info.rate
@@ -201,10 +201,18 @@ def _check_plot(request: BenchmarkRequest) -> None:
     if path is None:
         return
     if path.suffix.lower() not in PLOT_SUFFIXES:
-        raise BenchmarkError(f"a plot cannot be drawn as {path.name}; name a file that ends in .svg or .png")
+        raise BenchmarkError(
+            "Cannot draw “{name}”: the name must end in .svg or .png. Choose another name.", name=path.name
+        )
     if not path.parent.is_dir():
-        raise BenchmarkError(f"the folder {path.parent} does not exist; create it or choose another")
+        raise BenchmarkError(
+            "Cannot write “{path}”: the folder does not exist. Create it or choose another one.", path=path
+        )
     if path.exists() and not request.overwrite:
-        raise BenchmarkError(f"{path} exists already; choose another name or add --overwrite")
+        raise BenchmarkError(
+            "Cannot write “{path}”: it exists already. Choose another name or add --overwrite.", path=path
+        )
     if not os.access(path.parent, os.W_OK):
-        raise BenchmarkError(f"the folder {path.parent} cannot be written to; choose another")
+        raise BenchmarkError(
+            "Cannot write “{path}”: writing in that folder is not allowed. Choose another one.", path=path
+        )

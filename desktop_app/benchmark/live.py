@@ -144,8 +144,11 @@ class _Onlooker:
         deadline = time.monotonic() + READY_S
         while self._last is None or not self.session.status().model:
             if time.monotonic() > deadline:
-                missing = "picture came" if self._last is None else "model was ready"
-                raise BenchmarkError(f"no {missing} within {READY_S:.0f} seconds; choose another source or model")
+                raise BenchmarkError(
+                    "Cannot measure: no {missing} within {seconds:.0f} seconds. Choose another source or model.",
+                    missing="picture came" if self._last is None else "model was ready",
+                    seconds=READY_S,
+                )
             self._paint_next()
 
     def watch_for(self, seconds: float) -> None:
@@ -171,7 +174,7 @@ class _Onlooker:
         deadline = time.monotonic() + READY_S
         while self._last is None or self._last.frame is before.frame or self._last.frame.index > before.frame.index:
             if time.monotonic() > deadline:
-                raise BenchmarkError("the source could not be wound back; choose another one")
+                raise BenchmarkError("Cannot measure: the source does not go back to its start. Choose another one.")
             before = self._last or before
             self._paint_next()
         return True
@@ -247,7 +250,8 @@ class _Onlooker:
         if rendered is None:
             status = self.session.status()
             if status.state == "failed":
-                raise BenchmarkError(status.message)
+                assert status.message is not None
+                raise BenchmarkError.from_message(status.message)
             return None
         height, width = rendered.picture.shape[:2]
         if self._canvas is None or self._canvas.shape[:2] != (height, width):

@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from desktop_app.engine.offline import OfflineAnalysis
 from desktop_app.engine.statistics import STAGES, Statistics
-from desktop_app.errors import AgelensError
+from desktop_app.errors import CommandError
 from desktop_app.sources.opening import Source, open_source
 from desktop_app.vision.classification.classifier import Classifier
 from desktop_app.vision.detection.face_detector import DetectorMode, FaceDetector
@@ -23,7 +23,7 @@ WARM_UP_FRAMES: Final = 10
 """Analysed before the clock starts: first calls allocate, load and tune."""
 
 
-class BenchmarkError(AgelensError):
+class BenchmarkError(CommandError):
     """What was asked for cannot be measured."""
 
 
@@ -140,7 +140,10 @@ class OfflineBench:
             faces = tuple(_count_faces(analysis, source, frames))
             seconds = time.perf_counter() - started
         if not faces:
-            raise BenchmarkError(f"{spec} holds no picture that could be read; choose another source")
+            raise BenchmarkError(
+                "Cannot measure with “{source}”: it contains no picture that can be read. Choose another source.",
+                source=spec,
+            )
         return _Round(seconds, faces, totals)
 
 

@@ -133,7 +133,10 @@ def compare(
         app_rates.append(done / seconds)
         seconds, counted = usual.seconds_for(spec, frames=few)
         if not counted:
-            raise BenchmarkError(f"{spec} holds no picture that could be read; choose another source")
+            raise BenchmarkError(
+                "Cannot measure with “{source}”: it contains no picture that can be read. Choose another source.",
+                source=spec,
+            )
         usual_rates.append(len(counted) / seconds)
         found += counted
     return Comparison(

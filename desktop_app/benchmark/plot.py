@@ -60,12 +60,14 @@ def plot_report(report: BenchmarkReport, path: Path) -> None:
     """
     charts = charts_of(report)
     if not charts:
-        raise BenchmarkError("there is no curve to draw; add --faces, --compare or --recall")
+        raise BenchmarkError("Cannot draw a plot: there is no curve. Add --faces, --compare or --recall.")
     data = _export(charts, path.suffix.lower())
     try:
         path.write_bytes(data)
     except OSError as error:
-        raise BenchmarkError(f"{path} cannot be written ({error.strerror or error}); choose another place") from error
+        raise BenchmarkError(
+            "Cannot write “{path}”: {reason}. Choose another place.", path=path, reason=error.strerror or str(error)
+        ) from error
 
 
 def charts_of(report: BenchmarkReport) -> list[Chart]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from desktop_app.engine.offline import OfflineAnalysis
 from desktop_app.engine.types import AnalysisSettings, RenderedFrame
-from desktop_app.errors import AgelensError
+from desktop_app.errors import AgelensError, CommandError
 from desktop_app.output.atomic_files import check_target, explain, write_whole
 from desktop_app.output.encoder import DEFAULT_RATE, FORMATS
 from desktop_app.output.predictions import PREDICTION_SUFFIXES, PredictionFileError, PredictionWriter, face_rows
@@ -33,7 +33,7 @@ PICTURE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp")
 _ROOM_FOR_PART: Final = len(".part")
 
 
-class AnnotationError(AgelensError):
+class AnnotationError(CommandError):
     """What was asked for cannot be written."""
 
 
@@ -124,7 +124,7 @@ def annotate(request: AnnotationRequest, stop: StopRequest | None = None) -> Gen
             _check_kind(request.output, source.info)
         detector = stack.enter_context(FaceDetector(request.detector, min_score=request.min_score))
         analysis = OfflineAnalysis(classifier, detector, style=request.style, mirror=request.mirror)
-        yield from _run(request, stack, source, analysis, classifier.notice, stop)
+        yield from _run(request, stack, source, analysis, str(classifier.notice or ""), stop)
 
 
 def _run(
@@ -162,12 +162,19 @@ def _run(
     if stop.is_set():
         return
     if frames == 0:
-        raise AnnotationError(f"{source.info.name} holds no picture that could be read")
+        raise AnnotationError(
+            "Cannot annotate “{name}”: it contains no picture that can be read. Choose another source.",
+            name=source.info.name,
+        )
     # The other end of a network tells a regular end and a crash of its own apart as little as this one can.
-    ended = f"{source.info.name} gives no more pictures; if that was too early, check the connection"
-    lines = [ended if source.info.live else "", *source.notice.split("\n"), sink.notice if sink is not None else ""]
+    ended = f"“{source.info.name}” sends no more pictures. If that was too early, check the connection."
+    lines = [
+        ended if source.info.live else "",
+        *str(source.notice or "").split("\n"),
+        sink.notice if sink is not None else "",
+    ]
     if sink is not None and source.info.has_sound:
-        lines.append(f"the sound of {source.info.name} is not kept in the video")
+        lines.append(f"The sound of “{source.info.name}” is not kept in the video.")
     for line in filter(None, lines):
         yield AnnotationProgress(frames, source.info.frame_count, 0, source.dropped_count, line)
 
@@ -195,31 +202,43 @@ def _finishing(outputs: Sequence[Output]) -> Callable[[type[BaseException] | Non
 def _check_outputs(request: AnnotationRequest) -> None:
     """Say what is wrong before anything is opened, so that nothing half-done is left behind."""
     if request.output is None and request.predictions is None:
-        raise AnnotationError("nothing to write: name a video with --output, a table with --predictions, or both")
+        raise AnnotationError(
+            "Cannot annotate: there is nothing to write. Name a video with --output, a table with --predictions, or "
+            "both."
+        )
     for path in (request.output, request.predictions):
         if path is not None:
             try:
                 _check_place(path, source_path(request.source), overwrite=request.overwrite)
             except OSError as error:
-                raise AnnotationError(f"{path} cannot be written: {explain(error)}") from error
+                raise AnnotationError("Cannot write “{path}”: {reason}.", path=path, reason=explain(error)) from error
     if request.output is not None and request.output == request.predictions:
-        raise AnnotationError("--output and --predictions name the same file; choose two")
+        raise AnnotationError("Cannot annotate: --output and --predictions name the same file. Choose two.")
     if request.predictions is not None and request.predictions.suffix.lower() not in PREDICTION_SUFFIXES:
-        raise AnnotationError(f"{request.predictions.name} cannot hold predictions; name a .csv or .jsonl file")
+        raise AnnotationError(
+            "Cannot write predictions to “{name}”: the name must end in .csv or .jsonl. Choose another name.",
+            name=request.predictions.name,
+        )
 
 
 def _check_place(path: Path, source: Path | None, *, overwrite: bool) -> None:
     if not path.parent.is_dir():
-        raise AnnotationError(f"the folder {path.parent} does not exist; create it or choose another")
+        raise AnnotationError(
+            "Cannot write “{path}”: the folder does not exist. Create it or choose another one.", path=path
+        )
     if not path.is_dir():
         check_target(path)
     if path.exists():
         if source is not None and _is_same(path, source):
-            raise AnnotationError(f"{path} is the source itself; choose another name")
+            raise AnnotationError("Cannot write “{path}”: it is the source itself. Choose another name.", path=path)
         if not overwrite:
-            raise AnnotationError(f"{path} exists already; choose another name or add --overwrite")
+            raise AnnotationError(
+                "Cannot write “{path}”: it exists already. Choose another name or add --overwrite.", path=path
+            )
     if not os.access(path.parent, os.W_OK):
-        raise AnnotationError(f"the folder {path.parent} cannot be written to; choose another")
+        raise AnnotationError(
+            "Cannot write “{path}”: writing in that folder is not allowed. Choose another one.", path=path
+        )
 
 
 def _is_same(path: Path, other: Path) -> bool:
@@ -237,7 +256,11 @@ def _check_kind(output: Path, info: SourceInfo) -> None:
     if info.kind == "folder" and (not suffix or output.is_dir()):
         return
     fitting = {"image": "a .png, .jpg or .webp picture, or ", "folder": "a folder (no suffix), or "}.get(info.kind, "")
-    raise AnnotationError(f"{output.name} cannot hold this source's result; name {fitting}an .mp4 or .mkv video")
+    raise AnnotationError(
+        "Cannot write the result to “{name}”: it is of another kind. Name {fitting}an .mp4 or .mkv video.",
+        name=output.name,
+        fitting=fitting,
+    )
 
 
 def _open_sink(output: Path, info: SourceInfo, rendered: RenderedFrame, *, overwrite: bool) -> PictureSink:
@@ -308,9 +331,13 @@ class PictureFolderSink:
         try:
             folder.mkdir(exist_ok=True)
         except FileExistsError:
-            raise AnnotationError(f"{folder} is a file; name a folder for the pictures") from None
+            raise AnnotationError(
+                "Cannot write into “{folder}”: it is a file. Name a folder for the pictures.", folder=folder
+            ) from None
         except OSError as error:
-            raise AnnotationError(f"the folder {folder} cannot be made: {explain(error)}") from error
+            raise AnnotationError(
+                "Cannot make the folder “{folder}”: {reason}.", folder=folder, reason=explain(error)
+            ) from error
         self._longest_name = _longest_name(folder) - _ROOM_FOR_PART
 
     @property
@@ -319,7 +346,7 @@ class PictureFolderSink:
         if not self._shortened:
             return ""
         names = ", ".join(self._shortened[:3]) + (", …" if len(self._shortened) > 3 else "")
-        return f"some names are too long for the folder and were shortened: {names}"
+        return f"Shortened names that are too long for the folder: {names}"
 
     def write(self, rendered: RenderedFrame) -> None:
         """Write the next picture."""
@@ -371,8 +398,13 @@ def write_picture(path: Path, picture: NDArray[np.uint8], *, overwrite: bool) ->
         done, encoded = False, np.empty(0, np.uint8)
     if not done:
         height, width = picture.shape[:2]
-        raise AnnotationError(f"{path.name} cannot hold {width}×{height} pixels; name a .png picture instead")
+        raise AnnotationError(
+            "Cannot write “{name}”: its format does not hold {width}×{height} pixels. Name a .png picture.",
+            name=path.name,
+            width=width,
+            height=height,
+        )
     try:
         write_whole(path, encoded.tobytes(), overwrite=overwrite)
     except OSError as error:
-        raise AnnotationError(f"{path} cannot be written: {explain(error)}") from error
+        raise AnnotationError("Cannot write “{path}”: {reason}.", path=path, reason=explain(error)) from error

@@ -14,6 +14,7 @@ from desktop_app.engine.session_board import SessionBoard
 from desktop_app.engine.statistics import Statistics
 from desktop_app.engine.types import SessionSettings
 from desktop_app.engine.worker import Worker
+from desktop_app.messages import Message
 from desktop_app.sources.frame import Frame
 from desktop_app.sources.opening import Source, SourceError, SourceInfo, SourceStalledError, open_source
 from desktop_app.vision.detection.face_detector import DetectorMode, FaceDetector
@@ -57,7 +58,7 @@ class CaptureWorker(Worker):
         self._inference, self._playback, self._statistics = inference, playback, statistics
         self._board = board
         self._info: SourceInfo | None = None
-        self._noticed = ""
+        self._noticed: Message | None = None
         self._source_lock = threading.Lock()
         self._source: Source | None = None
         self._wanted_detector: tuple[DetectorMode, float] = (settings.detector, settings.min_score)
@@ -87,16 +88,16 @@ class CaptureWorker(Worker):
         attempt, opened_once = 0, False
         try:
             while not self.stopping.is_set():
-                self._board.take_state("reconnecting" if opened_once else "connecting", "")
+                self._board.take_state("reconnecting" if opened_once else "connecting")
                 try:
                     with self._open() as source:
                         opened_once, attempt = True, 0
                         if not self._playback.is_paused:
-                            self._board.take_state("live", "")
+                            self._board.take_state("live")
                         self._show(source)
                     return
                 except SourceError as error:
-                    message = str(error)
+                    message = error.message
                     # The source keeps the error, and the error the frames that it passed through: a cycle.
                     error.__traceback__ = None
                 if self.stopping.is_set():
@@ -153,24 +154,28 @@ class CaptureWorker(Worker):
             elif event is PlaybackEvent.REDRAW:
                 self._draw_again(now)
             elif event is PlaybackEvent.PLAYING:
-                self._board.take_state("live", "")
+                self._board.take_state("live")
             elif event is PlaybackEvent.PAUSED:
-                self._board.take_state("paused", "")
+                self._board.take_state("paused")
             elif event is PlaybackEvent.STOPPED:
                 return
             elif source.info.live:
-                raise SourceStalledError(f"{source.info.name} gives no more pictures")
+                raise SourceStalledError(
+                    "Cannot continue with “{name}”: it sends no more pictures. Check that it is still connected.",
+                    name=source.info.name,
+                )
             else:
                 # Labels that came before it stood still had no picture to be drawn on.
                 self._catch_up()
                 self._publish(now)
-                self._board.take_state("ended", "")
+                self._board.take_state("ended")
 
     def _tell_notice(self, source: Source) -> None:
         """Say once what the source could not read; it knows all of that at its end."""
-        if source.notice and source.notice != self._noticed:
-            self._noticed = source.notice
-            self._board.take_notice(source.notice)
+        notice = source.notice
+        if notice is not None and notice != self._noticed:
+            self._noticed = notice
+            self._board.take_notice(notice)
 
     def _count(self, source: Source) -> None:
         self._statistics.add_stage("read", self._playback.read_s)

@@ -15,6 +15,7 @@ from desktop_app.engine.face_pipeline import FacePipeline
 from desktop_app.engine.types import CropBatch
 from desktop_app.engine.worker import Worker
 from desktop_app.errors import AgelensError
+from desktop_app.messages import Message
 from desktop_app.vision.classification.classifier import Classifier
 
 log = logging.getLogger(__name__)
@@ -32,13 +33,13 @@ class ModelInUse:
         package: the model; None until the first one is loaded.
         provider: the execution provider; empty until then.
         spec: the crops it wants; None until then.
-        notice: one sentence about a fall-back or a choice that failed, or empty.
+        notice: what there is to say of a fall-back or of a choice that failed.
     """
 
     package: ModelPackage | None = None
     provider: str = ""
     spec: CropSpec | None = None
-    notice: str = ""
+    notice: Message | None = None
 
 
 class InferenceWorker(Worker):
@@ -102,7 +103,7 @@ class InferenceWorker(Worker):
             self._classifier = None
             self.crops.drain()
 
-    def _load_choice(self, *, notice: str = "") -> None:
+    def _load_choice(self, *, notice: Message | None = None) -> None:
         """Load what was chosen last, if anything was; `notice` is what there is to say of an earlier choice."""
         with self._choice_lock:
             choice, self._choice = self._choice, None
@@ -126,7 +127,7 @@ class InferenceWorker(Worker):
         self._on_model(self.model)
         self._on_labels()
 
-    def _keep_running_without(self, choice: ModelChoice, reason: str) -> None:
+    def _keep_running_without(self, choice: ModelChoice, reason: Message) -> None:
         """Say why a choice failed; where nothing runs yet, run the default instead."""
         default = ModelChoice(gender=choice.gender)
         if self._classifier is None and choice != default:
@@ -159,7 +160,7 @@ class InferenceWorker(Worker):
         self._pipeline.keep({one for one, label in labels.items() if now - label.updated_at < FORGET_AFTER_S})
         self._on_labels()
 
-    def _recover(self, reason: str) -> None:
+    def _recover(self, reason: Message) -> None:
         """Go on after a network that failed: on the processor, or with the next faces; old labels are not kept."""
         if self._pipeline.labels:
             # Not otherwise: a picture that stands still would be drawn, and its faces asked about, again and again.
@@ -177,10 +178,14 @@ class InferenceWorker(Worker):
             self._load_choice(notice=reason)
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: Exception) -> Message:
     """What to tell of an error that ended no thread."""
     if isinstance(error, AgelensError):
-        return str(error)
+        return error.message
     log.exception("unforeseen", exc_info=error)
     kind = type(error).__name__
-    return f"Cannot classify faces: {error or kind} ({kind}). Choose another model, and report it."
+    return Message(
+        "Cannot classify faces: {reason} ({kind}). Choose another model, and report it.",
+        reason=str(error) or kind,
+        kind=kind,
+    )

@@ -14,6 +14,7 @@ from desktop_app.engine.bounded_queue import BoundedQueue, ChannelClosedError
 from desktop_app.engine.types import RecordingStatus, RenderedFrame
 from desktop_app.engine.worker import Worker
 from desktop_app.errors import AgelensError
+from desktop_app.messages import Message
 from desktop_app.output.atomic_files import ALMOST_FULL, has_room, numbered
 from desktop_app.output.encoder import FORMATS
 from desktop_app.output.predictions import PREDICTION_SUFFIXES, PredictionFileError, PredictionWriter, face_rows
@@ -31,8 +32,8 @@ BEHIND_S: Final = 0.7
 RESERVE_BYTES: Final = 64 * 2**20
 """Free space at which a recording ends: it is finished in order, and other programs still have room."""
 SPACE_CHECK_S: Final = 1.0
-_NO_PICTURE: Final = "Nothing was recorded: no picture came in that time."
-_UNFORESEEN: Final = "The recording ended by an error of the program; start again, and please report it."
+_NO_PICTURE: Final = Message("Nothing was recorded: no picture came in that time.")
+_UNFORESEEN: Final = Message("The recording ended: Agelens has a defect. Start again, and report it.")
 
 
 class RecordingClock:
@@ -141,18 +142,18 @@ class RecorderWorker(Worker):
 
     def run(self) -> None:
         """Write until stopped or until it goes wrong; what was written stays playable."""
-        message = _UNFORESEEN
+        message: Message | None = _UNFORESEEN
         try:
             try:
                 failure = self._record()
             finally:
                 closing = self._close()
-            message = failure or closing or ("" if self.status.frames else _NO_PICTURE)
+            message = failure or closing or (None if self.status.frames else _NO_PICTURE)
         finally:
             self._note(state="failed" if message else "idle", message=message)
             self._let_go()
 
-    def _record(self) -> str:
+    def _record(self) -> Message | None:
         """Write until stopped; returns what went wrong, or nothing."""
         try:
             try:
@@ -161,8 +162,8 @@ class RecorderWorker(Worker):
             except ChannelClosedError:
                 self._repeat(self._now_s() - 1 / self._rate)
         except AgelensError as error:
-            return str(error)
-        return ""
+            return error.message
+        return None
 
     def _take(self, item: tuple[float, RenderedFrame] | None) -> None:
         if item is None:
@@ -252,17 +253,21 @@ class RecorderWorker(Worker):
         if has_room(self._path, self._reserve_bytes):
             return
         if self._recorder is None:
-            raise RecordingError(f"Cannot record to “{self._path}”: {ALMOST_FULL}.")
-        raise RecordingError(f"The recording ended: {ALMOST_FULL} (what was recorded before is “{self._path}”).")
+            raise RecordingError("Cannot record to “{path}”: {reason}.", path=self._path, reason=ALMOST_FULL)
+        raise RecordingError(
+            "The recording ended: {reason}. {kept}.",
+            reason=ALMOST_FULL,
+            kept=Message("What was recorded before is “{path}”", path=self._path),
+        )
 
-    def _close(self) -> str:
+    def _close(self) -> Message | None:
         """Finish both files; returns what went wrong, or nothing."""
-        message = ""
+        message: Message | None = None
         if self._recorder is not None:
             try:
                 self._recorder.close()
             except AgelensError as error:
-                message = str(error)
+                message = error.message
             # Closed for good, also after an error: now it tells what is in the file.
             summary = self._recorder.close()
             self._note(
@@ -276,7 +281,7 @@ class RecorderWorker(Worker):
             try:
                 self._writer.close()
             except AgelensError as error:
-                message = message or str(error)
+                message = message or error.message
         return message
 
     def _let_go(self) -> None:

@@ -24,6 +24,7 @@ from desktop_app.engine.types import (
     SessionSettings,
     SessionStatus,
 )
+from desktop_app.messages import Message
 from desktop_app.vision.detection.face_detector import DetectorMode
 from desktop_app.vision.drawing.overlay import OverlayStyle
 
@@ -97,7 +98,8 @@ class Session:
         except (RuntimeError, MemoryError) as error:
             log.exception("the session's threads cannot be started")
             self._board.take_state(
-                "failed", f"Cannot start the source: {error}. Close other programs, and start again."
+                "failed",
+                Message("Cannot start the source: {reason}. Close other programs, and start again.", reason=str(error)),
             )
 
     def stop(self) -> None:

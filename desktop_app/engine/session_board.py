@@ -14,6 +14,7 @@ from desktop_app.engine.recording import RecorderWorker
 from desktop_app.engine.statistics import Statistics
 from desktop_app.engine.types import UNFINISHED, RecordingStatus, RenderedFrame, SessionStatus, SourceState
 from desktop_app.engine.worker import Worker
+from desktop_app.messages import Message
 from desktop_app.sources.opening import SourceInfo
 
 _REMEMBERED_PICTURES: Final = 16
@@ -85,7 +86,7 @@ class SessionBoard:
 
     def finish(self) -> None:
         """Say that the session is over, and keep no picture of it."""
-        self.take_state("stopped", "")
+        self.take_state("stopped")
         self._latest = None
 
     def painted(self, rendered_at: float) -> None:
@@ -114,7 +115,7 @@ class SessionBoard:
         with self._lock:
             self._status = replace(self._status, info=info)
 
-    def take_state(self, state: SourceState, message: str) -> None:
+    def take_state(self, state: SourceState, message: Message | None = None) -> None:
         """Note the state of the source; what failed or was stopped does not come back."""
         with self._lock:
             if self._status.state in {"failed", "stopped"} and state != "stopped":
@@ -122,8 +123,8 @@ class SessionBoard:
             self._status = replace(self._status, state=state, message=message)
         self._on_status()
 
-    def take_notice(self, notice: str) -> None:
-        """Note one sentence for the user."""
+    def take_notice(self, notice: Message) -> None:
+        """Note something for the user."""
         with self._lock:
             self._status = replace(self._status, notice=notice)
         self._on_status()
@@ -133,7 +134,12 @@ class SessionBoard:
         if worker.error is not None:
             self.take_state(
                 "failed",
-                f"the {worker.name} thread ended by an error ({worker.error}); start again, and please report it",
+                Message(
+                    "Cannot continue: Agelens has a defect in its thread “{thread}” ({reason}). Start again, and "
+                    "report it.",
+                    thread=worker.name,
+                    reason=str(worker.error),
+                ),
             )
 
     def take_model(self, model: ModelInUse) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.catalogue.catalogue import ModelChoice
+from desktop_app.messages import Message
 from desktop_app.sources.frame import Frame
 from desktop_app.sources.opening import CameraOptions, SourceInfo
 from desktop_app.vision.classification.label import Label
@@ -111,22 +112,22 @@ class SessionStatus:
 
     Attributes:
         state: of the source.
-        message: one sentence for the user; empty if there is nothing to say.
+        message: what there is to say of the state.
         info: the open source.
         model: name of the model in use; empty while it loads.
         model_title: its name for people.
         provider: the execution provider in use.
-        notice: one sentence about the model or the provider (a fall-back, a model that could not be used) or about what
-            of the source could not be read, or empty.
+        notice: what there is to say of the model or the provider (a fall-back, a model that could not be used) or of
+            the source (what could not be read).
     """
 
     state: SourceState = "idle"
-    message: str = ""
+    message: Message | None = None
     info: SourceInfo | None = None
     model: str = ""
     model_title: str = ""
     provider: str = ""
-    notice: str = ""
+    notice: Message | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ class RecordingStatus:
         duration_s: length in seconds, pauses left out.
         size_bytes: on disk so far; 0 after the end where there is no file at `path`.
         dropped: pictures that the encoder was too slow for.
-        message: one sentence if it went wrong or ended by itself.
+        message: why it went wrong or ended by itself.
         started_at: when it began, in seconds of the monotonic clock; tells apart two that were to have one name.
     """
 
@@ -150,7 +151,7 @@ class RecordingStatus:
     duration_s: float = 0.0
     size_bytes: int = 0
     dropped: int = 0
-    message: str = ""
+    message: Message | None = None
     started_at: float = 0.0
 
 

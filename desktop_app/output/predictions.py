@@ -137,7 +137,8 @@ class PredictionWriter(Closeable):
         suffix = path.suffix.lower()
         if suffix not in PREDICTION_SUFFIXES:
             raise PredictionFileError(
-                f"Cannot write predictions to “{path.name}”: choose a name that ends in .csv or .jsonl."
+                "Cannot write predictions to “{name}”: the name must end in .csv or .jsonl. Choose another name.",
+                name=path.name,
             )
         self._to_line = _csv_line if suffix == ".csv" else _json_line
         self._closed = False
@@ -145,7 +146,9 @@ class PredictionWriter(Closeable):
         try:
             self._file = NewFile(path, overwrite=overwrite)
         except OSError as error:
-            raise PredictionFileError(f"Cannot write predictions to “{path}”: {explain(error)}.") from error
+            raise PredictionFileError(
+                "Cannot write predictions to “{path}”: {reason}.", path=path, reason=explain(error)
+            ) from error
         if suffix == ".csv":
             self._append(",".join(FIELDS) + "\n")
 
@@ -156,7 +159,9 @@ class PredictionWriter(Closeable):
             PredictionFileError: the disk is full, gone or broken, or the file is closed already.
         """
         if self._closed:
-            raise PredictionFileError(f"“{self._file.path.name}” is closed; start a new file of predictions.")
+            raise PredictionFileError(
+                "Cannot write predictions to “{name}”: that file is closed. Start a new one.", name=self._file.path.name
+            )
         self._append("".join(self._to_line(row.values()) for row in rows))
         self._has_frames = True
 
@@ -174,7 +179,7 @@ class PredictionWriter(Closeable):
             self._closed = True
             self._file.keep()
             raise PredictionFileError(
-                f"Cannot finish the predictions in “{self._file.path}”: {explain(error)}."
+                "Cannot finish the predictions in “{path}”: {reason}.", path=self._file.path, reason=explain(error)
             ) from error
 
     def close(self) -> None:
@@ -192,7 +197,7 @@ class PredictionWriter(Closeable):
         except OSError as error:
             self._file.keep()
             raise PredictionFileError(
-                f"Cannot finish the predictions in “{self._file.path}”: {explain(error)}."
+                "Cannot finish the predictions in “{path}”: {reason}.", path=self._file.path, reason=explain(error)
             ) from error
 
     def keep(self) -> None:
@@ -214,7 +219,9 @@ class PredictionWriter(Closeable):
         except OSError as error:
             self._file.roll_back()
             self.keep()
-            raise PredictionFileError(f"The predictions in “{self._file.path}” ended: {explain(error)}.") from error
+            raise PredictionFileError(
+                "The predictions in “{path}” ended: {reason}.", path=self._file.path, reason=explain(error)
+            ) from error
         self._file.mark()
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from desktop_app.closeable import Closeable
 from desktop_app.errors import AgelensError
+from desktop_app.messages import Message
 from desktop_app.output.atomic_files import NewFile, explain
 from desktop_app.output.encoder import (
     DEFAULT_RATE,
@@ -28,7 +29,7 @@ from desktop_app.output.encoder import (
     single_fragment,
 )
 
-_ENCODER_CLAUSE: Final = "the video encoder gave up; try again with another resolution"
+_ENCODER_FAILED: Final = Message("the video encoder failed. Try again with another resolution")
 
 
 class RecordingError(AgelensError):
@@ -84,7 +85,9 @@ class Recorder(Closeable):
     ) -> None:
         container_format = FORMATS.get(path.suffix.lower())
         if container_format is None:
-            raise RecordingError(f"Cannot record to “{path.name}”: choose a name that ends in .mp4 or .mkv.")
+            raise RecordingError(
+                "Cannot record to “{name}”: the name must end in .mp4 or .mkv. Choose another name.", name=path.name
+            )
         self._rate = rate if rate > 0 else DEFAULT_RATE
         self._format = container_format
         self._time_base = container_format.time_base
@@ -114,7 +117,10 @@ class Recorder(Closeable):
         except (av.FFmpegError, ValueError, OverflowError) as error:
             self._file.discard()
             raise RecordingError(
-                f"Cannot record pictures of {width}×{height} pixels; choose another resolution."
+                "Cannot record pictures of {width}×{height} pixels: the encoder does not support that. Choose another "
+                "resolution.",
+                width=width,
+                height=height,
             ) from error
         self._file.mark()
 
@@ -153,7 +159,9 @@ class Recorder(Closeable):
         if self._failure is not None:
             raise self._failure
         if self._summary is not None or self._finished:
-            raise RecordingError(f"The recording “{self._file.path.name}” is closed; start a new one.")
+            raise RecordingError(
+                "Cannot record to “{name}”: that recording is closed. Start a new one.", name=self._file.path.name
+            )
         frame = self._converter.convert(image)
         frame.pts = self._next_pts(time_s)
         frame.time_base = self._time_base
@@ -164,7 +172,7 @@ class Recorder(Closeable):
             for packet in self._stream.encode(frame):
                 self._mux(packet)
         except av.FFmpegError as error:
-            raise self._fail(_ENCODER_CLAUSE) from error
+            raise self._fail(_ENCODER_FAILED) from error
 
     def close(self) -> RecordingSummary:
         """Write what is left and close the file; every further call only returns the summary.
@@ -203,7 +211,7 @@ class Recorder(Closeable):
                 self._mux(packet)
             self._container.close()
         except av.FFmpegError as error:
-            raise self._fail(_ENCODER_CLAUSE) from error
+            raise self._fail(_ENCODER_FAILED) from error
         self._sink.check_present()
         self._check_sink()
         self._finished = True
@@ -261,9 +269,9 @@ class Recorder(Closeable):
 
     def _check_sink(self) -> None:
         if self._sink.error is not None:
-            raise self._fail(str(explain(self._sink.error))) from self._sink.error
+            raise self._fail(explain(self._sink.error)) from self._sink.error
 
-    def _fail(self, clause: str) -> RecordingError:
+    def _fail(self, reason: Message) -> RecordingError:
         """End the recording with the file cut to its whole fragments, and make the error that says so."""
         # What the muxer still wants to write would follow a gap.
         self._sink.stop()
@@ -277,14 +285,18 @@ class Recorder(Closeable):
             return self._failure
         if frames == 0:
             self._file.discard()
-            kept = "nothing was recorded"
+            kept = Message("Nothing was recorded")
         else:
             self._file.roll_back()
             present = self._file.is_present
             self._file.keep()
-            kept = f"what was recorded before is “{self._file.path}”" if present else "what was recorded went with it"
+            kept = (
+                Message("What was recorded before is “{path}”", path=self._file.path)
+                if present
+                else Message("What was recorded went with it")
+            )
         self._summary = self._summarise(frames, end_pts)
-        self._failure = RecordingError(f"The recording ended: {clause} ({kept}).")
+        self._failure = RecordingError("The recording ended: {reason}. {kept}.", reason=reason, kept=kept)
         return self._failure
 
     def _commit(self) -> None:
@@ -293,7 +305,9 @@ class Recorder(Closeable):
         except OSError as error:
             self._file.keep()
             raise RecordingError(
-                f"The recording is complete but is called “{self._file.path.name}”: {explain(error)}."
+                "The recording is complete but is called “{name}”: {reason}.",
+                name=self._file.path.name,
+                reason=explain(error),
             ) from error
 
     def _summarise(self, frames: int, end_pts: int) -> RecordingSummary:
@@ -303,4 +317,4 @@ class Recorder(Closeable):
 
 def _cannot_record(path: Path, error: OSError) -> RecordingError:
     kind = NameTakenError if isinstance(error, FileExistsError) else RecordingError
-    return kind(f"Cannot record to “{path}”: {explain(error)}.")
+    return kind("Cannot record to “{path}”: {reason}.", path=path, reason=explain(error))

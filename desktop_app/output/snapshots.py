@@ -20,6 +20,7 @@ from PIL.PngImagePlugin import PngImageFile, PngInfo
 
 from desktop_app.errors import AgelensError
 from desktop_app.json_text import parse_json
+from desktop_app.messages import Message
 from desktop_app.output.atomic_files import explain, numbered, write_whole
 from desktop_app.output.predictions import FaceRow
 
@@ -67,10 +68,14 @@ def save_snapshot(
         SnapshotError: the suffix is another one, or a file cannot be written.
     """
     if path.suffix.lower() != ".png":
-        raise SnapshotError(f"Cannot save a screenshot as “{path.name}”: choose a name that ends in .png.")
+        raise SnapshotError(
+            "Cannot save a screenshot as “{name}”: the name must end in .png. Choose another name.", name=path.name
+        )
     beside = path.with_suffix(".json")
     if json_beside and not overwrite and os.path.lexists(beside):
-        raise SnapshotTakenError(f"Cannot save “{beside}”: a file of that name exists already; choose another name.")
+        raise SnapshotTakenError(
+            "Cannot save “{path}”: a file of that name exists already. Choose another name.", path=beside
+        )
     content = {"metadata": dict(metadata), "faces": [row.values() for row in rows]}
     _save(path, _encode(image, _to_json(content)), overwrite=overwrite)
     if json_beside:
@@ -92,9 +97,11 @@ def read_snapshot_rows(path: Path) -> list[FaceRow]:
             return [FaceRow(**face) for face in parse_json(text)["faces"]]
     except Exception as error:
         # Not only OSError: Pillow raises whatever it runs into in a damaged file, which has no system's message.
-        reason = getattr(error, "strerror", None) or "it is damaged or is not a PNG file"
-        raise SnapshotError(f"Cannot read “{path}”: {reason}; choose another file.") from error
-    raise SnapshotError(f"“{path}” holds no predictions; choose a screenshot made by Agelens.")
+        reason = getattr(error, "strerror", None) or Message("it is damaged or is not a PNG file")
+        raise SnapshotError("Cannot read “{path}”: {reason}. Choose another file.", path=path, reason=reason) from error
+    raise SnapshotError(
+        "Cannot read “{path}”: it contains no predictions. Choose a screenshot made by Agelens.", path=path
+    )
 
 
 def dated_path(folder: Path, stem: str, suffix: str, *, at: datetime) -> Path:
@@ -171,4 +178,4 @@ def _save(path: Path, data: bytes, *, overwrite: bool) -> None:
         write_whole(path, data, overwrite=overwrite)
     except OSError as error:
         kind = SnapshotTakenError if isinstance(error, FileExistsError) else SnapshotError
-        raise kind(f"Cannot save “{path}”: {explain(error)}.") from error
+        raise kind("Cannot save “{path}”: {reason}.", path=path, reason=explain(error)) from error

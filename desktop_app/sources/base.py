@@ -8,6 +8,7 @@ from typing import Final, Literal, Protocol, Self
 
 from desktop_app.closeable import Closeable
 from desktop_app.errors import AgelensError
+from desktop_app.messages import Message
 from desktop_app.sources.frame import Frame
 
 MAX_PIXELS: Final = 120_000_000
@@ -76,8 +77,8 @@ class Source(Protocol):
         ...
 
     @property
-    def notice(self) -> str:
-        """One sentence on what could not be read so far, else empty; complete at the end."""
+    def notice(self) -> Message | None:
+        """What could not be read so far; complete at the end."""
         ...
 
     def read(self) -> Frame | None:
@@ -124,6 +125,6 @@ class SourceBase(Closeable):
         return 0
 
     @property
-    def notice(self) -> str:
+    def notice(self) -> Message | None:
         """What could not be read; see `Source.notice`."""
-        return ""
+        return None

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, Protocol
 import cv2
 import numpy as np
 
+from desktop_app.messages import Message
 from desktop_app.sources.base import SourceError, SourceInfo, SourceStalledError
 from desktop_app.sources.live import Captured, LiveSource
 
@@ -131,11 +132,21 @@ def find_camera(
     if len(matches) == 1:
         return matches[0]
     if matches:
-        raise SourceError(f"{wanted!r} fits several cameras: {_names(matches)}; give the whole name or the index")
-    which = f"camera {wanted}" if wanted.isdecimal() else f"camera {wanted!r}"
+        raise SourceError(
+            "Cannot find the camera “{wanted}”: several have such a name, {names}. Give the whole name or the index.",
+            wanted=wanted,
+            names=_names(matches),
+        )
     if not known:
-        raise SourceError(f"{which} was not found: there is no camera here; plug one in, or try the source `demo`")
-    raise SourceError(f"{which} was not found; cameras here: {_names(known)}; try `agelens cameras`")
+        raise SourceError(
+            "Cannot find the camera “{wanted}”: no camera is connected. Connect one, or open the source `demo`.",
+            wanted=wanted,
+        )
+    raise SourceError(
+        "Cannot find the camera “{wanted}”: those here are {names}. Choose one of them.",
+        wanted=wanted,
+        names=_names(known),
+    )
 
 
 def open_camera(
@@ -195,7 +206,7 @@ class CameraCapture:
         self._capture = capture_factory(device.index, _BACKENDS.get(device.backend, cv2.CAP_ANY))
         if not self._capture.isOpened():
             self._capture.release()
-            raise SourceError(_why_not_opened(device))
+            raise _not_opened(device)
         # In this order: the pixel format decides which sizes there are, and the size which rates.
         if len(options.fourcc) == 4:
             self._capture.set(cv2.CAP_PROP_FOURCC, float(cv2.VideoWriter.fourcc(*options.fourcc)))
@@ -219,9 +230,9 @@ class CameraCapture:
         return self._info
 
     @property
-    def notice(self) -> str:
-        """Nothing: a camera's pictures are not checked."""
-        return ""
+    def notice(self) -> Message | None:
+        """None: a camera's pictures are not checked."""
+        return None
 
     def read(self) -> Captured | None:
         """Wait for the next picture.
@@ -238,7 +249,10 @@ class CameraCapture:
                 if decoded and image is not None and image.size:
                     return Captured(_as_bgr(image), captured_at)
             self._stop.wait(_RETRY_S)
-        raise SourceStalledError(f"{self._device.name} sends no more pictures; check that it is still plugged in")
+        raise SourceStalledError(
+            "Cannot continue with “{name}”: it sends no more pictures. Check that it is still connected.",
+            name=self._device.name,
+        )
 
     def interrupt(self) -> None:
         """Do nothing: a camera cannot be interrupted."""
@@ -289,8 +303,18 @@ def _names(devices: Sequence[CameraDevice]) -> str:
     return ", ".join(f"{device.index} ({device.name})" for device in devices)
 
 
-def _why_not_opened(device: CameraDevice) -> str:
-    which = f"camera {device.index} ({device.name}) could not be opened"
+def _not_opened(device: CameraDevice) -> SourceError:
     if device.backend == "v4l2" and device.path and not os.access(device.path, os.R_OK | os.W_OK):
-        return f"{which}: this user may not use {device.path}; join the group `video` and log in again"
-    return f"{which}; close other programs that use it, or choose another camera backend"
+        return SourceError(
+            "Cannot open camera {index} ({name}): this user may not use {path}. Join the group `video`, and log in "
+            "again.",
+            index=device.index,
+            name=device.name,
+            path=device.path,
+        )
+    return SourceError(
+        "Cannot open camera {index} ({name}): it does not answer. Close other programs that use it, or choose another "
+        "capture backend.",
+        index=device.index,
+        name=device.name,
+    )

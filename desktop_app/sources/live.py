@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from desktop_app.messages import Message
 from desktop_app.sources.base import SourceBase, SourceError, SourceInfo, SourceStalledError
 from desktop_app.sources.frame import Frame
 
@@ -46,8 +47,8 @@ class Capture(Protocol):
         ...
 
     @property
-    def notice(self) -> str:
-        """One sentence on what could not be read so far, else empty."""
+    def notice(self) -> Message | None:
+        """What could not be read so far."""
         ...
 
     def read(self) -> Captured | None:
@@ -71,6 +72,9 @@ OpenCapture = Callable[[threading.Event], Capture]
 """Opens a capture; the event is set when the source is closed, and ends every wait of the capture."""
 
 
+_CHECK_DEVICE: Final = Message("Check that it is connected and that no other program uses it")
+
+
 class LiveSource(SourceBase):
     """The newest picture of a capture.
 
@@ -81,7 +85,7 @@ class LiveSource(SourceBase):
         open_capture: opens the capture, on the reader thread.
         name: for messages.
         open_timeout_s: how long opening may take.
-        hint: what to do where it takes longer, as the end of a sentence.
+        hint: what to do where it takes longer, without a full stop.
         stall_timeout_s: how long `read` waits for a new picture.
         warm_up_frames: how many black pictures at the start are passed over; webcams send some until their
             exposure is set.
@@ -97,7 +101,7 @@ class LiveSource(SourceBase):
         *,
         name: str,
         open_timeout_s: float = OPEN_TIMEOUT_S,
-        hint: str = "check that it is connected and that no other program uses it",
+        hint: Message = _CHECK_DEVICE,
         stall_timeout_s: float = STALL_TIMEOUT_S,
         warm_up_frames: int = 0,
         cancel: threading.Event | None = None,
@@ -130,9 +134,9 @@ class LiveSource(SourceBase):
         return self._dropped_count
 
     @property
-    def notice(self) -> str:
+    def notice(self) -> Message | None:
         """What could not be read; see `Source.notice`."""
-        return self._capture.notice if self._capture is not None else ""
+        return self._capture.notice if self._capture is not None else None
 
     def read(self) -> Frame | None:
         """Wait for a picture that was not given yet; see `Source.read`.
@@ -179,8 +183,10 @@ class LiveSource(SourceBase):
             raise self._error
         if not self._ended:
             raise SourceStalledError(
-                f"{self._name} has sent no picture for {self._stall_timeout_s:g} seconds; "
-                "check that it is still connected"
+                "Cannot continue with “{name}”: it sent no picture for {seconds} seconds. Check that it is still "
+                "connected.",
+                name=self._name,
+                seconds=f"{self._stall_timeout_s:g}",
             )
 
     def _wait_until_open(self, timeout_s: float, cancel: threading.Event | None) -> None:
@@ -199,8 +205,13 @@ class LiveSource(SourceBase):
         if error is not None:
             raise error
         if cancel is not None and cancel.is_set():
-            raise SourceError(f"opening {self._name} was cancelled")
-        raise SourceError(f"{self._name} did not start within {timeout_s:g} seconds; {self._hint}")
+            raise SourceError("Cannot open “{name}”: that was cancelled.", name=self._name)
+        raise SourceError(
+            "Cannot open “{name}”: it did not start within {seconds} seconds. {hint}.",
+            name=self._name,
+            seconds=f"{timeout_s:g}",
+            hint=self._hint,
+        )
 
     def _run(self, open_capture: OpenCapture) -> None:
         capture: Capture | None = None
@@ -213,7 +224,9 @@ class LiveSource(SourceBase):
         except SourceError as error:
             self._error = error
         except Exception as error:
-            self._error = SourceError(f"{self._name} cannot be read: {error}")
+            self._error = SourceError(
+                "Cannot read “{name}”: {reason}. Open it again.", name=self._name, reason=str(error)
+            )
         finally:
             with self._changed:
                 self._ended = True

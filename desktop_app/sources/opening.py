@@ -98,7 +98,9 @@ def open_source(spec: str, *, camera: CameraOptions = _DEFAULT_CAMERA, cancel: t
     """
     spec = _trimmed(spec)
     if not spec:
-        raise SourceError("no source was given; try a camera's index or name, a file, an address, or `demo`")
+        raise SourceError(
+            "Cannot open a source: none was given. Give a camera's index or name, a file, an address, or `demo`."
+        )
     kind = classify_spec(spec)
     if kind == "demo":
         return DemoSource()
@@ -107,7 +109,7 @@ def open_source(spec: str, *, camera: CameraOptions = _DEFAULT_CAMERA, cancel: t
     if kind == "stream":
         return _open_address(spec, cancel)
     path = _to_path(spec)
-    _require_path(path, kind)
+    _require_path(path)
     if kind == "folder":
         return FolderSource(path, spec=spec)
     if kind == "image":
@@ -145,15 +147,23 @@ def _open_file(path: Path, spec: str) -> Source:
 def _open_address(spec: str, cancel: threading.Event | None) -> Source:
     scheme = _scheme(spec)
     if scheme not in STREAM_SCHEMES:
-        raise SourceError(f"addresses that begin with {scheme}:// cannot be opened; use http, https or rtsp")
+        raise SourceError(
+            "Cannot open this address: {scheme}:// is not supported. Use http, https or rtsp.", scheme=scheme
+        )
     if "://" not in spec:
-        raise SourceError(f"the address lacks a slash; write it as {scheme}://host/path")
+        raise SourceError(
+            "Cannot open this address: it lacks a slash. Write it as {scheme}://host/path.", scheme=scheme
+        )
     try:
         host = urlsplit(spec).hostname
     except ValueError:
         host = None
     if not host:
-        raise SourceError(f"the address {redact_url(spec)} names no computer; write it as {scheme}://host/path")
+        raise SourceError(
+            "Cannot open “{address}”: it names no computer. Write it as {scheme}://host/path.",
+            address=redact_url(spec),
+            scheme=scheme,
+        )
     return open_stream(spec, cancel=cancel)
 
 
@@ -201,16 +211,23 @@ def _mode(path: Path) -> int | None:
         return None
 
 
-def _require_path(path: Path, kind: SourceKind) -> None:
+def _require_path(path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except ValueError:
-        raise SourceError(f"{str(path)!r} is not a path that this system knows; check its spelling") from None
+        raise SourceError(
+            "Cannot open “{path}”: it is no valid path on this system. Check its spelling.", path=repr(str(path))[1:-1]
+        ) from None
     except PermissionError:
-        raise SourceError(f"{path} may not be read by this user; check its permissions") from None
+        raise SourceError(
+            "Cannot open “{path}”: this user may not read it. Check its permissions.", path=path
+        ) from None
     except OSError:
-        what = "picture" if kind == "image" else "file or folder"
-        raise SourceError(f"there is no {what} {path}; check its spelling") from None
+        raise SourceError(
+            "Cannot open “{path}”: there is no such file or folder. Check its spelling.", path=path
+        ) from None
     if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
         # Opening one waits for whoever writes into it, and it cannot be read twice.
-        raise SourceError(f"{path} is a pipe rather than a file; save what comes from it into a file first")
+        raise SourceError(
+            "Cannot open “{path}”: it is a pipe, not a file. Save what comes from it in a file first.", path=path
+        )

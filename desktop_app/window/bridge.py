@@ -19,6 +19,7 @@ from desktop_app.engine.session import (
     SessionStatus,
 )
 from desktop_app.engine.types import UNFINISHED
+from desktop_app.messages import Message
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class SessionSwitch:
     Args:
         on_change: called on the thread when a session was started or stopped.
         on_recording_end: called on the thread with the last status of a recording that ended with its session.
-        on_failure: called on the thread with one sentence where a session could not be stopped in order.
+        on_failure: called on the thread with what to say where a session could not be stopped in order.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class SessionSwitch:
         *,
         on_change: Callable[[], None],
         on_recording_end: Callable[[RecordingStatus], None],
-        on_failure: Callable[[str], None],
+        on_failure: Callable[[Message], None],
     ) -> None:
         self._on_change, self._on_recording_end, self._on_failure = on_change, on_recording_end, on_failure
         self._changed = threading.Condition()
@@ -95,15 +96,24 @@ class SessionSwitch:
             recording = session.recording()
             if recording.state in UNFINISHED:
                 self._on_failure(
-                    f"Cannot finish the recording “{recording.path}” in time: the disk is slow. It is finished in the "
-                    "background, and plays up to where it is."
+                    Message(
+                        "Cannot finish the recording “{path}” in time: the disk is slow. It is finished in the "
+                        "background, "
+                        "and plays up to where it is.",
+                        path=recording.path,
+                    )
                 )
             elif unfinished:
                 self._on_recording_end(recording)
         except Exception as error:
             # A defect or a system at its limits: an error in a thread would vanish.
             log.exception("a session cannot be stopped")
-            self._on_failure(f"Cannot stop the last source in order: {error}. Start Agelens again, and report it.")
+            self._on_failure(
+                Message(
+                    "Cannot stop the last source in order: {reason}. Start Agelens again, and report it.",
+                    reason=str(error),
+                )
+            )
 
 
 class SessionBridge(QObject):
@@ -123,12 +133,12 @@ class SessionBridge(QObject):
     """A new `SessionStatus`, on the GUI thread."""
     recording_ended = Signal(object)
     """The last `RecordingStatus` of a recording that ended because its session did."""
-    failed = Signal(str)
-    """One sentence on a session that could not be stopped."""
+    failed = Signal(object)
+    """A `Message` on a session that could not be stopped."""
     _frame_ready = Signal()
     _status_rang = Signal()
     _recording_left = Signal(object)
-    _stop_failed = Signal(str)
+    _stop_failed = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)

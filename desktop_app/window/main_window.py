@@ -46,7 +46,7 @@ class MainWindow(QMainWindow):
     def __init__(self, settings: Settings, store: SettingsStore) -> None:
         super().__init__()
         self._store = store
-        self._notice = ""
+        self._notice: Message | None = None
         self.bridge = SessionBridge(self)
         self._background = Background("files", self)
         self.settings = SettingsModel(settings, store, self._background, self)
@@ -183,7 +183,7 @@ class MainWindow(QMainWindow):
         actions, view = self.actions_, self.stage.view
         self.bridge.picture_arrived.connect(self._on_picture)
         self.bridge.status_changed.connect(self._on_status)
-        self.bridge.failed.connect(lambda message: self.stage.note(translate_message(message)))
+        self.bridge.failed.connect(self._note_message)
         self.settings.changed.connect(self._on_settings)
         self.settings.failed.connect(self._note_message)
         self.sources.opening.connect(self._on_opening)
@@ -254,7 +254,7 @@ class MainWindow(QMainWindow):
         self.capture.show_recording(session.recording() if session is not None else RecordingStatus())
         if status.notice != self._notice:
             self._notice = status.notice
-            if status.notice:
+            if status.notice is not None:
                 self._note_message(status.notice)
 
     @Slot()

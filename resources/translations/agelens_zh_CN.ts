@@ -186,12 +186,286 @@
         <translation>摄像头 {number}</translation>
     </message>
     <message>
+        <source>Cannot classify faces: {reason} ({kind}). Choose another model, and report it.</source>
+        <translation>无法识别人脸：{reason}（{kind}）。请选择其他模型并报告此问题。</translation>
+    </message>
+    <message>
+        <source>Cannot continue with “{name}”: it sends no more pictures. Check that it is still connected.</source>
+        <translation>无法继续读取“{name}”：不再传来图像。请检查是否仍已连接。</translation>
+    </message>
+    <message>
+        <source>Cannot continue with “{name}”: it sent no picture for {seconds} seconds. Check that it is still connected.</source>
+        <translation>无法继续读取“{name}”：已有 {seconds} 秒没有传来图像。请检查是否仍已连接。</translation>
+    </message>
+    <message>
+        <source>Cannot continue with “{name}”: it was changed. Open it again.</source>
+        <translation>无法继续读取“{name}”：文件已更改。请重新打开。</translation>
+    </message>
+    <message>
+        <source>Cannot continue with “{name}”: the connection broke off ({reason}). Check the network.</source>
+        <translation>无法继续读取“{name}”：连接中断（{reason}）。请检查网络。</translation>
+    </message>
+    <message>
+        <source>Cannot continue with “{name}”: {reason}. Open it again.</source>
+        <translation>无法继续读取“{name}”：{reason}。请重新打开。</translation>
+    </message>
+    <message>
+        <source>Cannot continue: Agelens has a defect in its thread “{thread}” ({reason}). Start again, and report it.</source>
+        <translation>无法继续：Agelens 的线程“{thread}”出现错误（{reason}）。请重新开始，并报告此问题。</translation>
+    </message>
+    <message>
+        <source>Cannot find the camera “{wanted}”: no camera is connected. Connect one, or open the source `demo`.</source>
+        <translation>未找到摄像头“{wanted}”：没有连接摄像头。请连接摄像头，或打开演示（`demo`）。</translation>
+    </message>
+    <message>
+        <source>Cannot find the camera “{wanted}”: several have such a name, {names}. Give the whole name or the index.</source>
+        <translation>无法确定摄像头“{wanted}”：有多个符合，{names}。请给出完整名称或编号。</translation>
+    </message>
+    <message>
+        <source>Cannot find the camera “{wanted}”: those here are {names}. Choose one of them.</source>
+        <translation>未找到摄像头“{wanted}”：现有摄像头为 {names}。请从中选择。</translation>
+    </message>
+    <message>
+        <source>Cannot finish the predictions in “{path}”: {reason}.</source>
+        <translation>无法完成“{path}”中的预测记录：{reason}。</translation>
+    </message>
+    <message>
+        <source>Cannot finish the recording “{path}” in time: the disk is slow. It is finished in the background, and plays up to where it is.</source>
+        <translation>无法及时完成录制“{path}”：磁盘速度过慢。录制将在后台完成，已写入的部分可以播放。</translation>
+    </message>
+    <message>
+        <source>Cannot load the provider {failed}: {chosen} is used instead.</source>
+        <translation>无法加载运行设备 {failed}：改用 {chosen}。</translation>
+    </message>
+    <message>
+        <source>Cannot look into the model “{model}”: {reason}. Choose another model.</source>
+        <translation>无法查看模型“{model}”的内部：{reason}。请选择其他模型。</translation>
+    </message>
+    <message>
+        <source>Cannot open a source: none was given. Give a camera&apos;s index or name, a file, an address, or `demo`.</source>
+        <translation>无法打开来源：未指定来源。请给出摄像头的编号或名称、文件、地址或 `demo`。</translation>
+    </message>
+    <message>
+        <source>Cannot open camera {index} ({name}): it does not answer. Close other programs that use it, or choose another capture backend.</source>
+        <translation>无法打开摄像头 {index}（{name}）：没有响应。请关闭正在使用它的其他程序，或选择其他采集后端。</translation>
+    </message>
+    <message>
+        <source>Cannot open camera {index} ({name}): this user may not use {path}. Join the group `video`, and log in again.</source>
+        <translation>无法打开摄像头 {index}（{name}）：当前用户无权使用 {path}。请加入 `video` 组并重新登录。</translation>
+    </message>
+    <message>
+        <source>Cannot open the folder “{folder}”: it contains no pictures. Choose one with JPEG, PNG or similar files.</source>
+        <translation>无法打开文件夹“{folder}”：其中没有图片。请选择包含 JPEG、PNG 等文件的文件夹。</translation>
+    </message>
+    <message numerus="yes">
+        <source>Cannot open the folder “{folder}”: none of its %n picture(s) can be read. {reason}</source>
+        <translation>
+            <numerusform>无法打开文件夹“{folder}”：其中的 %n 张图片都无法读取。{reason}</numerusform>
+        </translation>
+    </message>
+    <message>
         <source>Cannot open the source</source>
         <translation>无法打开来源</translation>
     </message>
     <message>
+        <source>Cannot open this address: it lacks a slash. Write it as {scheme}://host/path.</source>
+        <translation>无法打开此地址：缺少一条斜线。请写成 {scheme}://host/path。</translation>
+    </message>
+    <message>
+        <source>Cannot open this address: {scheme}:// is not supported. Use http, https or rtsp.</source>
+        <translation>无法打开此地址：不支持 {scheme}://。请使用 http、https 或 rtsp。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{address}”: it names no computer. Write it as {scheme}://host/path.</source>
+        <translation>无法打开“{address}”：未指明主机。请写成 {scheme}://host/path。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{name}”: HEIC pictures are not supported. Save it as JPEG first.</source>
+        <translation>无法打开“{name}”：不支持 HEIC 图片。请先另存为 JPEG。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{name}”: it asks for a user name and password. Write them as scheme://user:password@host/path.</source>
+        <translation>无法打开“{name}”：需要用户名和密码。请写成 scheme://user:password@host/path。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{name}”: it contains no video. Choose a file with moving pictures.</source>
+        <translation>无法打开“{name}”：其中没有视频。请选择包含动态画面的文件。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{name}”: it did not start within {seconds} seconds. {hint}.</source>
+        <translation>无法打开“{name}”：未能在 {seconds} 秒内启动。{hint}。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{name}”: it does not accept this user name and password. Check them, and write @, : or / in them as %40, %3A or %2F.</source>
+        <translation>无法打开“{name}”：不接受此用户名和密码。请检查，并将其中的 @、: 或 / 写成 %40、%3A 或 %2F。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{name}”: it has more than {limit} million pixels. Save it in a smaller size.</source>
+        <translation>无法打开“{name}”：超过 {limit} 百万像素。请另存为较小的尺寸。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{name}”: it is damaged or is not a picture. Choose another file.</source>
+        <translation>无法打开“{name}”：文件已损坏或不是图片。请选择其他文件。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{name}”: it is damaged or is not a video. Choose another file.</source>
+        <translation>无法打开“{name}”：文件已损坏或不是视频。请选择其他文件。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{name}”: it is larger than {limit} MB. Choose a smaller picture.</source>
+        <translation>无法打开“{name}”：文件大于 {limit} MB。请选择较小的图片。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{name}”: it leads nowhere that can be read. Check the address.</source>
+        <translation>无法打开“{name}”：该地址没有指向可读取的内容。请检查地址。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{name}”: it sends no picture that can be read. Give the address of a video stream or a picture.</source>
+        <translation>无法打开“{name}”：传来的图像无法读取。请给出视频流或图片的地址。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{name}”: it sends no video that can be decoded. Give the address of a video stream.</source>
+        <translation>无法打开“{name}”：传来的视频无法解码。请给出视频流的地址。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{name}”: it sends no video. Give the address of a video stream.</source>
+        <translation>无法打开“{name}”：没有传来视频。请给出视频流的地址。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{name}”: it states {millions} million pixels but contains too little data for them. Choose another file.</source>
+        <translation>无法打开“{name}”：文件声明有 {millions} 百万像素，但其中的数据远远不够。请选择其他文件。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{name}”: no answer came within {seconds} seconds. Check the address and the network.</source>
+        <translation>无法打开“{name}”：{seconds} 秒内没有响应。请检查地址和网络。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{name}”: none of its pictures can be decoded, because it is damaged or empty. Choose another file.</source>
+        <translation>无法打开“{name}”：文件已损坏或为空，没有可解码的画面。请选择其他文件。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{name}”: that was cancelled.</source>
+        <translation>未打开“{name}”：已取消。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{name}”: the server answers {answer}. Check the address.</source>
+        <translation>无法打开“{name}”：服务器返回 {answer}。请检查地址。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{name}”: {reason}. Check the address.</source>
+        <translation>无法打开“{name}”：{reason}。请检查地址。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{name}”: {reason}. Check the file and its disk.</source>
+        <translation>无法打开“{name}”：{reason}。请检查该文件及其所在磁盘。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{path}”: it is a pipe, not a file. Save what comes from it in a file first.</source>
+        <translation>无法打开“{path}”：它是管道而不是文件。请先将其内容保存为文件。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{path}”: it is no valid path on this system. Check its spelling.</source>
+        <translation>无法打开“{path}”：这不是此系统上的有效路径。请检查拼写。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{path}”: there is no such file or folder. Check its spelling.</source>
+        <translation>无法打开“{path}”：没有此文件或文件夹。请检查拼写。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{path}”: this user may not read it. Check its permissions.</source>
+        <translation>无法打开“{path}”：当前用户无权读取。请检查其权限。</translation>
+    </message>
+    <message>
+        <source>Cannot read the folder “{folder}”: {reason}. Check its permissions and its disk.</source>
+        <translation>无法读取文件夹“{folder}”：{reason}。请检查其权限和所在磁盘。</translation>
+    </message>
+    <message>
+        <source>Cannot read “{name}”: its pictures have more than {limit} million pixels. Set it to send smaller ones.</source>
+        <translation>无法读取“{name}”：其图像超过 {limit} 百万像素。请将其设置为发送较小的图像。</translation>
+    </message>
+    <message>
+        <source>Cannot read “{name}”: {reason}. Open it again.</source>
+        <translation>无法读取“{name}”：{reason}。请重新打开。</translation>
+    </message>
+    <message>
+        <source>Cannot read “{path}”: it contains no predictions. Choose a screenshot made by Agelens.</source>
+        <translation>无法读取“{path}”：其中没有预测结果。请选择由 Agelens 制作的截图。</translation>
+    </message>
+    <message>
+        <source>Cannot read “{path}”: {reason}. Choose another file.</source>
+        <translation>无法读取“{path}”：{reason}。请选择其他文件。</translation>
+    </message>
+    <message>
+        <source>Cannot record pictures of {width}×{height} pixels: the encoder does not support that. Choose another resolution.</source>
+        <translation>无法录制 {width}×{height} 像素的图像：编码器不支持。请选择其他分辨率。</translation>
+    </message>
+    <message>
+        <source>Cannot record to “{name}”: that recording is closed. Start a new one.</source>
+        <translation>无法录制到“{name}”：该录制已关闭。请开始新的录制。</translation>
+    </message>
+    <message>
+        <source>Cannot record to “{name}”: the name must end in .mp4 or .mkv. Choose another name.</source>
+        <translation>无法录制到“{name}”：名称须以 .mp4 或 .mkv 结尾。请选择其他名称。</translation>
+    </message>
+    <message>
+        <source>Cannot record to “{path}”: {reason}.</source>
+        <translation>无法录制到“{path}”：{reason}。</translation>
+    </message>
+    <message>
+        <source>Cannot save a screenshot as “{name}”: the name must end in .png. Choose another name.</source>
+        <translation>无法将截图保存为“{name}”：名称须以 .png 结尾。请选择其他名称。</translation>
+    </message>
+    <message>
         <source>Cannot save in “{folder}”: {reason}.</source>
         <translation>无法保存到“{folder}”：{reason}。</translation>
+    </message>
+    <message>
+        <source>Cannot save “{path}”: a file of that name exists already. Choose another name.</source>
+        <translation>无法保存“{path}”：已有同名文件。请选择其他名称。</translation>
+    </message>
+    <message>
+        <source>Cannot show the network: Agelens has a defect. Close the network view and open it again.</source>
+        <translation>无法显示网络：Agelens 出现错误。请关闭网络视图后重新打开。</translation>
+    </message>
+    <message>
+        <source>Cannot show “{name}”: its pictures are in a format that is not supported. Convert the file first.</source>
+        <translation>无法显示“{name}”：不支持其画面格式。请先转换该文件。</translation>
+    </message>
+    <message>
+        <source>Cannot start the source: {reason}. Close other programs, and start again.</source>
+        <translation>无法启动来源：{reason}。请关闭其他程序后重试。</translation>
+    </message>
+    <message>
+        <source>Cannot stop the last source in order: {reason}. Start Agelens again, and report it.</source>
+        <translation>无法正常停止上一个来源：{reason}。请重新启动 Agelens 并报告此问题。</translation>
+    </message>
+    <message>
+        <source>Cannot use any model: ONNX Runtime is not installed. Install `agelens[cpu]` or `agelens[cuda]`, or start with `uv run main.py`.</source>
+        <translation>无法使用任何模型：未安装 ONNX Runtime。请安装 `agelens[cpu]` 或 `agelens[cuda]`，或用 `uv run main.py` 启动。</translation>
+    </message>
+    <message>
+        <source>Cannot use the provider “{name}”: it is installed but does not load, because a driver or a library is missing. Choose the provider `auto` or `cpu`.</source>
+        <translation>无法使用运行设备“{name}”：它已安装但无法加载，因为缺少驱动或库。请选择“自动”或 CPU。</translation>
+    </message>
+    <message>
+        <source>Cannot use the provider “{name}”: there is no such provider. Choose one of auto, {names}.</source>
+        <translation>无法使用运行设备“{name}”：没有此设备。请选择 auto、{names} 之一。</translation>
+    </message>
+    <message>
+        <source>Cannot use the provider “{name}”: this ONNX Runtime has only {names}. {how}, or choose the provider `auto`.</source>
+        <translation>无法使用运行设备“{name}”：此 ONNX Runtime 只有 {names}。{how}，或选择“自动”。</translation>
+    </message>
+    <message>
+        <source>Cannot write predictions to “{name}”: that file is closed. Start a new one.</source>
+        <translation>无法将预测结果写入“{name}”：该文件已关闭。请新建一个。</translation>
+    </message>
+    <message>
+        <source>Cannot write predictions to “{name}”: the name must end in .csv or .jsonl. Choose another name.</source>
+        <translation>无法将预测结果写入“{name}”：名称须以 .csv 或 .jsonl 结尾。请选择其他名称。</translation>
+    </message>
+    <message>
+        <source>Cannot write predictions to “{path}”: {reason}.</source>
+        <translation>无法将预测结果写入“{path}”：{reason}。</translation>
     </message>
     <message>
         <source>Capture backend</source>
@@ -200,6 +474,14 @@
     <message>
         <source>Change…</source>
         <translation>更改…</translation>
+    </message>
+    <message>
+        <source>Check that it is connected and that no other program uses it</source>
+        <translation>请检查是否已连接，以及是否被其他程序占用</translation>
+    </message>
+    <message>
+        <source>Check the address and the network</source>
+        <translation>请检查地址和网络</translation>
     </message>
     <message>
         <source>Choose a folder</source>
@@ -272,6 +554,10 @@
     <message>
         <source>Crop</source>
         <translation>裁剪</translation>
+    </message>
+    <message>
+        <source>Damaged, shown only in part: {names}</source>
+        <translation>已损坏、仅显示部分内容：{names}</translation>
     </message>
     <message>
         <source>Dark</source>
@@ -466,6 +752,14 @@
         <translation>网络看到的输入</translation>
     </message>
     <message>
+        <source>Install onnxruntime</source>
+        <translation>请安装 onnxruntime</translation>
+    </message>
+    <message>
+        <source>Install onnxruntime-openvino in place of onnxruntime</source>
+        <translation>请安装 onnxruntime-openvino 以替代 onnxruntime</translation>
+    </message>
+    <message>
         <source>It begins with http://, https://, rtsp://, rtmp://, udp:// or tcp://.</source>
         <translation>以 http://、https://、rtsp://、rtmp://、udp:// 或 tcp:// 开头。</translation>
     </message>
@@ -584,6 +878,14 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Nothing</source>
         <translation>无</translation>
+    </message>
+    <message>
+        <source>Nothing was recorded</source>
+        <translation>没有录制任何内容</translation>
+    </message>
+    <message>
+        <source>Nothing was recorded: no picture came in that time.</source>
+        <translation>没有录制任何内容：这段时间内没有传来图像。</translation>
     </message>
     <message>
         <source>Open camera</source>
@@ -824,6 +1126,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>选中的人脸</translation>
     </message>
     <message>
+        <source>Several pages, only the first one is shown: {names}</source>
+        <translation>包含多页、仅显示第一页：{names}</translation>
+    </message>
+    <message>
         <source>Several screenshots in a row</source>
         <translation>连续截取多张</translation>
     </message>
@@ -838,6 +1144,18 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Size</source>
         <translation>尺寸</translation>
+    </message>
+    <message numerus="yes">
+        <source>Skipped %n damaged picture(s) of “{name}”.</source>
+        <translation>
+            <numerusform>已跳过“{name}”传来的 %n 张损坏图像。</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>Skipped %n unreadable picture(s): {names}</source>
+        <translation>
+            <numerusform>已跳过 %n 张无法读取的图片：{names}</numerusform>
+        </translation>
     </message>
     <message>
         <source>Skipped to keep up</source>
@@ -870,6 +1188,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Start the source</source>
         <translation>启动来源</translation>
+    </message>
+    <message>
+        <source>Start with `uv run --no-group cpu --extra cuda main.py` on a machine with an NVIDIA GPU</source>
+        <translation>请在装有 NVIDIA GPU 的电脑上用 `uv run --no-group cpu --extra cuda main.py` 启动</translation>
     </message>
     <message>
         <source>Statistics</source>
@@ -924,6 +1246,22 @@ Select one in the picture or in the list of faces.</source>
         <translation>猜测年龄和性别的网络</translation>
     </message>
     <message>
+        <source>The predictions in “{path}” ended: {reason}.</source>
+        <translation>“{path}”中的预测记录已结束：{reason}。</translation>
+    </message>
+    <message>
+        <source>The recording ended: Agelens has a defect. Start again, and report it.</source>
+        <translation>录制已结束：Agelens 出现错误。请重新开始，并报告此问题。</translation>
+    </message>
+    <message>
+        <source>The recording ended: {reason}. {kept}.</source>
+        <translation>录制已结束：{reason}。{kept}。</translation>
+    </message>
+    <message>
+        <source>The recording is complete but is called “{name}”: {reason}.</source>
+        <translation>录像已完成，但名称为“{name}”：{reason}。</translation>
+    </message>
+    <message>
         <source>The sound of {name} is not recorded</source>
         <translation>不会录制 {name} 的声音</translation>
     </message>
@@ -960,6 +1298,14 @@ Select one in the picture or in the list of faces.</source>
         <translation>跟踪编号</translation>
     </message>
     <message>
+        <source>Use Agelens on Windows</source>
+        <translation>请在 Windows 上使用 Agelens</translation>
+    </message>
+    <message>
+        <source>Use Agelens on macOS</source>
+        <translation>请在 macOS 上使用 Agelens</translation>
+    </message>
+    <message>
         <source>Use system setting</source>
         <translation>跟随系统</translation>
     </message>
@@ -990,6 +1336,14 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>What to look at: {name}</source>
         <translation>查看内容：{name}</translation>
+    </message>
+    <message>
+        <source>What was recorded before is “{path}”</source>
+        <translation>此前录制的内容保存在“{path}”</translation>
+    </message>
+    <message>
+        <source>What was recorded went with it</source>
+        <translation>已录制的内容随之丢失</translation>
     </message>
     <message>
         <source>Who is in view</source>
@@ -1032,6 +1386,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>路径的一部分不是文件夹。请选择其他文件夹</translation>
     </message>
     <message>
+        <source>age</source>
+        <translation>年龄</translation>
+    </message>
+    <message>
         <source>age unsure</source>
         <translation>年龄不确定</translation>
     </message>
@@ -1040,16 +1398,86 @@ Select one in the picture or in the list of faces.</source>
         <translation>年龄不确定，{name}（{share}）</translation>
     </message>
     <message>
+        <source>gender</source>
+        <translation>性别</translation>
+    </message>
+    <message>
         <source>gender unsure</source>
         <translation>性别不确定</translation>
+    </message>
+    <message>
+        <source>it cannot be tried ({reason})</source>
+        <translation>无法试运行（{reason}）</translation>
+    </message>
+    <message>
+        <source>it contains a loop, which may never end. Export it without loops</source>
+        <translation>其中含有可能永不结束的循环。请导出不含循环的网络</translation>
+    </message>
+    <message>
+        <source>it crashes ONNX Runtime. Export it again</source>
+        <translation>它使 ONNX Runtime 崩溃。请重新导出</translation>
+    </message>
+    <message>
+        <source>it is damaged or is not a PNG file</source>
+        <translation>文件已损坏或不是 PNG 文件</translation>
+    </message>
+    <message>
+        <source>it lists {count} {kind} labels but the network answers with {classes}</source>
+        <translation>它列出了 {count} 个{kind}标签，但网络给出 {classes} 个</translation>
+    </message>
+    <message>
+        <source>it takes far more memory than a network of its size needs. Export it again</source>
+        <translation>它占用的内存远超同等大小网络所需。请重新导出</translation>
+    </message>
+    <message>
+        <source>it takes far more time than a network of its size needs. Export it again</source>
+        <translation>它耗费的时间远超同等大小网络所需。请重新导出</translation>
+    </message>
+    <message numerus="yes">
+        <source>its network does not run on %n face(s) ({reason})</source>
+        <translation>
+            <numerusform>其网络无法处理 %n 张人脸（{reason}）</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>its network takes {taken}, not N×3×{size}×{size}</source>
+        <translation>其网络的输入为 {taken}，而不是 N×3×{size}×{size}</translation>
+    </message>
+    <message>
+        <source>its network takes {taken}, not float32</source>
+        <translation>其网络的输入为 {taken}，而不是 float32</translation>
+    </message>
+    <message>
+        <source>its network&apos;s answers are not probabilities</source>
+        <translation>其网络的输出不是概率</translation>
+    </message>
+    <message>
+        <source>its weights are in other files or packed. Export it as one plain file</source>
+        <translation>其权重位于其他文件中或经过压缩。请导出为单个普通文件</translation>
+    </message>
+    <message>
+        <source>no data came in time</source>
+        <translation>数据未及时到达</translation>
     </message>
     <message>
         <source>not said</source>
         <translation>未说明</translation>
     </message>
     <message>
+        <source>nothing</source>
+        <translation>空</translation>
+    </message>
+    <message>
+        <source>nothing that can be read came from there</source>
+        <translation>没有收到可读取的内容</translation>
+    </message>
+    <message>
         <source>seen for {time}</source>
         <translation>已出现 {time}</translation>
+    </message>
+    <message>
+        <source>the connection ended</source>
+        <translation>连接已结束</translation>
     </message>
     <message>
         <source>the disk is almost full. Free some space or choose another folder</source>
@@ -1084,8 +1512,16 @@ Select one in the picture or in the list of faces.</source>
         <translation>名称过长。请选择较短的名称</translation>
     </message>
     <message>
+        <source>the names in its network are not UTF-8 text</source>
+        <translation>其网络中的名称不是 UTF-8 文本</translation>
+    </message>
+    <message>
         <source>the system reports “{reason}”. Choose another folder</source>
         <translation>系统报告“{reason}”。请选择其他文件夹</translation>
+    </message>
+    <message>
+        <source>the video encoder failed. Try again with another resolution</source>
+        <translation>视频编码器出现故障。请改用其他分辨率重试</translation>
     </message>
     <message>
         <source>there is a folder of that name. Choose another name</source>
@@ -1134,6 +1570,38 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>{time} paused</source>
         <translation>{time} 已暂停</translation>
+    </message>
+    <message>
+        <source>“{file}” has no output “{output}” but {names}</source>
+        <translation>“{file}”没有名为“{output}”的输出，只有 {names}</translation>
+    </message>
+    <message>
+        <source>“{name}” has several pages: only the first one is shown.</source>
+        <translation>“{name}”包含多页：仅显示第一页。</translation>
+    </message>
+    <message numerus="yes">
+        <source>“{name}” is damaged: it lacks %n picture(s) and its last {seconds} seconds.</source>
+        <translation>
+            <numerusform>“{name}”已损坏：缺少 %n 帧画面以及最后 {seconds} 秒。</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>“{name}” is damaged: it lacks %n picture(s).</source>
+        <translation>
+            <numerusform>“{name}”已损坏：缺少 %n 帧画面。</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>“{name}” is damaged: it lacks its last {seconds} seconds.</source>
+        <translation>“{name}”已损坏：缺少最后 {seconds} 秒。</translation>
+    </message>
+    <message>
+        <source>“{name}” is damaged: it plays up to the break ({reason}).</source>
+        <translation>“{name}”已损坏：只能播放到损坏处（{reason}）。</translation>
+    </message>
+    <message>
+        <source>“{name}” is damaged: only a part of it is shown.</source>
+        <translation>“{name}”已损坏：仅显示部分内容。</translation>
     </message>
 </context>
 </TS>

@@ -69,7 +69,7 @@ def test_sound_that_is_not_kept_is_said_once(tmp_path: Path) -> None:
     film = write_film_with_sound(tmp_path / "talk.mp4")
     request = AnnotationRequest(source=str(film), output=tmp_path / "labelled.mp4")
     notices = [step.notice for step in annotate(request) if step.notice]
-    assert notices == ["the sound of talk.mp4 is not kept in the video"]
+    assert notices == ["The sound of “talk.mp4” is not kept in the video."]
     request = AnnotationRequest(source=str(film), predictions=tmp_path / "faces.csv")
     assert not any(step.notice for step in annotate(request))
 
@@ -92,7 +92,7 @@ def test_the_source_is_never_overwritten(name: str, tmp_path: Path, monkeypatch:
 
 @pytest.mark.parametrize(
     ("output", "says"),
-    [("film.avi", "cannot hold this source's result"), ("folder.mp4", "there is a folder of that name")],
+    [("film.avi", "it is of another kind"), ("folder.mp4", "there is a folder of that name")],
 )
 def test_what_fails_at_one_file_leaves_the_other_as_it_was(output: str, says: str, tmp_path: Path) -> None:
     (tmp_path / "folder.mp4").mkdir()
@@ -113,7 +113,7 @@ def test_a_picture_that_is_too_large_for_a_video_leaves_no_file(tmp_path: Path) 
     panorama.write_bytes(cv2.imencode(".png", np.zeros((40, 70_000, 3), np.uint8))[1].tobytes())
     with pytest.raises(AgelensError, match="Cannot record pictures of 70000×40 pixels"):
         run(panorama, output=tmp_path / "out.mp4", predictions=tmp_path / "out.csv")
-    with pytest.raises(AgelensError, match=r"cannot hold 70000×40 pixels; name a \.png picture"):
+    with pytest.raises(AgelensError, match=r"does not hold 70000×40 pixels\. Name a \.png picture"):
         run(panorama, output=tmp_path / "out.webp")
     assert list(tmp_path.iterdir()) == [panorama]
 
@@ -127,9 +127,9 @@ def test_a_picture_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
     try:
-        with pytest.raises(AgelensError, match=r"out\.png cannot be written: the file became larger"):
+        with pytest.raises(AgelensError, match=r"out\.png”: the file became larger"):
             run(portrait, output=output, overwrite=True)
-        with pytest.raises(AgelensError, match=r"new\.png cannot be written"):
+        with pytest.raises(AgelensError, match=r"Cannot write “.*new\.png”"):
             run(portrait, output=tmp_path / "new.png")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -204,7 +204,7 @@ def test_a_folder_of_pictures_does_not_go_into_a_file(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     write_portrait(tmp_path / "in" / "a.png")
     (tmp_path / "out").write_text("my work")
-    with pytest.raises(AgelensError, match="out is a file; name a folder"):
+    with pytest.raises(AgelensError, match="out”: it is a file"):
         run(tmp_path / "in", output=tmp_path / "out", overwrite=True)
     assert (tmp_path / "out").read_text() == "my work"
 
@@ -232,7 +232,7 @@ def test_names_of_any_length_are_written(tmp_path: Path) -> None:
         assert len(written) == len(names)
         # What fits stays as it is.
         assert f"{names[0]}.png" in written
-        assert last.notice.startswith("some names are too long for the folder and were shortened: ")
+        assert last.notice.startswith("Shortened names that are too long for the folder: ")
         assert not [name for name in written if ".part" in name]
 
 
@@ -277,7 +277,7 @@ def test_a_name_that_is_too_long_is_told(tmp_path: Path) -> None:
     film = write_film(tmp_path / "in.mp4")
     with pytest.raises(AgelensError, match=r"the name is too long\. Choose a shorter one"):
         run(film, output=tmp_path / f"{'x' * 300}.mp4")
-    with pytest.raises(AgelensError, match="there is no file"):
+    with pytest.raises(AgelensError, match="there is no such file"):
         run(f"{'x' * 300}.mp4", output=film, overwrite=True)
 
 
@@ -348,7 +348,7 @@ def test_a_stream_that_hangs_up_is_not_left_without_a_word(tmp_path: Path) -> No
             source=f"tcp://127.0.0.1:{server.getsockname()[1]}", predictions=tmp_path / "out.csv"
         )
         *_, last = annotate(request)
-    assert "gives no more pictures" in last.notice
+    assert "sends no more pictures" in last.notice
     assert (tmp_path / "out.csv").read_text(encoding="utf-8").count("\n") > 1
 
 
@@ -369,7 +369,7 @@ def test_a_network_that_fails_half_way_is_one_sentence_and_the_rows_before_are_k
     cv2.imwrite(str(folder / "a.png"), FACE)
     cv2.imwrite(str(folder / "b.png"), np.block([[[FACE], [FACE]], [[FACE], [FACE]]]))
     model = str(make_model(network_change=fail_from_four_faces))
-    with pytest.raises(AgelensError, match="Cannot classify faces: the network of the model 'tiny' failed") as error:
+    with pytest.raises(AgelensError, match="Cannot classify faces: the network of the model “tiny” failed") as error:
         run(folder, predictions=table, choice=ModelChoice(model, "cpu"))
     assert "\n" not in str(error.value)
     (row,) = csv.DictReader(table.read_text(encoding="utf-8").splitlines())

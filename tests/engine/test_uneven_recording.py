@@ -53,7 +53,7 @@ def recording(path: Path, settings: SessionSettings) -> Iterator[tuple[Session, 
         yield session, bell
         session.stop_recording()
         bell.wait_until(lambda: session.recording().state == "idle")
-    assert session.recording().message == ""
+    assert session.recording().message is None
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])

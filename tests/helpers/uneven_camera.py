@@ -56,7 +56,7 @@ class UnevenCamera:
     """
 
     def __init__(self, stop: threading.Event) -> None:
-        self.notice = ""
+        self.notice = None
         self.info = SourceInfo("camera", "uneven", "uneven", BITS * BAR, 96, 30.0, None, live=True)
         self.taken_at: dict[int, float] = {}
         self._stop = stop

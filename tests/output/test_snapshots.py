@@ -128,7 +128,7 @@ def test_full_disk_leaves_no_half_picture(tmp_path: Path, overwrite: bool) -> No
 def test_missing_folder_and_other_suffixes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SnapshotError, match="the folder does not exist"):
         save_snapshot(tmp_path / "nowhere" / "shot.png", picture(), [])
-    with pytest.raises(SnapshotError, match=r"ends in \.png"):
+    with pytest.raises(SnapshotError, match=r"must end in \.png"):
         save_snapshot(tmp_path / "shot.jpg", picture(), [])
 
     assert not list(tmp_path.iterdir())
@@ -174,7 +174,7 @@ def test_pictures_without_rows_are_told_apart_from_damaged_ones(tmp_path: Path) 
     huge.write_bytes(content[:8] + chunk(b"IHDR", side + side + content[24:29]) + content[33:])
     Image.new("RGB", (8, 8)).save(jpeg, "JPEG")
 
-    with pytest.raises(SnapshotError, match="holds no predictions"):
+    with pytest.raises(SnapshotError, match="contains no predictions"):
         read_snapshot_rows(foreign)
     for path in (damaged, cut, deep, huge, jpeg):
         with pytest.raises(SnapshotError, match="is damaged"):

@@ -184,7 +184,7 @@ def test_a_closed_camera_is_free_at_once() -> None:
 def test_a_silent_camera_is_told() -> None:
     camera = FakeCamera()
     with open_fake(camera, stall_timeout_s=0.05) as source:
-        with pytest.raises(SourceStalledError, match=r"^Logitech BRIO has sent no picture for 0\.05 seconds"):
+        with pytest.raises(SourceStalledError, match=r"“Logitech BRIO”: it sent no picture for 0\.05 seconds"):
             source.read()
         camera.show(grey_picture(42))
         assert level(source.read()) == 42
@@ -197,7 +197,7 @@ def test_an_unplugged_camera_is_told() -> None:
 
     with (
         open_fake(Unplugged(), stall_timeout_s=PATIENCE_S) as source,
-        pytest.raises(SourceStalledError, match="still plugged in"),
+        pytest.raises(SourceStalledError, match="still connected"),
     ):
         source.read()
 
@@ -208,14 +208,14 @@ def test_a_driver_that_fails_is_told() -> None:
             raise cv2.error("bad ioctl")
 
     camera = Broken()
-    with open_fake(camera) as source, pytest.raises(SourceError, match="cannot be read: bad ioctl"):
+    with open_fake(camera) as source, pytest.raises(SourceError, match="Cannot read “Logitech BRIO”: bad ioctl"):
         source.read()
     assert camera.released.wait(PATIENCE_S)
 
 
 def test_a_camera_in_use_is_told() -> None:
     camera = FakeCamera(opens=False)
-    with pytest.raises(SourceError, match=r"camera 2 \(Logitech BRIO\) could not be opened"):
+    with pytest.raises(SourceError, match=r"^Cannot open camera 2 \(Logitech BRIO\): "):
         open_fake(camera)
     assert camera.released.is_set()
 
@@ -259,16 +259,16 @@ def test_a_missing_camera_names_those_that_are_there() -> None:
     with pytest.raises(SourceError) as caught:
         find_camera(3, devices=DEVICES[:2])
     assert str(caught.value) == (
-        "camera 3 was not found; cameras here: 0 (Integrated Camera), 2 (Logitech BRIO); try `agelens cameras`"
+        "Cannot find the camera “3”: those here are 0 (Integrated Camera), 2 (Logitech BRIO). Choose one of them."
     )
-    with pytest.raises(SourceError, match="camera 'Kinect' was not found; cameras here"):
+    with pytest.raises(SourceError, match="the camera “Kinect”: those here are"):
         find_camera("Kinect", devices=DEVICES)
-    with pytest.raises(SourceError, match="there is no camera here"):
+    with pytest.raises(SourceError, match="no camera is connected"):
         find_camera("0", devices=[])
 
 
 def test_a_name_that_fits_several_asks_for_more() -> None:
-    with pytest.raises(SourceError, match=r"fits several cameras: 2 .*, 4 "):
+    with pytest.raises(SourceError, match=r"several have such a name, 2 .*, 4 "):
         find_camera("brio", devices=DEVICES)
 
 
@@ -277,5 +277,5 @@ def test_this_machines_cameras_have_names_and_are_not_listed_twice() -> None:
     assert len({device.name for device in devices}) == len(devices)
     assert len({device.index for device in devices}) == len(devices)
     assert all(device.name and device.backend != "auto" for device in devices)
-    with pytest.raises(SourceError, match="camera 987 was not found"):
+    with pytest.raises(SourceError, match="Cannot find the camera “987”"):
         find_camera(987)

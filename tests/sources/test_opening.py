@@ -119,22 +119,22 @@ def test_sources_open_and_say_what_they_are(media: Path, spec: str, kind: str, f
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
-        ("", "no source was given"),
-        ("  ", "no source was given"),
-        ("gone.mp4", "there is no file or folder gone.mp4"),
-        ("gone.jpg", "there is no picture gone.jpg"),
-        ("gone/there", "there is no file or folder gone"),
-        ("bad\0name.mp4", "is not a path"),
-        ("text.mp4", "text.mp4 is not a video"),
-        ("text.png", "text.png is not a picture"),
-        ("empty", "holds no pictures"),
-        ("97", "camera 97 was not found"),
-        ("No Such Camera", "camera 'No Such Camera' was not found"),
+        ("", "none was given"),
+        ("  ", "none was given"),
+        ("gone.mp4", "“gone.mp4”: there is no such file or folder"),
+        ("gone.jpg", "“gone.jpg”: there is no such file or folder"),
+        ("gone/there", "there is no such file or folder"),
+        ("bad\0name.mp4", "no valid path"),
+        ("text.mp4", "“text.mp4”: it is damaged or is not a video"),
+        ("text.png", "“text.png”: it is damaged or is not a picture"),
+        ("empty", "contains no pictures"),
+        ("97", "Cannot find the camera “97”"),
+        ("No Such Camera", "Cannot find the camera “No Such Camera”"),
         ("ftp://host/x", "ftp://"),
         ("http://", "names no computer"),
         ("http://[::1", "names no computer"),
-        ("rtsp:/host/x", "write it as rtsp://host/path"),
-        ("rtsp://127.0.0.1:1/x", "cannot be opened"),
+        ("rtsp:/host/x", "Write it as rtsp://host/path"),
+        ("rtsp://127.0.0.1:1/x", "Cannot open “rtsp://127.0.0.1:1/x”"),
     ],
 )
 def test_bad_input_gives_one_sentence(media: Path, spec: str, says: str) -> None:
@@ -200,5 +200,5 @@ def test_the_path_that_is_meant(media: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_pipe_is_refused_rather_than_waited_for(media: Path) -> None:
     os.mkfifo(media / "pipe.mkv")
-    with pytest.raises(SourceError, match="is a pipe rather than a file"):
+    with pytest.raises(SourceError, match="it is a pipe, not a file"):
         open_source("pipe.mkv")

@@ -239,7 +239,10 @@ class Photographer:
             self.wait(2)
             camera.off.set()
             self.wait(
-                8, lambda: self.window.bridge.status.state == "reconnecting" and self.window.bridge.status.message != ""
+                8,
+                lambda: (
+                    self.window.bridge.status.state == "reconnecting" and self.window.bridge.status.message is not None
+                ),
             )
             self.take("reconnecting")
 

@@ -84,7 +84,7 @@ def test_a_session_that_cannot_be_stopped_is_told_and_the_next_one_runs(
 ) -> None:
     stop = Session.stop
     told: list[str] = []
-    bridge.failed.connect(told.append)
+    bridge.failed.connect(lambda message: told.append(str(message)))
 
     def stop_and_stumble(session: Session) -> None:
         stop(session)

@@ -148,7 +148,7 @@ def test_pictures_that_cannot_be_read_are_told_of(desk: Desk) -> None:
     (folder / "b.png").write_bytes(b"no picture")
     desk.window.settings.change(loop=False)
     desk.open(str(folder))
-    desk.wait(lambda: "1 picture could not be read" in desk.window.stage.toast.text)
+    desk.wait(lambda: "Skipped 1 unreadable picture: b.png" in desk.window.stage.toast.text)
 
 
 def test_dropped_file_is_opened(desk: Desk, clip: Path) -> None:

@@ -209,12 +209,12 @@ def test_a_broken_model_gives_one_sentence_and_the_next_one_works(
     view.set_package(broken)
     view.show()
     view.show_crop(1, make_crop(), None)
-    qtbot.waitUntil(lambda: "cannot look into Broken" in texts(view), timeout=10_000)
+    qtbot.waitUntil(lambda: "Cannot look into the model “Broken”" in texts(view), timeout=10_000)
     view.show_crop(1, make_crop(1), None)
-    assert "cannot look into Broken" in texts(view)
+    assert "Cannot look into the model “Broken”" in texts(view)
     view.set_package(package)
     wait_for_maps(qtbot, view, 6)
-    assert "cannot look into" not in texts(view)
+    assert "Cannot look into" not in texts(view)
 
 
 def test_a_narrow_view_fits_a_dock(qtbot: QtBot, view: NetworkView, package: ModelPackage) -> None:

@@ -218,7 +218,7 @@ def test_full_disk_is_said_once_and_the_film_plays(tmp_path: Path) -> None:
         film = program.film
     (note,) = program.notes
     assert program.offers_folder
-    assert note.startswith("The recording ended: the file became larger than this disk allows. Choose another disk ")
+    assert note.startswith("The recording ended: the file became larger than this disk allows. Choose another disk. ")
     assert f"before is “{film}”" in note
     assert program.state == "failed"
     assert len(decode_times(film)) == program.frames > 0

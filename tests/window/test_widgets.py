@@ -7,6 +7,7 @@ from PySide6.QtCore import QRect, Qt
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
+from desktop_app.messages import Message
 from desktop_app.window.picture.empty_state import TEXT_WIDTH, PictureMessage
 from desktop_app.window.style.widgets import capitalised, fit_wrapped, make_label, plain_text
 
@@ -63,7 +64,7 @@ def test_a_message_wraps_anew_in_a_narrow_window(qtbot: QtBot) -> None:
     qtbot.addWidget(stage)
     message = PictureMessage(stage)
     message.resize(1000, 600)
-    message.show_state("failed", "there is no file or folder /a/rather/long/path/to/a/film.mp4; check its spelling")
+    message.show_state("failed", Message("Cannot open “/a/rather/long/path/to/a/film.mp4”: there is no such file."))
     stage.show()
     label = message.findChildren(type(make_label()))[2]
     assert label.text() == message.text

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from desktop_app.messages import Message
 from desktop_app.sources.base import SourceBase, SourceError, SourceInfo
 from desktop_app.sources.frame import Frame
 from desktop_app.sources.pictures.decoding import Animation, open_animation
@@ -52,11 +53,11 @@ class AnimationSource(SourceBase):
         return self._info
 
     @property
-    def notice(self) -> str:
-        """One sentence if the file turned out to be damaged, else empty."""
-        if self._missing == 1:
-            return f"{self._path.name} is damaged: 1 picture is missing"
-        return f"{self._path.name} is damaged: {self._missing} pictures are missing" if self._missing else ""
+    def notice(self) -> Message | None:
+        """Where the file turned out to be damaged."""
+        if not self._missing:
+            return None
+        return Message("“{name}” is damaged: it lacks %n picture(s).", None, self._missing, name=self._path.name)
 
     def read(self) -> Frame | None:
         """The next frame; see `Source.read`."""
@@ -121,5 +122,5 @@ class AnimationSource(SourceBase):
 def _open(path: Path) -> Animation:
     animation = open_animation(path)
     if animation is None:
-        raise SourceError(f"{path.name} cannot be read any more: it was changed")
+        raise SourceError("Cannot continue with “{name}”: it was changed. Open it again.", name=path.name)
     return animation

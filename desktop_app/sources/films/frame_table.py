@@ -86,15 +86,23 @@ def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
         timeout_s = _HOLLOW_TIMEOUT_S if is_hollow(path) else None
         container = av.open(f"file:{path}", options=_OPTIONS, timeout=timeout_s, metadata_errors="replace")
     except (av.error.InvalidDataError, av.error.ExitError, av.error.EOFError):
-        raise SourceError(f"{path.name} is not a video that can be read; it is damaged or of another kind") from None
+        raise SourceError(
+            "Cannot open “{name}”: it is damaged or is not a video. Choose another file.", name=path.name
+        ) from None
     except (av.FFmpegError, OSError) as error:
-        raise SourceError(f"{path.name} cannot be opened: {error.strerror or error}") from error
+        raise SourceError(
+            "Cannot open “{name}”: {reason}. Check the file and its disk.",
+            name=path.name,
+            reason=error.strerror or str(error),
+        ) from error
     stream = choose_video_stream(container)
     if container.format.name in _TEXT_FORMATS:
         stream = None
     if stream is None:
         container.close()
-        raise SourceError(f"{path.name} holds no video; give a file with moving pictures")
+        raise SourceError(
+            "Cannot open “{name}”: it contains no video. Choose a file with moving pictures.", name=path.name
+        )
     stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
     return container, stream
 

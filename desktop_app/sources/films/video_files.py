@@ -16,6 +16,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from desktop_app.messages import Message
 from desktop_app.sources.base import SourceBase, SourceError, SourceInfo
 from desktop_app.sources.films.decoding import DecodingRecord, PictureConverter, decode_frames, nominal_rate
 from desktop_app.sources.films.frame_table import FrameTable, is_hollow, open_video, scan_frames
@@ -60,7 +61,12 @@ class VideoFileSource(SourceBase):
         self._pending = next(self._frames, None)
         if self._pending is None:
             self._container.close()
-            raise SourceError(f"{path.name} holds no picture that can be decoded; the file is damaged or empty")
+            raise SourceError(
+                "Cannot open “{name}”: none of its pictures can be decoded, because it is damaged or empty. Choose "
+                "another "
+                "file.",
+                name=path.name,
+            )
         self._converter = PictureConverter(self._stream.sample_aspect_ratio)
         self._next_index = 0
         # The times of the first pictures, as far as they were read one after the other.
@@ -79,23 +85,26 @@ class VideoFileSource(SourceBase):
         return self._info if not lost or count is None else replace(self._info, frame_count=max(count - lost, 1))
 
     @property
-    def notice(self) -> str:
-        """One sentence if the file turned out to be damaged, else empty."""
+    def notice(self) -> Message | None:
+        """Where the file turned out to be damaged."""
+        name = self._path.name
         if self._break:
-            return f"{self._path.name} is damaged: it plays up to the break ({self._break})"
+            return Message("“{name}” is damaged: it plays up to the break ({reason}).", name=name, reason=self._break)
         # Those at an end that is missing are part of it.
         lost = len(self._record.lost if self._missing_s else self._lost())
         lost += self._table.missing if self._table is not None else 0
-        pictures = "1 picture" if lost == 1 else f"{lost} pictures"
+        seconds = f"{self._missing_s:.1f}"
         if self._missing_s and lost:
-            return f"{self._path.name} is damaged: {pictures} and its last {self._missing_s:.1f} seconds are missing"
+            return Message(
+                "“{name}” is damaged: it lacks %n picture(s) and its last {seconds} seconds.",
+                None,
+                lost,
+                name=name,
+                seconds=seconds,
+            )
         if self._missing_s:
-            return f"{self._path.name} is damaged: its last {self._missing_s:.1f} seconds are missing"
-        if lost == 1:
-            return f"{self._path.name} is damaged: 1 picture is missing"
-        if lost:
-            return f"{self._path.name} is damaged: {lost} pictures are missing"
-        return ""
+            return Message("“{name}” is damaged: it lacks its last {seconds} seconds.", name=name, seconds=seconds)
+        return Message("“{name}” is damaged: it lacks %n picture(s).", None, lost, name=name) if lost else None
 
     def read(self) -> Frame | None:
         """The next frame; see `Source.read`."""
@@ -144,7 +153,11 @@ class VideoFileSource(SourceBase):
                 else:
                     self._replay(index)
             except av.FFmpegError as error:
-                raise SourceError(f"{self._path.name} cannot be read any more: {error.strerror}") from error
+                raise SourceError(
+                    "Cannot continue with “{name}”: {reason}. Open it again.",
+                    name=self._path.name,
+                    reason=error.strerror or str(error),
+                ) from error
             self._next_index = index
 
     def close(self) -> None:
@@ -314,7 +327,10 @@ class VideoFileSource(SourceBase):
         try:
             height, width = self._converter.to_bgr(self._pending).shape[:2]
         except (av.FFmpegError, ValueError) as error:
-            raise SourceError(f"the pictures of {self._path.name} are of a kind that cannot be shown") from error
+            raise SourceError(
+                "Cannot show “{name}”: its pictures are in a format that is not supported. Convert the file first.",
+                name=self._path.name,
+            ) from error
         rate = nominal_rate(self._stream)
         count = _stated_count(self._container, self._stream, rate)
         size_bytes = self._path.stat().st_size

@@ -22,6 +22,7 @@ from urllib3.exceptions import HTTPError, InsecureRequestWarning, NewConnectionE
 from urllib3.exceptions import TimeoutError as HttpTimeoutError
 from urllib3.response import BaseHTTPResponse
 
+from desktop_app.messages import Message
 from desktop_app.sources.base import SourceError, SourceStalledError
 from desktop_app.sources.network.addresses import redact_url, split_credentials
 
@@ -80,10 +81,14 @@ class HttpResponse:
         try:
             return self._response.read1(_CHUNK_BYTES)
         except HttpTimeoutError:
-            reason = "no data came in time"
+            reason = Message("no data came in time")
         except (HTTPError, OSError, ValueError):
-            reason = "the connection ended"
-        raise SourceStalledError(f"{self.name} broke off ({reason}); check the connection")
+            reason = Message("the connection ended")
+        raise SourceStalledError(
+            "Cannot continue with “{name}”: the connection broke off ({reason}). Check the network.",
+            name=self.name,
+            reason=reason,
+        )
 
 
 def request(url: str, *, timeout_s: float) -> HttpResponse:
@@ -110,9 +115,13 @@ def request(url: str, *, timeout_s: float) -> HttpResponse:
             # A connection that is refused is a kind of time-out for urllib3, too.
             if isinstance(error, HttpTimeoutError) and not isinstance(error, NewConnectionError):
                 raise SourceError(
-                    f"{name} did not answer within {timeout_s:g} seconds; check the address and the network"
+                    "Cannot open “{name}”: no answer came within {seconds} seconds. Check the address and the network.",
+                    name=name,
+                    seconds=f"{timeout_s:g}",
                 ) from None
-            raise SourceError(f"{name} cannot be opened ({_reason(error)}); check the address") from error
+            raise SourceError(
+                "Cannot open “{name}”: {reason}. Check the address.", name=name, reason=_reason(error)
+            ) from error
         location = response.headers.get("Location")
         if response.status not in {301, 302, 303, 307, 308} or not location:
             _check_status(response, name, has_credentials=bool(credentials))
@@ -124,7 +133,7 @@ def request(url: str, *, timeout_s: float) -> HttpResponse:
             break
         if urlsplit(target).scheme not in {"http", "https"}:
             break
-    raise SourceError(f"{name} cannot be opened (it leads nowhere that can be read); check the address")
+    raise SourceError("Cannot open “{name}”: it leads nowhere that can be read. Check the address.", name=name)
 
 
 def _ask(url: str, credentials: str, timeout_s: float) -> BaseHTTPResponse:
@@ -179,24 +188,30 @@ def _check_status(response: BaseHTTPResponse, name: str, *, has_credentials: boo
     if status == HTTPStatus.UNAUTHORIZED:
         raise unauthorized(name, has_credentials=has_credentials)
     phrase = next((f" {known.phrase}" for known in HTTPStatus if known == status), "")
-    raise SourceError(f"{name} cannot be opened (the server says {status}{phrase}); check the address")
+    raise SourceError(
+        "Cannot open “{name}”: the server answers {answer}. Check the address.", name=name, answer=f"{status}{phrase}"
+    )
 
 
 def unauthorized(name: str, *, has_credentials: bool) -> SourceError:
     """What to say where a server asks for a user name and password, or does not accept those that it got."""
     if has_credentials:
         return SourceError(
-            f"{name} does not accept this user name and password; check them, and write @, : or / in them as %40, "
-            "%3A or %2F"
+            "Cannot open “{name}”: it does not accept this user name and password. Check them, and write @, : or / in "
+            "them as %40, %3A or %2F.",
+            name=name,
         )
-    return SourceError(f"{name} asks for a user name and password; write them as scheme://user:password@host/path")
+    return SourceError(
+        "Cannot open “{name}”: it asks for a user name and password. Write them as scheme://user:password@host/path.",
+        name=name,
+    )
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException) -> Message | str:
     """The system's own words, without the address; ours where there are none."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
         cause = cause.__cause__ or cause.__context__
-    return "nothing that can be read came from there"
+    return Message("nothing that can be read came from there")

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from desktop_app.messages import Message
 from desktop_app.sources.base import MAX_PIXELS, SourceError, SourceInfo, SourceStalledError
 from desktop_app.sources.live import Captured
 from desktop_app.sources.network.multipart import (
@@ -82,8 +83,8 @@ class MjpegCapture:
         return self._info
 
     @property
-    def notice(self) -> str:
-        """One sentence if pictures were damaged, else empty."""
+    def notice(self) -> Message | None:
+        """Where pictures were damaged."""
         return damage_notice(self._name, self._damaged_count)
 
     def read(self) -> Captured | None:
@@ -114,7 +115,11 @@ class MjpegCapture:
                 if part.is_picture and (picture := self._decode(part)):
                     yield picture
         except EndedEarlyError:
-            raise SourceStalledError(f"{self._name} broke off (the connection ended); check the connection") from None
+            raise SourceStalledError(
+                "Cannot continue with “{name}”: the connection broke off ({reason}). Check the network.",
+                name=self._name,
+                reason=Message("the connection ended"),
+            ) from None
         except NotMultipartError:
             raise _no_picture(self._name) from None
         except PictureTooLargeError:
@@ -158,7 +163,9 @@ class StillCapture:
             picture = decode_picture(io.BytesIO(content), name)
         except PictureTooLargeError:
             raise _too_large(name) from None
-        self.notice = f"{name} is damaged and shown only in part" if picture.damaged else ""
+        self.notice = (
+            Message("“{name}” is damaged: only a part of it is shown.", name=name) if picture.damaged else None
+        )
         height, width = picture.image.shape[:2]
         self.info = SourceInfo("image", name, url, width, height, 0.0, 1, live=False)
         self._picture: Picture | None = picture
@@ -176,20 +183,25 @@ class StillCapture:
         self._response.close()
 
 
-def damage_notice(name: str, count: int) -> str:
-    """What to say of a stream of which so many pictures were damaged; empty for none."""
-    return f"damaged pictures that {name} sent and that were left out: {count}" if count > 0 else ""
+def damage_notice(name: str, count: int) -> Message | None:
+    """What to say of a stream of which so many pictures were damaged."""
+    return Message("Skipped %n damaged picture(s) of “{name}”.", None, count, name=name) if count > 0 else None
 
 
 HttpPictures = MjpegCapture | StillCapture
 
 
 def _no_picture(name: str) -> SourceError:
-    return SourceError(f"{name} sends no picture that can be read; give the address of a video stream or a picture")
+    return SourceError(
+        "Cannot open “{name}”: it sends no picture that can be read. Give the address of a video stream or a picture.",
+        name=name,
+    )
 
 
 def _too_large(name: str) -> SourceError:
     limit = MAX_PIXELS // 1_000_000
     return SourceError(
-        f"Cannot read {name}: its pictures have more than {limit} million pixels. Ask it for smaller ones."
+        "Cannot read “{name}”: its pictures have more than {limit} million pixels. Set it to send smaller ones.",
+        name=name,
+        limit=limit,
     )

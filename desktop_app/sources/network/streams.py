@@ -11,6 +11,7 @@ import av
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 
+from desktop_app.messages import Message
 from desktop_app.sources.base import Source, SourceError, SourceInfo, SourceStalledError
 from desktop_app.sources.films.decoding import (
     MOST_PIXELS,
@@ -77,7 +78,7 @@ def open_stream(
         name=redact_url(url),
         # The time-outs of the connection, which know the reason, come first.
         open_timeout_s=open_timeout_s + _GRACE_S,
-        hint="check the address and the network",
+        hint=Message("Check the address and the network"),
         stall_timeout_s=stall_timeout_s,
         cancel=cancel,
     )
@@ -106,7 +107,9 @@ class StreamCapture:
         stream = choose_video_stream(self._container)
         if stream is None:
             self._container.close()
-            raise SourceError(f"{self._name} sends no video; give the address of a video stream")
+            raise SourceError(
+                "Cannot open “{name}”: it sends no video. Give the address of a video stream.", name=self._name
+            )
         stream.codec_context.options = _BOUNDED
         self._converter = PictureConverter(stream.sample_aspect_ratio)
         self._record = DecodingRecord()
@@ -124,7 +127,7 @@ class StreamCapture:
         self._incomplete_count = len(self._record.lost)
         if self._first is None:
             self._container.close()
-            raise SourceError(f"{self._name} sends no video that can be read; give a video stream's address")
+            raise _no_video(self._name)
         height, width = self._converter.to_bgr(self._first).shape[:2]
         rate = nominal_rate(stream)
         self._info = SourceInfo("stream", self._name, url, width, height, rate, None, live=True)
@@ -135,8 +138,8 @@ class StreamCapture:
         return self._info
 
     @property
-    def notice(self) -> str:
-        """One sentence if pictures were damaged, else empty."""
+    def notice(self) -> Message | None:
+        """Where pictures were damaged."""
         return damage_notice(self._name, len(self._record.lost) - self._incomplete_count)
 
     def read(self) -> Captured | None:
@@ -165,7 +168,11 @@ class StreamCapture:
         try:
             return next(self._frames, None)
         except av.FFmpegError as error:
-            raise SourceStalledError(f"{self._name} broke off ({_reason(error)}); check the connection") from error
+            raise SourceStalledError(
+                "Cannot continue with “{name}”: the connection broke off ({reason}). Check the network.",
+                name=self._name,
+                reason=_reason(error),
+            ) from error
 
     def _wait_for_turn(self, frame: VideoFrame) -> None:
         if frame.pts is None or not frame.time_base:
@@ -198,21 +205,31 @@ def _connect(url: str, name: str, open_timeout_s: float, read_timeout_s: float) 
 def _refusal(error: Exception, url: str, name: str, timeout_s: float) -> SourceError:
     """What to say of a stream that gives no first picture."""
     if isinstance(error, av.error.ExitError):
-        return SourceError(f"{name} did not answer within {timeout_s:g} seconds; check the address and the network")
+        return SourceError(
+            "Cannot open “{name}”: no answer came within {seconds} seconds. Check the address and the network.",
+            name=name,
+            seconds=f"{timeout_s:g}",
+        )
     if isinstance(error, av.error.HTTPUnauthorizedError):
         from desktop_app.sources.network.http_client import unauthorized
 
         return unauthorized(name, has_credentials=bool(split_credentials(url)[1]))
     if isinstance(error, av.error.InvalidDataError):
-        return SourceError(f"{name} sends no video that can be read; give a video stream's address")
-    return SourceError(f"{name} cannot be opened ({_reason(error)}); check the address")
+        return _no_video(name)
+    return SourceError("Cannot open “{name}”: {reason}. Check the address.", name=name, reason=_reason(error))
 
 
-def _reason(error: Exception) -> str:
+def _no_video(name: str) -> SourceError:
+    return SourceError(
+        "Cannot open “{name}”: it sends no video that can be decoded. Give the address of a video stream.", name=name
+    )
+
+
+def _reason(error: Exception) -> Message | str:
     if isinstance(error, av.error.ExitError):
-        return "no data came in time"
+        return Message("no data came in time")
     if getattr(error, "errno", None) == errno.EIO:
         # All that FFmpeg says when a name is unknown, or when a connection ends too early.
-        return "nothing that can be read came from there"
+        return Message("nothing that can be read came from there")
     # Only the system's words: FFmpeg's message repeats the address, password and all.
     return str(getattr(error, "strerror", None) or type(error).__name__)

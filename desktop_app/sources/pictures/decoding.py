@@ -186,13 +186,18 @@ def _explained_errors(file: IO[bytes], name: str) -> Iterator[None]:
         raise _too_many_pixels(name) from None
     except Exception as error:
         if isinstance(error, OSError) and error.errno:
-            raise SourceError(f"{name} cannot be opened: {error.strerror}") from error
+            raise SourceError(
+                "Cannot open “{name}”: {reason}. Check the file and its disk.", name=name, reason=error.strerror
+            ) from error
         # Not only OSError: on damaged files, Pillow's readers raise whatever their parsers run into.
         file.seek(0)
         if _is_heic(file.read(64)):
-            raise HeicError(f"{name} is a HEIC picture, which cannot be read; save it as JPEG first") from None
-        message = f"{name} is not a picture that can be read; it is damaged or of another kind"
-        raise SourceError(message) from error
+            raise HeicError(
+                "Cannot open “{name}”: HEIC pictures are not supported. Save it as JPEG first.", name=name
+            ) from None
+        raise SourceError(
+            "Cannot open “{name}”: it is damaged or is not a picture. Choose another file.", name=name
+        ) from error
 
 
 def _open_header(file: IO[bytes], name: str) -> Image.Image:
@@ -205,7 +210,10 @@ def _open_header(file: IO[bytes], name: str) -> Image.Image:
     if pixels > _UNSUSPECTED_PIXELS and pixels > _MAX_PIXELS_PER_BYTE * file.seek(0, os.SEEK_END):
         millions = pixels // 1_000_000
         raise SourceError(
-            f"Cannot open {name}: it states {millions} million pixels but holds too little data for them."
+            "Cannot open “{name}”: it states {millions} million pixels but contains too little data for them. Choose "
+            "another file.",
+            name=name,
+            millions=millions,
         )
     file.seek(place)
     return image
@@ -370,11 +378,17 @@ def _open_file(path: Path) -> IO[bytes]:
     try:
         file = _PictureFile(path)
     except OSError as error:
-        raise SourceError(f"{path.name} cannot be opened: {error.strerror or error}") from error
+        raise SourceError(
+            "Cannot open “{name}”: {reason}. Check the file and its disk.",
+            name=path.name,
+            reason=error.strerror or str(error),
+        ) from error
     if file.size > MAX_FILE_BYTES:
         file.close()
         limit = MAX_FILE_BYTES // 1_000_000
-        raise SourceError(f"Cannot open {path.name}: it is larger than {limit} MB. Choose a smaller picture.")
+        raise SourceError(
+            "Cannot open “{name}”: it is larger than {limit} MB. Choose a smaller picture.", name=path.name, limit=limit
+        )
     return file
 
 
@@ -395,7 +409,9 @@ def _check_pixels(size: tuple[int, int], name: str) -> None:
 def _too_many_pixels(name: str) -> PictureTooLargeError:
     limit = MAX_PIXELS // 1_000_000
     return PictureTooLargeError(
-        f"Cannot open {name}: it has more than {limit} million pixels. Save it in a smaller size."
+        "Cannot open “{name}”: it has more than {limit} million pixels. Save it in a smaller size.",
+        name=name,
+        limit=limit,
     )
 
 

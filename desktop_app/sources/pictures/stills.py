@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from desktop_app.messages import Message, join_lines
 from desktop_app.sources.base import SourceBase, SourceError, SourceInfo
 from desktop_app.sources.frame import Frame
 from desktop_app.sources.pictures.decoding import Animation, HeicError, Picture, open_picture, read_picture
@@ -56,7 +57,11 @@ def list_images(folder: Path) -> list[Path]:
             if path.suffix.lower() in _FOLDER_SUFFIXES and not path.name.startswith(".") and path.is_file()
         ]
     except OSError as error:
-        raise SourceError(f"the folder {folder} cannot be read: {error.strerror or error}") from error
+        raise SourceError(
+            "Cannot read the folder “{folder}”: {reason}. Check its permissions and its disk.",
+            folder=folder,
+            reason=error.strerror or str(error),
+        ) from error
     return sorted(paths, key=lambda path: _natural_key(path.name))
 
 
@@ -66,10 +71,10 @@ class PictureSource(SourceBase):
     Args:
         image: H×W×3 uint8, BGR.
         info: what is known about it.
-        notice: what there is to say of it, or empty.
+        notice: what there is to say of it.
     """
 
-    def __init__(self, image: NDArray[np.uint8], info: SourceInfo, notice: str) -> None:
+    def __init__(self, image: NDArray[np.uint8], info: SourceInfo, notice: Message | None) -> None:
         self._frame = Frame(image, 0, 0.0, info.name, alone=True)
         self._info, self._notice = info, notice
         self._left = 1
@@ -80,8 +85,8 @@ class PictureSource(SourceBase):
         return self._info
 
     @property
-    def notice(self) -> str:
-        """One sentence if the picture is damaged or has more pages, else empty."""
+    def notice(self) -> Message | None:
+        """Where the picture is damaged or has more pages."""
         return self._notice
 
     def read(self) -> Frame | None:
@@ -118,11 +123,11 @@ class ImageSource(PictureSource):
     def __init__(self, path: Path, *, spec: str | None = None) -> None:
         picture = read_picture(path)
         height, width = picture.image.shape[:2]
-        notice = ""
+        notice = None
         if picture.damaged:
-            notice = f"{path.name} is damaged and shown only in part"
+            notice = Message("“{name}” is damaged: only a part of it is shown.", name=path.name)
         elif picture.has_more_pages:
-            notice = f"{path.name} has more than one page, of which the first is shown"
+            notice = Message("“{name}” has several pages: only the first one is shown.", name=path.name)
         info = SourceInfo("image", path.name, spec or str(path), width, height, 0.0, 1, live=False)
         super().__init__(picture.image, info, notice)
 
@@ -164,7 +169,7 @@ class FolderSource(SourceBase):
         # Ordered sets: a folder that loops meets its pictures again.
         self._damaged: dict[Path, None] = {}
         self._with_pages: dict[Path, None] = {}
-        self._reason = ""
+        self._reason: Message | None = None
         self._animation: Animation | None = None
         self._items = [_Item(path) for path in list_images(folder)]
         # The frame that is next: of which file, which of its frames, and where that file begins.
@@ -173,10 +178,20 @@ class FolderSource(SourceBase):
         self._totals: tuple[int, float] | None = None
         found = len(self._items)
         if not found:
-            raise SourceError(f"the folder {folder} holds no pictures; give one with JPEG, PNG or similar files")
+            raise SourceError(
+                "Cannot open the folder “{folder}”: it contains no pictures. Choose one with JPEG, PNG or similar "
+                "files.",
+                folder=folder,
+            )
         first = self._load_next()
         if first is None:
-            raise SourceError(f"none of the pictures in {folder} ({found}) can be read: {self._reason}")
+            raise SourceError(
+                "Cannot open the folder “{folder}”: none of its %n picture(s) can be read. {reason}",
+                None,
+                found,
+                folder=folder,
+                reason=self._reason,
+            )
         # Kept, so that opening a folder does not read its first picture twice.
         self._first: NDArray[np.uint8] | None = first
         self._height, self._width = first.shape[:2]
@@ -196,9 +211,9 @@ class FolderSource(SourceBase):
         return tuple(self._unreadable)
 
     @property
-    def notice(self) -> str:
-        """One line each for pictures that were left out, damaged ones, and those with more pages; else empty."""
-        return "\n".join(filter(None, (self._left_out_notice(), self._damaged_notice(), self._pages_notice())))
+    def notice(self) -> Message | None:
+        """One line each for pictures that were skipped, damaged ones, and those with more pages."""
+        return join_lines(self._skipped_notice(), self._damaged_notice(), self._pages_notice())
 
     def read(self) -> Frame | None:
         """The next picture or frame; see `Source.read`."""
@@ -241,19 +256,23 @@ class FolderSource(SourceBase):
             finally:
                 self._lock.release()
 
-    def _left_out_notice(self) -> str:
-        if not self._unreadable:
-            return ""
-        plural = "picture" if len(self._unreadable) == 1 else "pictures"
-        return f"{len(self._unreadable)} {plural} could not be read and were left out: {_listed(self._unreadable)}"
+    def _skipped_notice(self) -> Message | None:
+        count = len(self._unreadable)
+        return (
+            Message("Skipped %n unreadable picture(s): {names}", None, count, names=_listed(self._unreadable))
+            if count
+            else None
+        )
 
-    def _damaged_notice(self) -> str:
-        return f"pictures that are damaged and shown only in part: {_listed(self._damaged)}" if self._damaged else ""
+    def _damaged_notice(self) -> Message | None:
+        if not self._damaged:
+            return None
+        return Message("Damaged, shown only in part: {names}", names=_listed(self._damaged))
 
-    def _pages_notice(self) -> str:
+    def _pages_notice(self) -> Message | None:
         if not self._with_pages:
-            return ""
-        return f"pictures with more than one page, of which the first is shown: {_listed(self._with_pages)}"
+            return None
+        return Message("Several pages, only the first one is shown: {names}", names=_listed(self._with_pages))
 
     def _total(self) -> tuple[int, float]:
         """How many frames there are, and how long they last."""
@@ -291,7 +310,7 @@ class FolderSource(SourceBase):
                     item.frame_count = self._offset
                     self._advance(0)
                     continue
-                self._reason = self._reason or str(error)
+                self._reason = self._reason or error.message
                 self._unreadable.append(self._items.pop(self._place).path)
         return None
 

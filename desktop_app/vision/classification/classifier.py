@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from desktop_app.catalogue.catalogue import Catalogue, Labels, ModelChoice, ModelError, ModelPackage
 from desktop_app.catalogue.manifest import MAX_REASON
+from desktop_app.messages import Message
 from desktop_app.paths import MODELS_FOLDER
 from desktop_app.vision.classification.network_trial import try_network
 from desktop_app.vision.classification.providers import open_sessions, run_options
@@ -120,8 +121,8 @@ class Classifier:
         return self._provider
 
     @property
-    def notice(self) -> str:
-        """One sentence where `auto` had to fall back from something better, else empty."""
+    def notice(self) -> Message | None:
+        """Where `auto` had to fall back from something better."""
         return self._notice
 
     def classify(self, crops: NDArray[np.uint8]) -> list[Prediction]:
@@ -147,8 +148,12 @@ class Classifier:
         except Exception as error:
             # ONNX Runtime raises many kinds.
             raise ModelError(
-                f"Cannot classify faces: the network of the model {self._package.name!r} failed on "
-                f"{self._provider} ({_first_line(error)}). Choose another model or provider."
+                "Cannot classify faces: the network of the model “{model}” failed on {provider} ({reason}). Choose "
+                "another "
+                "model or provider.",
+                model=self._package.name,
+                provider=self._provider,
+                reason=_first_line(error),
             ) from error
         if not answers:
             return []
@@ -181,7 +186,7 @@ class Classifier:
         try:
             self._check_tensors()
         except UnicodeDecodeError:
-            raise self._invalid("the names in its network are not UTF-8 text") from None
+            raise self._invalid(Message("the names in its network are not UTF-8 text")) from None
 
     def _check_tensors(self) -> None:
         manifest, folder = self._package.manifest, self._package.path.parent
@@ -190,21 +195,34 @@ class Classifier:
             inputs = session.get_inputs()
             shape = list(inputs[0].shape) if inputs else []
             if len(inputs) != 1 or shape[1:] != [3, size, size] or isinstance(shape[0], int):
-                raise self._invalid(f"its network takes {_shortened(str(shape or 'nothing'))}, not N×3×{size}×{size}")
+                taken = _shortened(str(shape)) if shape else Message("nothing")
+                raise self._invalid(Message("its network takes {taken}, not N×3×{size}×{size}", taken=taken, size=size))
             if inputs[0].type != "tensor(float)":
-                raise self._invalid(f"its network takes {inputs[0].type}, not float32")
+                raise self._invalid(Message("its network takes {taken}, not float32", taken=inputs[0].type))
         for output, kind, count in (
-            (manifest.age, "age", len(manifest.labels.ages)),
-            (manifest.gender, "gender", len(manifest.labels.genders)),
+            (manifest.age, Message("age"), len(manifest.labels.ages)),
+            (manifest.gender, Message("gender"), len(manifest.labels.genders)),
         )[: len(self._outputs)]:
             tensors = {one.name: one for one in self._sessions[folder / output.file].get_outputs()}
             if output.tensor not in tensors:
                 raise self._invalid(
-                    f"{output.file} has no output {output.tensor!r} but {_shortened(', '.join(tensors))}"
+                    Message(
+                        "“{file}” has no output “{output}” but {names}",
+                        file=output.file,
+                        output=output.tensor,
+                        names=_shortened(", ".join(tensors)),
+                    )
                 )
             classes = _classes(tensors[output.tensor])
             if classes != count:
-                raise self._invalid(f"it lists {count} {kind} labels but the network answers with {classes}")
+                raise self._invalid(
+                    Message(
+                        "it lists {count} {kind} labels but the network answers with {classes}",
+                        count=count,
+                        kind=kind,
+                        classes=classes,
+                    )
+                )
 
     def _warm_up(self) -> None:
         size = self._package.input.size
@@ -212,15 +230,21 @@ class Classifier:
             try:
                 answers = self._run(np.full((count, size, size, 3), 127, np.uint8))[: len(self._outputs)]
             except Exception as error:
-                faces = "one face" if count == 1 else f"{count} faces"
-                raise self._invalid(f"its network does not run on {faces} ({_first_line(error)})") from error
+                raise self._invalid(
+                    Message("its network does not run on %n face(s) ({reason})", None, count, reason=_first_line(error))
+                ) from error
             for probabilities in answers:
                 sums = probabilities.sum(axis=1)
                 if not np.isfinite(probabilities).all() or (np.abs(sums - 1) > 1e-2).any():
-                    raise self._invalid("its network's answers are not probabilities")
+                    raise self._invalid(Message("its network's answers are not probabilities"))
 
-    def _invalid(self, what: str) -> ModelError:
-        return ModelError(f"the model {self._package.name!r} ({self._package.path}) cannot be used: {what}")
+    def _invalid(self, reason: Message) -> ModelError:
+        return ModelError(
+            "Cannot use the model “{model}” ({path}): {reason}. Choose another model.",
+            model=self._package.name,
+            path=self._package.path,
+            reason=reason,
+        )
 
 
 def classify_both_sides(classifier: Classifier, crops: NDArray[np.uint8]) -> list[Prediction]:

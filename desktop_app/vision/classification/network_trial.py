@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from desktop_app.catalogue.manifest import ModelError
+from desktop_app.messages import Message
 from desktop_app.paths import ROOT
 from desktop_app.vision.onnx_graph import fields
 
@@ -30,9 +31,9 @@ HANG_S: Final = 120.0
 _LOOK_EVERY_S: Final = 0.02
 
 _HAS_LOOP, _HAS_FILES = 3, 4
-_REASONS: Final[dict[int, str]] = {
-    _HAS_LOOP: "its network holds a loop, which may never end; export it without loops",
-    _HAS_FILES: "the weights of its network are in other files or packed; export it as one plain file",
+_REASONS: Final[dict[int, Message]] = {
+    _HAS_LOOP: Message("it contains a loop, which may never end. Export it without loops"),
+    _HAS_FILES: Message("its weights are in other files or packed. Export it as one plain file"),
 }
 
 # Field numbers of onnx.proto.
@@ -73,13 +74,13 @@ def try_network(file: Path, checksum: str) -> None:
         )
         reason = _watch(process, file.stat().st_size)
     except OSError as error:
-        reason = f"its network cannot be tried ({error.strerror or error})"
-    if reason:
-        raise ModelError(f"Cannot use the network “{file}”: {reason}.")
+        reason = Message("it cannot be tried ({reason})", reason=error.strerror or str(error))
+    if reason is not None:
+        raise ModelError("Cannot use the network “{file}”: {reason}.", file=file, reason=reason)
     _accepted.add(checksum)
 
 
-def _watch(process: subprocess.Popen[bytes], size: int) -> str:
+def _watch(process: subprocess.Popen[bytes], size: int) -> Message | None:
     """Wait for the trial's end; returns what is wrong, or nothing."""
     import psutil
 
@@ -90,14 +91,14 @@ def _watch(process: subprocess.Popen[bytes], size: int) -> str:
             with suppress(subprocess.TimeoutExpired):
                 code = process.wait(_LOOK_EVERY_S)
                 crashed = code < 0 or code > 255
-                return "it crashes ONNX Runtime; export it again" if crashed else _REASONS.get(code, "")
+                return Message("it crashes ONNX Runtime. Export it again") if crashed else _REASONS.get(code)
             with suppress(psutil.Error):
                 used, times = watched.memory_info().rss, watched.cpu_times()
                 if used > MEMORY_BYTES + MEMORY_PER_BYTE * size:
-                    return "it takes far more memory than a network of its size needs; export it again"
+                    return Message("it takes far more memory than a network of its size needs. Export it again")
                 slow = times.user + times.system > PROCESSOR_S + PROCESSOR_S_PER_BYTE * size
                 if slow or time.monotonic() > until:
-                    return "it takes far more time than a network of its size needs; export it again"
+                    return Message("it takes far more time than a network of its size needs. Export it again")
     finally:
         process.kill()
         process.wait()

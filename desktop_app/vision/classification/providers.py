@@ -15,6 +15,7 @@ import numpy as np
 
 from desktop_app.catalogue.catalogue import ModelError
 from desktop_app.errors import AgelensError
+from desktop_app.messages import Message
 
 PROVIDERS: Final[dict[str, str]] = {
     "cuda": "CUDAExecutionProvider",
@@ -25,12 +26,12 @@ PROVIDERS: Final[dict[str, str]] = {
 }
 """Short names and ONNX Runtime's, in the order in which `auto` tries them; of those that load it takes the fastest."""
 
-_HOW_TO_GET: Final[dict[str, str]] = {
-    "cuda": "start with `uv run --no-group cpu --extra cuda main.py` on a machine with an NVIDIA GPU",
-    "directml": "it comes with Agelens on Windows",
-    "coreml": "it comes with Agelens on macOS",
-    "openvino": "install onnxruntime-openvino in place of onnxruntime",
-    "cpu": "install onnxruntime",
+_HOW_TO_GET: Final[dict[str, Message]] = {
+    "cuda": Message("Start with `uv run --no-group cpu --extra cuda main.py` on a machine with an NVIDIA GPU"),
+    "directml": Message("Use Agelens on Windows"),
+    "coreml": Message("Use Agelens on macOS"),
+    "openvino": Message("Install onnxruntime-openvino in place of onnxruntime"),
+    "cpu": Message("Install onnxruntime"),
 }
 
 
@@ -49,12 +50,12 @@ class OpenedSessions:
     Attributes:
         sessions: one `onnxruntime.InferenceSession` a file, in the files' order.
         provider: short name of the provider in use.
-        notice: one sentence where `auto` fell back from a better one, else empty.
+        notice: where `auto` fell back from a better one.
     """
 
     sessions: tuple[Any, ...]
     provider: str
-    notice: str
+    notice: Message | None
 
 
 def available_providers() -> list[str]:
@@ -76,12 +77,19 @@ def open_sessions(files: Sequence[Path], *, provider: str = "auto", threads: int
         ModelError: a file is no network that ONNX Runtime can run.
     """
     if provider != "auto" and provider not in PROVIDERS:
-        raise ProviderError(f"there is no provider {provider!r}; choose auto, {', '.join(PROVIDERS)}")
+        raise ProviderError(
+            "Cannot use the provider “{name}”: there is no such provider. Choose one of auto, {names}.",
+            name=provider,
+            names=", ".join(PROVIDERS),
+        )
     available = available_providers()
     if provider != "auto" and provider not in available:
         raise ProviderError(
-            f"the provider {provider!r} is not in this ONNX Runtime (it has {', '.join(available)}): "
-            f"{_HOW_TO_GET[provider]}, or use `--provider auto`"
+            "Cannot use the provider “{name}”: this ONNX Runtime has only {names}. {how}, or choose the provider "
+            "`auto`.",
+            name=provider,
+            names=", ".join(available),
+            how=_HOW_TO_GET[provider],
         )
     loaded: dict[str, tuple[Any, ...]] = {}
     for short in [provider] if provider != "auto" else available:
@@ -91,11 +99,16 @@ def open_sessions(files: Sequence[Path], *, provider: str = "auto", threads: int
     failed = [one for one in ([provider] if provider != "auto" else available) if one not in loaded]
     if not loaded:
         raise ProviderError(
-            f"the provider {', '.join(failed)} is installed but does not load here (driver or library missing); "
-            "use `--provider auto` or `--provider cpu`"
+            "Cannot use the provider “{name}”: it is installed but does not load, because a driver or a library is "
+            "missing. Choose the provider `auto` or `cpu`.",
+            name=", ".join(failed),
         )
     chosen = choose_fastest(loaded)
-    notice = f"{', '.join(failed)} did not load, so {chosen} is used" if failed else ""
+    notice = (
+        Message("Cannot load the provider {failed}: {chosen} is used instead.", failed=", ".join(failed), chosen=chosen)
+        if failed
+        else None
+    )
     return OpenedSessions(loaded[chosen], chosen, notice)
 
 
@@ -160,7 +173,9 @@ def _open(file: Path, short: str, threads: int) -> Any:
         if short != "cpu":
             return None
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise ModelError(f"the network {file} cannot be loaded ({reason}); install the model again") from error
+        raise ModelError(
+            "Cannot load the network “{file}”: {reason}. Install the model again.", file=file, reason=reason
+        ) from error
     return session if session.get_providers()[0] == PROVIDERS[short] else None
 
 
@@ -180,7 +195,9 @@ def _runtime() -> Any:
         import onnxruntime
     except ImportError as error:
         raise ProviderError(
-            "ONNX Runtime is not installed; install `agelens[cpu]` or `agelens[cuda]`, or start with `uv run main.py`"
+            "Cannot use any model: ONNX Runtime is not installed. Install `agelens[cpu]` or `agelens[cuda]`, or start "
+            "with "
+            "`uv run main.py`."
         ) from error
     # The environment says so already (see `desktop_app`); older builds know only this call.
     onnxruntime.disable_telemetry_events()

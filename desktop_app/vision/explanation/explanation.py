@@ -87,7 +87,9 @@ class Explainer:
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
             raise ExplainError(
-                f"the network view cannot look into {package.title} ({reason}); choose another model"
+                "Cannot look into the model “{model}”: {reason}. Choose another model.",
+                model=package.title,
+                reason=reason,
             ) from error
 
     @property

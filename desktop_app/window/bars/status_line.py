@@ -10,8 +10,8 @@ from desktop_app.engine.types import SessionStatus
 from desktop_app.messages import Message
 from desktop_app.window.bars.source_bar import PROVIDER_NAMES
 from desktop_app.window.style.theme import current_theme, icon
-from desktop_app.window.style.translation import tr, translate_message, translated
-from desktop_app.window.style.widgets import capitalised, make_label
+from desktop_app.window.style.translation import tr, translated
+from desktop_app.window.style.widgets import make_label
 
 STATE_TEXTS = {
     "idle": Message("Ready"),
@@ -83,7 +83,7 @@ class StatusLine(QStatusBar):
             rate = f" · {info.rate:g} Hz" if info.rate else ""
             described = f"{info.width}×{info.height}{rate}"
         self._source.setText(described)
-        self._notice.setText(capitalised(translate_message(status.notice)).replace("\n", " · "))
+        self._notice.setText((translated(status.notice) if status.notice else "").replace("\n", " · "))
         self._notice.setToolTip(self._notice.text())
 
     def show_statistics(self, snapshot: StatisticsSnapshot | None) -> None:

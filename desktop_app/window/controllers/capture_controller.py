@@ -21,8 +21,7 @@ from desktop_app.window.bridge import SessionBridge
 from desktop_app.window.controllers.saving import save_pictures, start_recording
 from desktop_app.window.picture.picture_area import PictureArea
 from desktop_app.window.settings_model import SettingsModel
-from desktop_app.window.style.translation import tr, translate_message
-from desktop_app.window.style.widgets import capitalised
+from desktop_app.window.style.translation import tr, translated
 
 BURST_INTERVAL_MS: Final = 200
 
@@ -107,9 +106,8 @@ class CaptureController(QObject):
             return
         self._announced = status.started_at
         if status.state == "failed":
-            self._stage.note(
-                capitalised(translate_message(status.message)), path=status.path if status.size_bytes else None
-            )
+            message = translated(status.message) if status.message else ""
+            self._stage.note(message, path=status.path if status.size_bytes else None)
         else:
             self._on_saved(status.path, 1)
 
@@ -158,7 +156,7 @@ class CaptureController(QObject):
         )
 
     def _on_failed(self, message: Message) -> None:
-        self._stage.note(capitalised(translate_message(message)))
+        self._stage.note(translated(message))
 
     def _on_saved(self, path: Path, count: int) -> None:
         if count > 1:

@@ -12,6 +12,7 @@ from PySide6.QtGui import QCloseEvent, QHideEvent, QShowEvent
 from PySide6.QtWidgets import QWidget
 
 from desktop_app.catalogue.catalogue import ModelPackage
+from desktop_app.messages import Message
 from desktop_app.vision.classification.label import Label, answer_age, answer_gender
 from desktop_app.vision.drawing.overlay import readable_age
 from desktop_app.vision.explanation.activations import Layer
@@ -21,8 +22,7 @@ from desktop_app.window.panels.face_card import probability_bars
 from desktop_app.window.panels.network_page import NetworkPage
 from desktop_app.window.panels.network_worker import Explanation, NetworkWorker, Request
 from desktop_app.window.panels.probability_bars import align_labels
-from desktop_app.window.style.translation import answer_share, answer_word, label_word, tr, translate_message
-from desktop_app.window.style.widgets import capitalised
+from desktop_app.window.style.translation import answer_share, answer_word, label_word, tr, translated
 
 HEADS: Final[tuple[Head, Head]] = ("age", "gender")
 LONGEST_RUN_S: Final = 1.0
@@ -54,7 +54,7 @@ class NetworkView(QWidget):
         self._gender = True
         self._layers: tuple[Layer, ...] = ()
         self._shown_occlusion: Occlusion | None = None
-        self._problem = ""
+        self._problem: Message | None = None
         self._worker: NetworkWorker | None = None
         self._page = NetworkPage(self)
         self._news.connect(self._on_news)
@@ -68,7 +68,7 @@ class NetworkView(QWidget):
         """Look into this model from now on."""
         if package is not self._package:
             self._package = package
-            self._shown_occlusion, self._problem = None, ""
+            self._shown_occlusion = self._problem = None
             self._page.forget()
             self._ask()
 
@@ -157,7 +157,7 @@ class NetworkView(QWidget):
     def _ask(self) -> None:
         """Hand what shall be seen to the thread, or say why nothing can be."""
         obstacle = self._obstacle()
-        self._page.show_message(obstacle or capitalised(translate_message(self._problem)))
+        self._page.show_message(obstacle or self._problem_text())
         if obstacle or not self.isVisible():
             # A concealed or missing face needs no thread.
             self._end_worker()
@@ -200,7 +200,7 @@ class NetworkView(QWidget):
         if self._worker is None:
             return
         insight, self._problem = self._worker.latest, self._worker.problem
-        self._page.show_message(capitalised(translate_message(self._problem)))
+        self._page.show_message(self._problem_text())
         if insight is not None:
             self._show(insight)
 
@@ -257,6 +257,9 @@ class NetworkView(QWidget):
             sentences = self._explain(occlusion, name), self._contrast(name, occlusion.index)
             self._page.explanation.setText(" ".join(filter(None, sentences)))
         self._shown_occlusion = occlusion
+
+    def _problem_text(self) -> str:
+        return translated(self._problem) if self._problem else ""
 
     def _explain(self, occlusion: Occlusion, name: str) -> str:
         largest = float(occlusion.drop.max())

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from desktop_app.catalogue.catalogue import ModelPackage
 from desktop_app.engine.worker import Worker
 from desktop_app.errors import AgelensError
+from desktop_app.messages import Message
 from desktop_app.vision.explanation.activations import Layer
 from desktop_app.vision.explanation.explanation import Activations, Explainer, Head, Occlusion
 from desktop_app.window.panels.tiles import heat_picture, map_pictures
@@ -88,7 +89,7 @@ class NetworkWorker(Worker):
         self._changed = threading.Condition()
         self._request: Request | None = None
         self._latest: Explanation | None = None
-        self._problem = ""
+        self._problem: Message | None = None
         self._explainer: Explainer | None = None
         self._broken: ModelPackage | None = None
         self._occlude_at = 0.0
@@ -112,8 +113,8 @@ class NetworkWorker(Worker):
             return self._latest
 
     @property
-    def problem(self) -> str:
-        """One sentence where the model of the newest request cannot be looked into, else empty."""
+    def problem(self) -> Message | None:
+        """Why the model of the newest request cannot be looked into."""
         with self._changed:
             return self._problem
 
@@ -153,7 +154,7 @@ class NetworkWorker(Worker):
             explainer = self._open(request.package, gender=request.gender)
         except AgelensError as error:
             self._broken = request.package
-            self._publish(None, str(error))
+            self._publish(None, error.message)
             return False
         layers = explainer.layers(request.head)
         layer = next((one for one in layers if one.name == request.layer), layers[0] if layers else None)
@@ -174,8 +175,7 @@ class NetworkWorker(Worker):
                 occlusion=kept.occlusion if kept is not None else None,
                 occluded=kept.occluded if kept is not None else None,
                 heat=kept.heat if kept is not None else None,
-            ),
-            "",
+            )
         )
         return True
 
@@ -197,7 +197,7 @@ class NetworkWorker(Worker):
             return
         self._occlude_at = time.monotonic() + max(OCCLUSION_INTERVAL_S, took_s * OCCLUSION_REST)
         heat = heat_picture(request.crop, occlusion.drop)
-        self._publish(replace(latest, occlusion=occlusion, occluded=request.crop, heat=heat), "")
+        self._publish(replace(latest, occlusion=occlusion, occluded=request.crop, heat=heat))
 
     def _go_on(self, occluded: Request) -> bool:
         """Between the runs of a heat map: look at what came meanwhile; False where something else is asked."""
@@ -211,11 +211,14 @@ class NetworkWorker(Worker):
 
     def _on_end_of_run(self, worker: Worker) -> None:
         if worker.error is not None:
-            self._publish(None, "The network view stopped because of an error; close and open it again.")
+            self._publish(
+                None,
+                Message("Cannot show the network: Agelens has a defect. Close the network view and open it again."),
+            )
 
-    def _publish(self, insight: Explanation | None, error: str) -> None:
+    def _publish(self, insight: Explanation | None, problem: Message | None = None) -> None:
         with self._changed:
-            self._latest, self._problem = insight, error
+            self._latest, self._problem = insight, problem
         self._on_news()
 
 

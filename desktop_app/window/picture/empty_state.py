@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QV
 
 from desktop_app.messages import Message
 from desktop_app.window.style.theme import ON_CANVAS, icon, scaled_font
-from desktop_app.window.style.translation import translate_message, translated
-from desktop_app.window.style.widgets import capitalised, fit_wrapped, make_label, plain_text, press_focused_button
+from desktop_app.window.style.translation import translated
+from desktop_app.window.style.widgets import fit_wrapped, make_label, plain_text, press_focused_button
 
 ICON_SIDE: Final = 56
 TEXT_WIDTH: Final = 560
@@ -76,7 +76,7 @@ class PictureMessage(QWidget):
         super().__init__(parent)
         self.setObjectName("pictureMessage")
         self._state = ""
-        self._message = ""
+        self._message: Message | None = None
         self._icon = QLabel()
         self._icon.setFixedHeight(ICON_SIDE)
         self._title = make_label()
@@ -87,7 +87,7 @@ class PictureMessage(QWidget):
         self._busy.setTextVisible(False)
         self._buttons = {name: QPushButton() for name in BUTTONS}
         self._build()
-        self.show_state("idle", "")
+        self.show_state("idle")
 
     @property
     def state(self) -> str:
@@ -103,12 +103,12 @@ class PictureMessage(QWidget):
         """One of the buttons, by the name of its action."""
         return self._buttons[name]
 
-    def show_state(self, state: str, message: str) -> None:
+    def show_state(self, state: str, message: Message | None = None) -> None:
         """Show a state of the source.
 
         Args:
             state: a `SourceState`; one that needs no message hides this widget.
-            message: the engine's sentence, or empty.
+            message: what the engine says of it.
         """
         spec = MESSAGES.get(state)
         if spec is None:
@@ -166,8 +166,9 @@ class PictureMessage(QWidget):
         pixmap = icon(spec.icon, ON_CANVAS).pixmap(QSize(ICON_SIDE, ICON_SIDE), self.devicePixelRatioF())
         self._icon.setPixmap(pixmap)
         self._title.setText(translated(spec.title))
-        text = translate_message(self._message) if self._message else translated(spec.text) if spec.text else ""
-        self._text.setText(capitalised(text))
+        said = self._message or spec.text
+        text = translated(said) if said else ""
+        self._text.setText(text)
         self._text.setVisible(bool(text))
         self._fit_text()
         self._busy.setVisible(spec.busy)

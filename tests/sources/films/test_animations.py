@@ -37,7 +37,7 @@ def test_pictures_that_move_play_as_films(tmp_path: Path, name: str) -> None:
         source.seek(1)
         assert source.skip(10) == 4
         assert source.read() is None
-        assert source.notice == ""
+        assert source.notice is None
 
 
 def test_a_jump_into_an_animation_keeps_its_time(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_an_animation_that_breaks_off_says_what_is_missing(tmp_path: Path) -> No
     with open_source(str(path)) as source:
         frames = list(iter(source.read, None))
         assert len(frames) == 4
-        assert source.notice == "moves.png is damaged: 1 picture is missing"
+        assert str(source.notice) == "“moves.png” is damaged: it lacks 1 picture."
 
 
 def test_a_closed_animation_gives_nothing(tmp_path: Path) -> None:

@@ -260,7 +260,7 @@ def test_joined_recordings_play_one_after_the_other(tmp_path: Path, suffix: str,
         assert all(later > earlier for earlier, later in pairwise(times))
         assert source.info.frame_count == count
         assert source.info.rate == pytest.approx(25, rel=0.03)
-        assert source.notice == ""
+        assert source.notice is None
         for index in (count - 1, 30, 29, 31, 0, 45):
             source.seek(index)
             frame = source.read()
@@ -302,7 +302,7 @@ def test_times_that_are_not_what_they_should_be(tmp_path: Path, name: str, codec
         assert times == sorted(times)
         assert source.info.frame_count == 60
         assert source.info.rate == pytest.approx(25, rel=0.03)
-        assert source.notice == ""
+        assert source.notice is None
         for index in (37, 3, 59, 11, 12, 13, 24, 23, 1, 0):
             source.seek(index)
             frame = source.read()
@@ -342,7 +342,7 @@ def test_a_damaged_picture_costs_that_picture_and_one_notice(
         assert [frame.index for frame in shown] == list(range(59))
         times = [frame.captured_at for frame in shown]
         assert times == pytest.approx([index / 25 for index in range(60) if index != number], abs=0.001)
-        assert source.notice == f"{name} is damaged: 1 picture is missing"
+        assert str(source.notice) == f"“{name}” is damaged: it lacks 1 picture."
         assert source.info.frame_count == 59
         for index in (58, 20, 21, 0):
             source.seek(index)
@@ -351,7 +351,7 @@ def test_a_damaged_picture_costs_that_picture_and_one_notice(
             assert frame.index == index
             assert frame.captured_at == pytest.approx(times[index])
             assert np.array_equal(frame.image, shown[index].image)
-        assert source.notice == f"{name} is damaged: 1 picture is missing"
+        assert str(source.notice) == f"“{name}” is damaged: it lacks 1 picture."
 
 
 @pytest.mark.parametrize(("name", "codec"), [("part.mkv", "libx264"), ("part.ts", "libx264")])
@@ -359,16 +359,16 @@ def test_a_destroyed_part_in_the_middle_is_told(tmp_path: Path, name: str, codec
     path = write_video(tmp_path / name, [index / 25 for index in range(240)], codec=codec)
     with VideoFileSource(path) as source:
         whole = len(list(iter(source.read, None)))
-        assert (whole, source.notice) == (240, "")
+        assert (whole, source.notice) == (240, None)
     data = bytearray(path.read_bytes())
     third = len(data) // 3
     data[third : 2 * third] = np.random.default_rng(2).bytes(third)
     path.write_bytes(data)
     with VideoFileSource(path) as source:
         shown = list(iter(source.read, None))
-        notice = source.notice
+        notice = str(source.notice)
     assert 50 < len(shown) < 200
-    missing = int(notice.removeprefix(f"{name} is damaged: ").removesuffix(" pictures are missing"))
+    missing = int(notice.removeprefix(f"“{name}” is damaged: it lacks ").removesuffix(" pictures."))
     assert missing == pytest.approx(240 - len(shown), abs=8)
     assert read_number(shown[-1].image) == 239
 
@@ -381,7 +381,7 @@ def test_a_picture_that_stands_for_long_is_no_damage(tmp_path: Path, name: str) 
         _, times = read_all(source)
         source.seek(60)
         frame = source.read()
-        assert source.notice == ""
+        assert source.notice is None
     assert times == pytest.approx(times_s, abs=0.001)
     assert frame is not None
     assert read_number(frame.image) == 60
@@ -394,7 +394,7 @@ def test_emptiness_behind_a_film_is_not_searched(tmp_path: Path, name: str) -> N
     os.truncate(path, 50 << 30)
     with VideoFileSource(path) as source:
         numbers, _ = read_all(source)
-        assert source.notice.startswith(f"{name} is damaged: ")
+        assert str(source.notice).startswith(f"“{name}” is damaged: ")
         source.seek(7)
         frame = source.read()
     assert len(numbers) >= 19

@@ -73,13 +73,13 @@ def test_a_film_whose_end_is_missing_says_so(tmp_path: Path, name: str) -> None:
     path = write_video(tmp_path / name, times_s, container_options={"movflags": "+faststart"})
     with VideoFileSource(path) as source:
         assert len(read_all(source)[0]) == 150
-        assert source.notice == ""
+        assert source.notice is None
     path.write_bytes(path.read_bytes()[: round(path.stat().st_size * 0.55)])
     with VideoFileSource(path) as source:
         count = len(read_all(source)[0])
         assert 20 < count < 120
         assert source.info.frame_count == count
-        assert source.notice.startswith(f"{name} is damaged: its last ")
+        assert str(source.notice).startswith(f"“{name}” is damaged: it lacks its last ")
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_what_is_no_video_gives_one_sentence(tmp_path: Path, name: str, make: ob
     with pytest.raises(SourceError) as caught:
         VideoFileSource(tmp_path / name)
     message = str(caught.value)
-    assert message.startswith(name)
+    assert message.startswith(f"Cannot open “{name}”: ")
     assert "\n" not in message
 
 

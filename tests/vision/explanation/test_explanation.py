@@ -181,7 +181,7 @@ def test_a_network_without_convolutions_has_no_filters(make_model: MakeModel) ->
 def test_a_file_that_is_no_network_gives_one_sentence(tmp_path: Path, content: bytes) -> None:
     package = load_package(write_conv_model(tmp_path))
     package.onnx_files[0].write_bytes(content)
-    with pytest.raises(ExplainError, match="cannot look into Conv") as caught:
+    with pytest.raises(ExplainError, match="Cannot look into the model “Conv") as caught:
         Explainer(package)
     assert "\n" not in str(caught.value)
 

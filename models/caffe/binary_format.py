@@ -2,13 +2,14 @@
 
 Both are protobuf messages (`models.caffe.schema`). The files come from strangers: protobuf checks each length against
 the bytes that are there; here, each shape is checked against the values that are there. Parsing takes the size of a
-real file again, and up to 40 times that of one made of empty messages alone.
+real file again; a file of millions of empty messages, which would take 40 times its size, is refused before.
 """
 
 from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,13 +17,18 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
+from desktop_app.catalogue.catalogue import MAX_FILE_BYTES
 from desktop_app.catalogue.manifest import ModelError
+from desktop_app.vision.onnx_graph import fields
 from models.caffe.schema import new_message
 
-MAX_FILE_BYTES: Final = 1 << 30
 MAX_MEAN_SIDE: Final = 2048
 MAX_AXES: Final = 32
 MAX_LAYERS: Final = 10_000
+MAX_SHAPE_BYTES: Final = MAX_AXES * 12
+MAX_PARTS: Final = 500_000
+"""Layers, arrays and their texts; a network of 1,000 layers has 20,000. Each can take 100 bytes of memory, however few
+it has in the file."""
 
 Blobs = tuple[NDArray[np.float32], ...]
 """The learned arrays of one layer, in Caffe's order, shaped as the file says."""
@@ -94,12 +100,30 @@ class _File:
 
     def parse(self, name: str) -> Any:
         """The file's content as the message of that name."""
-        message = new_message(name)
+        message, data = new_message(name), self._read()
         try:
-            message.ParseFromString(self._read())
-        except DecodeError:
+            self._check_parts(memoryview(data), message.DESCRIPTOR, iter(range(MAX_PARTS)))
+            message.ParseFromString(data)
+        except (DecodeError, ValueError):
             raise self.wrong("it is damaged, ends too early or is of another kind") from None
         return message
+
+    def _check_parts(self, data: memoryview, descriptor: Any, budget: Iterator[int]) -> None:
+        """Refuse what would take far more memory parsed than it has bytes; `budget` gives an element for each part.
+
+        Raises:
+            ValueError: the bytes are no protobuf message.
+        """
+        for number, payload in fields(data):
+            if next(budget, None) is None:
+                raise self.wrong(f"it has more than {MAX_PARTS:,} parts, more than any network")
+            field = descriptor.fields_by_number.get(number)
+            if field is None or field.message_type is None:
+                continue
+            if field.message_type.name == "BlobShape" and len(payload) > MAX_SHAPE_BYTES:
+                raise self.wrong("a shape has too many axes")
+            # No deeper than the schema: none of its messages holds one of its kind.
+            self._check_parts(payload, field.message_type, budget)
 
     def _read(self) -> bytes:
         try:

@@ -23,6 +23,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Ty
 
 from desktop_app.catalogue.catalogue import ModelChoice
 from desktop_app.errors import AgelensError
+from desktop_app.messages import Message
 from desktop_app.paths import languages
 from desktop_app.sources.opening import CameraOptions
 from desktop_app.vision.drawing.overlay import OverlayStyle
@@ -160,16 +161,16 @@ class SettingsStore:
         self._path = path or platformdirs.user_config_path("Agelens", appauthor=False) / "settings.json"
         self._ini = ini or (_old_path() if path is None else None)
         self._lock = threading.Lock()
-        self._problem = ""
+        self._problem: Message | None = None
 
     @property
-    def problem(self) -> str:
-        """One sentence where `load` could not read everything, else empty."""
+    def problem(self) -> Message | None:
+        """What `load` could not read."""
         return self._problem
 
     def load(self) -> Settings:
         """Read what was kept; a value that is invalid, or all of them, give way to the defaults."""
-        self._problem = ""
+        self._problem = None
         values = self._read(self._path, json.loads)
         if values is None and self._ini is not None:
             values = self._read(self._ini, _parse_ini)
@@ -177,11 +178,13 @@ class SettingsStore:
         known = _carry_over_privacy(values)
         settings, invalid = _validate(values)
         if not known:
-            self._problem = (
+            self._problem = Message(
                 "Cannot use the kept privacy mode: it is unknown. The whole picture is hidden; choose a mode."
             )
         if invalid and not self._problem:
-            self._problem = f"Some settings are invalid and were replaced by the defaults: {', '.join(invalid)}."
+            self._problem = Message(
+                "Some settings are invalid and were replaced by the defaults: {names}.", names=", ".join(invalid)
+            )
         return settings
 
     def save(self, settings: Settings) -> None:
@@ -196,7 +199,8 @@ class SettingsStore:
                 self._write(data)
         except (OSError, RuntimeError, ValueError) as error:
             raise SettingsError(
-                f"the settings cannot be kept in {self._path}; make it possible to write there"
+                "Cannot keep the settings in “{path}”: writing there is not possible. Check the folder and its disk.",
+                path=self._path,
             ) from error
 
     def _read(self, path: Path, parse: Callable[[str], Any]) -> Any:
@@ -215,17 +219,21 @@ class SettingsStore:
         except FileNotFoundError:
             return None
         except OSError as error:
-            return self._start_anew(path, error.strerror or "it cannot be read")
+            return self._start_anew(path, error.strerror or Message("it cannot be read"))
         except RecursionError:
-            return self._start_anew(path, "it is nested too deeply")
+            return self._start_anew(path, Message("it is nested too deeply"))
         except ValueError:
-            return self._start_anew(path, "it is damaged")
+            return self._start_anew(path, Message("it is damaged"))
         except SettingsError as error:
-            return self._start_anew(path, str(error))
+            return self._start_anew(path, error.message)
         return values
 
-    def _start_anew(self, path: Path, reason: str) -> dict[str, Any]:
-        self._problem = f"Cannot read the settings in “{path}”: {reason}. Agelens starts with the defaults."
+    def _start_anew(self, path: Path, reason: Message | str) -> dict[str, Any]:
+        self._problem = Message(
+            "Cannot read the settings in “{path}”: {reason}. Agelens starts with the defaults.",
+            path=path,
+            reason=reason,
+        )
         return {}
 
     def _write(self, data: bytes) -> None:

@@ -110,7 +110,7 @@ BAD = {
     "text called mp4": (["annotate", "{tmp}/text.mp4", "--predictions", "{tmp}/o.csv"], "text.mp4"),
     "no camera": (["annotate", "97", "--predictions", "{tmp}/o.csv"], "97"),
     "empty folder": (["annotate", "{tmp}/empty", "--predictions", "{tmp}/o.csv"], "empty"),
-    "no such model": (["annotate", "demo", "--model", "nothing", "--predictions", "{tmp}/o.csv"], "no model named"),
+    "no such model": (["annotate", "demo", "--model", "nothing", "--predictions", "{tmp}/o.csv"], "nothing"),
     "broken model": (
         ["annotate", "demo", "--model", "{tmp}/broken.toml", "--predictions", "{tmp}/o.csv"],
         "broken.toml",

@@ -24,6 +24,7 @@ from desktop_app.catalogue.manifest import (
     read_manifest,
     sha256_of,
 )
+from desktop_app.messages import Message
 from desktop_app.paths import MODELS_FOLDER
 
 __all__ = [
@@ -134,7 +135,10 @@ def load_package(path: Path) -> ModelPackage:
     """
     manifest_path = path.with_suffix(".toml")
     if not _is_file(manifest_path):
-        raise ModelError(f"there is no model at {path}: a model is an .onnx file with a .toml manifest beside it")
+        raise ModelError(
+            "Cannot find a model at “{path}”: a model is an .onnx file with a .toml file beside it. Check the path.",
+            path=path,
+        )
     manifest = read_manifest(manifest_path)
     needed = {manifest.age.file, manifest.gender.file}
     if isinstance(manifest.input.mean, str):
@@ -157,7 +161,12 @@ def refuse_shipped_name(name: str, folder: Path) -> None:
         ModelError: such a model comes with the app.
     """
     if folder.resolve() == user_models_folder().resolve() and (MODELS_FOLDER / f"{name}.toml").is_file():
-        raise ModelError(f"a model named {name!r} comes with Agelens and would be used instead; choose another --name")
+        raise ModelError(
+            "Cannot name a model “{name}”: one of that name comes with Agelens and would be used instead. Choose "
+            "another "
+            "name.",
+            name=name,
+        )
 
 
 class Catalogue:
@@ -193,8 +202,12 @@ class Catalogue:
             if first is not package:
                 errors.append(
                     ModelError(
-                        f"the model at {path} is not used: {first.path} has the name {package.name!r}, too; "
-                        "give one of them another name"
+                        "Cannot use the model at “{path}”: “{first}” has the name “{name}”, too. Give one of them "
+                        "another "
+                        "name.",
+                        path=path,
+                        first=first.path,
+                        name=package.name,
                     )
                 )
         return list(packages.values()), errors
@@ -225,8 +238,10 @@ class Catalogue:
                 return load_package(path)
         if broken:
             raise broken[0]
-        known = ", ".join(dict.fromkeys(names)) or "none"
-        raise ModelError(f"there is no model named {wanted!r}; the models here are: {known}")
+        known = ", ".join(dict.fromkeys(names)) or Message("none")
+        raise ModelError(
+            "Cannot find the model “{name}”: the models here are {known}. Choose one of them.", name=wanted, known=known
+        )
 
 
 def _is_file(path: Path) -> bool:
@@ -239,38 +254,58 @@ def _is_file(path: Path) -> bool:
 
 def _check_file(path: Path, checksum: str | None) -> None:
     if not _is_file(path):
-        raise ModelError(f"the model's file {path} is missing; copy it there or install the model again")
+        raise ModelError(
+            "Cannot use the model file “{path}”: it is missing. Copy it there, or install the model again.", path=path
+        )
     if checksum is None:
-        raise ModelError(f"the model's manifest gives no checksum for {path.name}; export the model again")
+        raise ModelError(
+            "Cannot use the model file “{path}”: its manifest gives no checksum for it. Export the model again.",
+            path=path,
+        )
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
-            raise ModelError(f"the model's file {path} is larger than {MAX_FILE_BYTES >> 20} MB; export it again")
+            raise ModelError(
+                "Cannot use the model file “{path}”: it is larger than {limit} MB. Export it again.",
+                path=path,
+                limit=MAX_FILE_BYTES >> 20,
+            )
         actual = sha256_of(path)
     except OSError as error:
         raise ModelError(
-            f"the model's file {path} cannot be read ({error.strerror or error}); check its permissions"
+            "Cannot read the model file “{path}”: {reason}. Check its permissions.",
+            path=path,
+            reason=error.strerror or str(error),
         ) from error
     if actual != checksum.lower():
-        raise ModelError(f"the model's file {path} is damaged or was changed (checksum differs); install it again")
+        raise ModelError(
+            "Cannot use the model file “{path}”: it is damaged or was changed, its checksum differs. Install it again.",
+            path=path,
+        )
 
 
 def _read_mean(path: Path) -> NDArray[np.float32]:
     try:
         if path.stat().st_size > MAX_MEAN_BYTES:
-            raise ModelError(f"the mean image {path} is larger than {MAX_MEAN_BYTES >> 20} MB")
+            raise _bad_mean(path, Message("it is larger than {limit} MB", limit=MAX_MEAN_BYTES >> 20))
         # Mapped, so that a shape that lies is found out before anything is allocated for it.
         mean = np.lib.format.open_memmap(path, mode="r")
     except OSError as error:
-        raise ModelError(f"the mean image {path} cannot be read ({error.strerror or error})") from error
+        raise _bad_mean(path, error.strerror or str(error)) from error
     except (ValueError, TypeError, ArithmeticError, SyntaxError, TokenError, RecursionError, MemoryError) as error:
         # NumPy evaluates the header as Python, and its own words advise to unpickle what nobody has checked.
-        raise ModelError(f"the mean image {path} cannot be read (it is no .npy file of numbers)") from error
+        raise _bad_mean(path, Message("it is no .npy file of numbers")) from error
     if mean.ndim != 3 or mean.shape[2] != 3 or 0 in mean.shape:
-        raise ModelError(f"the mean image {path} is not a picture of three channels")
+        raise _bad_mean(path, Message("it is not a picture of three channels"))
     if mean.dtype.kind not in "fiu":
-        raise ModelError(f"the mean image {path} holds values that are no numbers")
+        raise _bad_mean(path, Message("it contains values that are no numbers"))
     with np.errstate(over="ignore"):
         values = np.ascontiguousarray(mean, np.float32)
     if not np.isfinite(values).all():
-        raise ModelError(f"the mean image {path} holds values that are no numbers")
+        raise _bad_mean(path, Message("it contains values that are no numbers"))
     return values
+
+
+def _bad_mean(path: Path, reason: Message | str) -> ModelError:
+    return ModelError(
+        "Cannot read the mean image “{path}”: {reason}. Install the model again.", path=path, reason=reason
+    )

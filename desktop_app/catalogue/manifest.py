@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from desktop_app.errors import AgelensError
+from desktop_app.messages import Message
 
 Colour = Literal["BGR", "RGB"]
 Architecture = Literal["two-head", "two-network"]
@@ -56,12 +57,12 @@ def is_model_name(name: str) -> bool:
 T = TypeVar("T")
 
 
-def _problem(text: str) -> PydanticCustomError:
-    """An error whose text continues a sentence that begins with the field's name."""
-    return PydanticCustomError("manifest", text)
+def _problem(message: Message) -> PydanticCustomError:
+    """An error whose message continues a sentence that begins with the field's name."""
+    return PydanticCustomError("manifest", "{problem}", {"problem": message})
 
 
-def _must(holds: Callable[[T], bool], problem: str) -> AfterValidator:
+def _must(holds: Callable[[T], bool], problem: Message) -> AfterValidator:
     """A check of a value that has its type already."""
 
     def check(value: T) -> T:
@@ -97,22 +98,26 @@ def _read_mean(value: object, read: ValidatorFunctionWrapHandler) -> object:
     try:
         return read(value)
     except ValidationError:
-        raise _problem("must be a number, three numbers or the name of a .npy file beside the manifest") from None
+        raise _problem(
+            Message("must be a number, three numbers or the name of a .npy file beside the manifest")
+        ) from None
 
 
 def _give_all(table: object) -> object:
     # The defaults are those of this project's own networks: a file has to give its network's.
     for name in ("size", "colour", "mean", "scale", "margin"):
         if isinstance(table, dict) and name not in table:
-            raise _problem(f"has no {name}")
+            raise _problem(Message("has no {name}", name=name))
     return table
 
 
 _Text = Annotated[str, Field(strict=True)]
-_Line = Annotated[_Text, _must(_is_line, f"must be one line of text, of at most {MAX_LINE} letters")]
+_Line = Annotated[
+    _Text, _must(_is_line, Message("must be one line of text, of at most {count} letters", count=MAX_LINE))
+]
 _Number = Annotated[float, Field(strict=True, ge=-MAX_NUMBER, le=MAX_NUMBER, allow_inf_nan=False)]
 _Years = Annotated[int, Field(strict=True, ge=0, le=MAX_YEARS)]
-_FileName = Annotated[_Text, _must(_is_file_name, "must be the name of a file beside the manifest")]
+_FileName = Annotated[_Text, _must(_is_file_name, Message("must be the name of a file beside the manifest"))]
 Mean = Annotated[_Number | tuple[_Number, _Number, _Number] | _FileName, WrapValidator(_read_mean)]
 
 
@@ -147,15 +152,15 @@ class Labels:
     """The classes of a model, in the order of its outputs."""
 
     ages: Annotated[
-        tuple[Annotated[AgeLabel, _must(_in_order, "must have a `high` that is not below its `low`")], ...],
+        tuple[Annotated[AgeLabel, _must(_in_order, Message("must have a `high` that is not below its `low`"))], ...],
         Field(alias="age", min_length=2, max_length=MAX_LABELS),
-        _must(_names_differ, "must not give two groups one name"),
-        _must(_from_young_to_old, "must go from young to old"),
+        _must(_names_differ, Message("must not give two groups one name")),
+        _must(_from_young_to_old, Message("must go from young to old")),
     ]
     genders: Annotated[
-        tuple[Annotated[_Line, _must(bool, "must not be empty")], ...],
+        tuple[Annotated[_Line, _must(bool, Message("must not be empty"))], ...],
         Field(alias="gender", min_length=2, max_length=MAX_LABELS),
-        _must(_all_differ, "must not hold one name twice"),
+        _must(_all_differ, Message("must not hold one name twice")),
     ]
 
 
@@ -178,7 +183,7 @@ class InputSpec:
     size: Annotated[int, Field(strict=True, ge=16, le=MAX_INPUT_SIZE)] = 227
     colour: Colour = "BGR"
     mean: Mean = 127.5
-    scale: Annotated[_Number, _must(bool, "must not be 0")] = 1 / 64
+    scale: Annotated[_Number, _must(bool, Message("must not be 0"))] = 1 / 64
     margin: Annotated[_Number, Field(ge=0.5, le=4)] = 1.15
     mean_fit: Annotated[MeanFit, Field(exclude_if=lambda fit: fit == "crop")] = "crop"
 
@@ -211,7 +216,9 @@ class Manifest:
         about: licence, data, authors, source and other notes.
     """
 
-    name: Annotated[_Text, _must(is_model_name, "may hold only a-z, 0-9, '.' and '-', the first a letter or digit")]
+    name: Annotated[
+        _Text, _must(is_model_name, Message("may hold only a-z, 0-9, '.' and '-', the first a letter or digit"))
+    ]
     title: _Line = ""
     description: Annotated[str, BeforeValidator(str)] = ""
     architecture: Architecture
@@ -231,26 +238,27 @@ def _is_in_one_file(manifest: Manifest) -> bool:
 
 
 _ONE_FILE: Final = _must(
-    _is_in_one_file, "must be the same file as outputs.gender.file where the architecture is two-head"
+    _is_in_one_file, Message("must be the same file as outputs.gender.file where the architecture is two-head")
 )
 _MANIFEST: Final[TypeAdapter[Manifest]] = TypeAdapter(Annotated[Manifest, _ONE_FILE])
 
-_PROBLEMS: Final = {
-    "missing": "is missing",
-    "string_type": "must be a text",
-    "int_type": "must be a whole number",
-    "float_type": "must be a number",
-    "finite_number": "must be a number",
-    "dataclass_type": "must be a table",
-    "mapping_type": "must be a table",
-    "tuple_type": "must be a list",
-    "literal_error": "must be {expected}",
-    "greater_than_equal": "must be at least {ge:g}",
-    "less_than_equal": "must be at most {le:g}",
-    "too_short": "must have at least {min_length} entries",
-    "too_long": "must have at most {max_length} entries",
+_PROBLEMS: Final[Mapping[str, Callable[[dict[str, Any]], Message]]] = {
+    "manifest": lambda found: found["problem"],
+    "missing": lambda _: Message("is missing"),
+    "string_type": lambda _: Message("must be a text"),
+    "int_type": lambda _: Message("must be a whole number"),
+    "float_type": lambda _: Message("must be a number"),
+    "finite_number": lambda _: Message("must be a number"),
+    "dataclass_type": lambda _: Message("must be a table"),
+    "mapping_type": lambda _: Message("must be a table"),
+    "tuple_type": lambda _: Message("must be a list"),
+    "literal_error": lambda found: Message("must be {expected}", expected=found["expected"]),
+    "greater_than_equal": lambda found: Message("must be at least {limit}", limit=f"{found['ge']:g}"),
+    "less_than_equal": lambda found: Message("must be at most {limit}", limit=f"{found['le']:g}"),
+    "too_short": lambda found: Message("must have at least {count} entries", count=found["min_length"]),
+    "too_long": lambda found: Message("must have at most {count} entries", count=found["max_length"]),
 }
-"""What pydantic finds, by its names for it, as the end of a sentence that begins with the field's name."""
+"""What pydantic finds, by its names for it: the end of a sentence that begins with the field's name."""
 
 
 def check_model_name(name: str) -> None:
@@ -261,8 +269,9 @@ def check_model_name(name: str) -> None:
     """
     if not is_model_name(name):
         raise ModelError(
-            f"the name {name!r} may hold only a-z, 0-9, '.' and '-', the first of them a letter or digit; "
-            "give another --name"
+            "Cannot name a model “{name}”: the name may hold only a-z, 0-9, '.' and '-', the first a letter or digit. "
+            "Choose another name.",
+            name=name,
         )
 
 
@@ -282,10 +291,12 @@ def read_manifest(path: Path) -> Manifest:
         manifest = _MANIFEST.validate_python(tomllib.loads(_read_text(path)))
     except ValidationError as error:
         raise ModelError(
-            f"Cannot use the model manifest {path}: {_first_problem(error)}. Correct it, or export the model again."
+            "Cannot use the model manifest “{path}”: {problem}. Correct it, or export the model again.",
+            path=path,
+            problem=_first_problem(error),
         ) from error
     except RecursionError as error:
-        raise _unreadable(path, "it is nested too deeply") from error
+        raise _unreadable(path, Message("it is nested too deeply")) from error
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from error
     except ValueError as error:
@@ -313,24 +324,28 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
 def _read_text(path: Path) -> str:
     # Reading a pipe or a device may never end.
     if path.exists() and not path.is_file():
-        raise ValueError("it is not a file")
+        raise _unreadable(path, Message("it is not a file"))
     with path.open("rb") as stream:
         data = stream.read(MAX_MANIFEST_BYTES + 1)
     if len(data) > MAX_MANIFEST_BYTES:
-        raise ValueError("it is too large")
+        raise _unreadable(path, Message("it is too large"))
     if any(line.count(b".") > MAX_LINE_DOTS for line in data.splitlines()):
-        raise ValueError("one of its lines has too many dots")
+        raise _unreadable(path, Message("one of its lines has too many dots"))
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise ValueError("it is not UTF-8 text") from None
+        raise _unreadable(path, Message("it is not UTF-8 text")) from None
 
 
-def _unreadable(path: Path, reason: str) -> ModelError:
-    return ModelError(f"Cannot read the model manifest {path}: {reason}. Correct it, or export the model again.")
+def _unreadable(path: Path, reason: Message | str) -> ModelError:
+    return ModelError(
+        "Cannot read the model manifest “{path}”: {reason}. Correct it, or export the model again.",
+        path=path,
+        reason=reason,
+    )
 
 
-def _first_problem(error: ValidationError) -> str:
+def _first_problem(error: ValidationError) -> Message:
     """The first invalid field, as `labels.age[3].low`, and what is wrong with it."""
     first = error.errors(include_url=False, include_input=False)[0]
     # Without a place it is about the whole manifest, see `_ONE_FILE`.
@@ -338,5 +353,6 @@ def _first_problem(error: ValidationError) -> str:
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)[1:]
     if not place.isprintable():
         place = repr(place)
-    problem = _PROBLEMS.get(first["type"])
-    return f"{place[:MAX_REASON]} {problem.format(**first.get('ctx', {})) if problem else first['msg']}"
+    describe = _PROBLEMS.get(first["type"])
+    problem = describe(first.get("ctx", {})) if describe is not None else first["msg"]
+    return Message("{field} {problem}", field=place[:MAX_REASON], problem=problem)

@@ -29,8 +29,7 @@ from desktop_app.window.panels.side_panels import Panels
 from desktop_app.window.picture.picture_area import PictureArea
 from desktop_app.window.settings_model import SettingsModel
 from desktop_app.window.style.theme import apply_theme
-from desktop_app.window.style.translation import install_language, translate_message
-from desktop_app.window.style.widgets import capitalised
+from desktop_app.window.style.translation import install_language, translated
 
 TICK_MS: Final = 200
 
@@ -313,5 +312,5 @@ class MainWindow(QMainWindow):
             self.sources.begin()
 
     @Slot(object)
-    def _note_message(self, message: str | Message) -> None:
-        self.stage.note(capitalised(translate_message(message)))
+    def _note_message(self, message: Message) -> None:
+        self.stage.note(translated(message))

@@ -186,6 +186,10 @@
         <translation>摄像头 {number}</translation>
     </message>
     <message>
+        <source>Cannot classify faces: the network of the model “{model}” failed on {provider} ({reason}). Choose another model or provider.</source>
+        <translation>无法识别人脸：模型“{model}”的网络在 {provider} 上运行失败（{reason}）。请选择其他模型或运行设备。</translation>
+    </message>
+    <message>
         <source>Cannot classify faces: {reason} ({kind}). Choose another model, and report it.</source>
         <translation>无法识别人脸：{reason}（{kind}）。请选择其他模型并报告此问题。</translation>
     </message>
@@ -214,6 +218,10 @@
         <translation>无法继续：Agelens 的线程“{thread}”出现错误（{reason}）。请重新开始，并报告此问题。</translation>
     </message>
     <message>
+        <source>Cannot find a model at “{path}”: a model is an .onnx file with a .toml file beside it. Check the path.</source>
+        <translation>“{path}”处没有模型：模型由 .onnx 文件及其旁边的 .toml 清单组成。请检查路径。</translation>
+    </message>
+    <message>
         <source>Cannot find the camera “{wanted}”: no camera is connected. Connect one, or open the source `demo`.</source>
         <translation>未找到摄像头“{wanted}”：没有连接摄像头。请连接摄像头，或打开演示（`demo`）。</translation>
     </message>
@@ -226,6 +234,10 @@
         <translation>未找到摄像头“{wanted}”：现有摄像头为 {names}。请从中选择。</translation>
     </message>
     <message>
+        <source>Cannot find the model “{name}”: the models here are {known}. Choose one of them.</source>
+        <translation>未找到模型“{name}”：现有模型为 {known}。请从中选择。</translation>
+    </message>
+    <message>
         <source>Cannot finish the predictions in “{path}”: {reason}.</source>
         <translation>无法完成“{path}”中的预测记录：{reason}。</translation>
     </message>
@@ -234,12 +246,28 @@
         <translation>无法及时完成录制“{path}”：磁盘速度过慢。录制将在后台完成，已写入的部分可以播放。</translation>
     </message>
     <message>
+        <source>Cannot keep the settings in “{path}”: writing there is not possible. Check the folder and its disk.</source>
+        <translation>无法将设置保存到“{path}”：该位置不可写。请检查文件夹及其所在磁盘。</translation>
+    </message>
+    <message>
+        <source>Cannot load the network “{file}”: {reason}. Install the model again.</source>
+        <translation>无法加载网络“{file}”：{reason}。请重新安装模型。</translation>
+    </message>
+    <message>
         <source>Cannot load the provider {failed}: {chosen} is used instead.</source>
         <translation>无法加载运行设备 {failed}：改用 {chosen}。</translation>
     </message>
     <message>
         <source>Cannot look into the model “{model}”: {reason}. Choose another model.</source>
         <translation>无法查看模型“{model}”的内部：{reason}。请选择其他模型。</translation>
+    </message>
+    <message>
+        <source>Cannot name a model “{name}”: one of that name comes with Agelens and would be used instead. Choose another name.</source>
+        <translation>无法将模型命名为“{name}”：Agelens 自带同名模型，会被优先使用。请选择其他名称。</translation>
+    </message>
+    <message>
+        <source>Cannot name a model “{name}”: the name may hold only a-z, 0-9, &apos;.&apos; and &apos;-&apos;, the first a letter or digit. Choose another name.</source>
+        <translation>无法将模型命名为“{name}”：名称只能包含 a-z、0-9、“.”和“-”，且首字符须为字母或数字。请选择其他名称。</translation>
     </message>
     <message>
         <source>Cannot open a source: none was given. Give a camera&apos;s index or name, a file, an address, or `demo`.</source>
@@ -380,6 +408,22 @@
         <translation>无法读取文件夹“{folder}”：{reason}。请检查其权限和所在磁盘。</translation>
     </message>
     <message>
+        <source>Cannot read the mean image “{path}”: {reason}. Install the model again.</source>
+        <translation>无法读取均值图像“{path}”：{reason}。请重新安装模型。</translation>
+    </message>
+    <message>
+        <source>Cannot read the model file “{path}”: {reason}. Check its permissions.</source>
+        <translation>无法读取模型文件“{path}”：{reason}。请检查其权限。</translation>
+    </message>
+    <message>
+        <source>Cannot read the model manifest “{path}”: {reason}. Correct it, or export the model again.</source>
+        <translation>无法读取模型清单“{path}”：{reason}。请更正，或重新导出模型。</translation>
+    </message>
+    <message>
+        <source>Cannot read the settings in “{path}”: {reason}. Agelens starts with the defaults.</source>
+        <translation>无法读取“{path}”中的设置：{reason}。Agelens 以默认设置启动。</translation>
+    </message>
+    <message>
         <source>Cannot read “{name}”: its pictures have more than {limit} million pixels. Set it to send smaller ones.</source>
         <translation>无法读取“{name}”：其图像超过 {limit} 百万像素。请将其设置为发送较小的图像。</translation>
     </message>
@@ -442,6 +486,42 @@
     <message>
         <source>Cannot use any model: ONNX Runtime is not installed. Install `agelens[cpu]` or `agelens[cuda]`, or start with `uv run main.py`.</source>
         <translation>无法使用任何模型：未安装 ONNX Runtime。请安装 `agelens[cpu]` 或 `agelens[cuda]`，或用 `uv run main.py` 启动。</translation>
+    </message>
+    <message>
+        <source>Cannot use the kept privacy mode: it is unknown. The whole picture is hidden; choose a mode.</source>
+        <translation>无法使用保存的隐私模式：该模式未知。已隐藏整个画面；请选择一种模式。</translation>
+    </message>
+    <message>
+        <source>Cannot use the model at “{path}”: “{first}” has the name “{name}”, too. Give one of them another name.</source>
+        <translation>无法使用“{path}”处的模型：“{first}”的名称也是“{name}”。请为其中一个改名。</translation>
+    </message>
+    <message>
+        <source>Cannot use the model file “{path}”: it is damaged or was changed, its checksum differs. Install it again.</source>
+        <translation>无法使用模型文件“{path}”：文件已损坏或被更改，校验和不符。请重新安装。</translation>
+    </message>
+    <message>
+        <source>Cannot use the model file “{path}”: it is larger than {limit} MB. Export it again.</source>
+        <translation>无法使用模型文件“{path}”：文件大于 {limit} MB。请重新导出。</translation>
+    </message>
+    <message>
+        <source>Cannot use the model file “{path}”: it is missing. Copy it there, or install the model again.</source>
+        <translation>无法使用模型文件“{path}”：文件缺失。请复制到该处，或重新安装模型。</translation>
+    </message>
+    <message>
+        <source>Cannot use the model file “{path}”: its manifest gives no checksum for it. Export the model again.</source>
+        <translation>无法使用模型文件“{path}”：清单中没有它的校验和。请重新导出模型。</translation>
+    </message>
+    <message>
+        <source>Cannot use the model manifest “{path}”: {problem}. Correct it, or export the model again.</source>
+        <translation>无法使用模型清单“{path}”：{problem}。请更正，或重新导出模型。</translation>
+    </message>
+    <message>
+        <source>Cannot use the model “{model}” ({path}): {reason}. Choose another model.</source>
+        <translation>无法使用模型“{model}”（{path}）：{reason}。请选择其他模型。</translation>
+    </message>
+    <message>
+        <source>Cannot use the network “{file}”: {reason}.</source>
+        <translation>无法使用网络“{file}”：{reason}。</translation>
     </message>
     <message>
         <source>Cannot use the provider “{name}”: it is installed but does not load, because a driver or a library is missing. Choose the provider `auto` or `cpu`.</source>
@@ -1166,6 +1246,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>减速</translation>
     </message>
     <message>
+        <source>Some settings are invalid and were replaced by the defaults: {names}.</source>
+        <translation>部分设置无效，已恢复为默认值：{names}。</translation>
+    </message>
+    <message>
         <source>Speed</source>
         <translation>速度</translation>
     </message>
@@ -1406,6 +1490,18 @@ Select one in the picture or in the list of faces.</source>
         <translation>性别不确定</translation>
     </message>
     <message>
+        <source>has no {name}</source>
+        <translation>缺少 {name}</translation>
+    </message>
+    <message>
+        <source>is missing</source>
+        <translation>缺失</translation>
+    </message>
+    <message>
+        <source>it cannot be read</source>
+        <translation>无法读取</translation>
+    </message>
+    <message>
         <source>it cannot be tried ({reason})</source>
         <translation>无法试运行（{reason}）</translation>
     </message>
@@ -1414,12 +1510,52 @@ Select one in the picture or in the list of faces.</source>
         <translation>其中含有可能永不结束的循环。请导出不含循环的网络</translation>
     </message>
     <message>
+        <source>it contains values that are no numbers</source>
+        <translation>其中含有非数值</translation>
+    </message>
+    <message>
         <source>it crashes ONNX Runtime. Export it again</source>
         <translation>它使 ONNX Runtime 崩溃。请重新导出</translation>
     </message>
     <message>
+        <source>it holds no settings</source>
+        <translation>其中没有设置</translation>
+    </message>
+    <message>
+        <source>it is damaged</source>
+        <translation>文件已损坏</translation>
+    </message>
+    <message>
         <source>it is damaged or is not a PNG file</source>
         <translation>文件已损坏或不是 PNG 文件</translation>
+    </message>
+    <message>
+        <source>it is larger than {limit} MB</source>
+        <translation>文件大于 {limit} MB</translation>
+    </message>
+    <message>
+        <source>it is nested too deeply</source>
+        <translation>嵌套过深</translation>
+    </message>
+    <message>
+        <source>it is no .npy file of numbers</source>
+        <translation>不是由数字组成的 .npy 文件</translation>
+    </message>
+    <message>
+        <source>it is not UTF-8 text</source>
+        <translation>不是 UTF-8 文本</translation>
+    </message>
+    <message>
+        <source>it is not a file</source>
+        <translation>它不是文件</translation>
+    </message>
+    <message>
+        <source>it is not a picture of three channels</source>
+        <translation>它不是三通道图像</translation>
+    </message>
+    <message>
+        <source>it is too large</source>
+        <translation>它太大</translation>
     </message>
     <message>
         <source>it lists {count} {kind} labels but the network answers with {classes}</source>
@@ -1456,8 +1592,96 @@ Select one in the picture or in the list of faces.</source>
         <translation>其权重位于其他文件中或经过压缩。请导出为单个普通文件</translation>
     </message>
     <message>
+        <source>may hold only a-z, 0-9, &apos;.&apos; and &apos;-&apos;, the first a letter or digit</source>
+        <translation>只能包含 a-z、0-9、“.”和“-”，且首字符须为字母或数字</translation>
+    </message>
+    <message>
+        <source>must be a list</source>
+        <translation>必须是列表</translation>
+    </message>
+    <message>
+        <source>must be a number</source>
+        <translation>必须是数</translation>
+    </message>
+    <message>
+        <source>must be a number, three numbers or the name of a .npy file beside the manifest</source>
+        <translation>必须是一个数、三个数，或清单旁某个 .npy 文件的名称</translation>
+    </message>
+    <message>
+        <source>must be a table</source>
+        <translation>必须是表</translation>
+    </message>
+    <message>
+        <source>must be a text</source>
+        <translation>必须是文本</translation>
+    </message>
+    <message>
+        <source>must be a whole number</source>
+        <translation>必须是整数</translation>
+    </message>
+    <message>
+        <source>must be at least {limit}</source>
+        <translation>不得小于 {limit}</translation>
+    </message>
+    <message>
+        <source>must be at most {limit}</source>
+        <translation>不得大于 {limit}</translation>
+    </message>
+    <message>
+        <source>must be one line of text, of at most {count} letters</source>
+        <translation>必须是一行文本，且不超过 {count} 个字符</translation>
+    </message>
+    <message>
+        <source>must be the name of a file beside the manifest</source>
+        <translation>必须是清单旁某个文件的名称</translation>
+    </message>
+    <message>
+        <source>must be the same file as outputs.gender.file where the architecture is two-head</source>
+        <translation>在架构为 two-head 时必须与 outputs.gender.file 是同一个文件</translation>
+    </message>
+    <message>
+        <source>must be {expected}</source>
+        <translation>必须是 {expected}</translation>
+    </message>
+    <message>
+        <source>must go from young to old</source>
+        <translation>必须从小到大排列</translation>
+    </message>
+    <message>
+        <source>must have a `high` that is not below its `low`</source>
+        <translation>的 `high` 不得小于其 `low`</translation>
+    </message>
+    <message>
+        <source>must have at least {count} entries</source>
+        <translation>至少要有 {count} 项</translation>
+    </message>
+    <message>
+        <source>must have at most {count} entries</source>
+        <translation>最多只能有 {count} 项</translation>
+    </message>
+    <message>
+        <source>must not be 0</source>
+        <translation>不得为 0</translation>
+    </message>
+    <message>
+        <source>must not be empty</source>
+        <translation>不得为空</translation>
+    </message>
+    <message>
+        <source>must not give two groups one name</source>
+        <translation>的各组名称不得重复</translation>
+    </message>
+    <message>
+        <source>must not hold one name twice</source>
+        <translation>的名称不得重复</translation>
+    </message>
+    <message>
         <source>no data came in time</source>
         <translation>数据未及时到达</translation>
+    </message>
+    <message>
+        <source>none</source>
+        <translation>无</translation>
     </message>
     <message>
         <source>not said</source>
@@ -1470,6 +1694,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>nothing that can be read came from there</source>
         <translation>没有收到可读取的内容</translation>
+    </message>
+    <message>
+        <source>one of its lines has too many dots</source>
+        <translation>其中一行的点号过多</translation>
     </message>
     <message>
         <source>seen for {time}</source>
@@ -1546,6 +1774,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>{delay} ms</source>
         <translation>{delay} ms</translation>
+    </message>
+    <message>
+        <source>{field} {problem}</source>
+        <translation>{field} {problem}</translation>
     </message>
     <message>
         <source>{layer}, rectified: {shown} of {total} maps</source>

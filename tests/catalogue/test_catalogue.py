@@ -36,7 +36,7 @@ def test_a_changed_network_is_not_used(make_model: MakeModel) -> None:
 def test_a_missing_network_is_named(make_model: MakeModel) -> None:
     path = make_model()
     path.with_suffix(".onnx").unlink()
-    with pytest.raises(ModelError, match=r"tiny\.onnx is missing"):
+    with pytest.raises(ModelError, match=r"tiny\.onnx”: it is missing"):
         load_package(path)
 
 
@@ -117,7 +117,7 @@ def test_a_network_that_cannot_be_read_is_named(make_model: MakeModel) -> None:
     network = make_model().with_suffix(".onnx")
     network.unlink()
     network.symlink_to("/proc/self/mem")
-    with pytest.raises(ModelError, match=r"tiny\.onnx cannot be read"):
+    with pytest.raises(ModelError, match=r"Cannot read the model file “.*tiny\.onnx”"):
         load_package(network)
 
 
@@ -142,9 +142,9 @@ def test_what_the_system_refuses_to_look_at_hides_no_other_model(make_model: Mak
     (tmp_path / "more").symlink_to("more")
     packages, errors = Catalogue([tmp_path / ("n" * 300), tmp_path / "more", tmp_path]).packages()
     assert [package.name for package in packages] == ["tiny"]
-    assert [str(error).startswith("there is no model at") for error in errors] == [True]
+    assert [str(error).startswith("Cannot find a model at") for error in errors] == [True]
     for name in (f"/{'n' * 300}.onnx", "~nobody-of-this-name/x.onnx"):
-        with pytest.raises(ModelError, match="there is no model at"):
+        with pytest.raises(ModelError, match="Cannot find a model at"):
             Catalogue([tmp_path]).find(name)
 
 
@@ -186,9 +186,9 @@ def npy(array: NDArray[Any]) -> bytes:
         (npy(np.zeros(5, np.float32)), "not a picture of three channels"),
         (npy(np.full((4, 4, 3), "text")), "values that are no numbers"),
         (npy(np.full((4, 4, 3), np.nan)), "values that are no numbers"),
-        (lying_mean(), "cannot be read"),
-        (b"nothing", "cannot be read"),
-        (b"", "cannot be read"),
+        (lying_mean(), "no .npy file of numbers"),
+        (b"nothing", "no .npy file of numbers"),
+        (b"", "no .npy file of numbers"),
         (npy(np.full((4, 4, 3), 1e300)), "values that are no numbers"),
         (npy(np.full((4, 4, 3), None)), "no .npy file of numbers"),
         (npy_with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (4, 4, 3"), "no .npy file of numbers"),
@@ -221,9 +221,9 @@ def test_the_catalogue_lists_models_and_what_is_wrong_with_others(make_model: Ma
     assert len(errors) == 1
     assert "three.onnx" in str(errors[0])
     assert catalogue.find("two").path.parent.name == "two"
-    with pytest.raises(ModelError, match="the models here are: one, three, two"):
+    with pytest.raises(ModelError, match="the models here are one, three, two"):
         catalogue.find("four")
-    with pytest.raises(ModelError, match=r"three\.onnx is missing"):
+    with pytest.raises(ModelError, match=r"three\.onnx”: it is missing"):
         catalogue.find("three")
 
 
@@ -233,14 +233,14 @@ def test_a_name_that_is_taken_is_told(make_model: MakeModel, tmp_path: Path) -> 
     packages, errors = Catalogue([tmp_path / "shipped", tmp_path / "user"]).packages()
     assert [package.path.parent.name for package in packages] == ["shipped"]
     (error,) = errors
-    assert str(error).startswith(f"the model at {other} is not used")
-    assert "has the name 'tiny', too" in str(error)
+    assert str(error).startswith(f"Cannot use the model at “{other}”: ")
+    assert "has the name “tiny”, too" in str(error)
 
 
 def test_a_model_is_found_by_its_file(make_model: MakeModel) -> None:
     path = make_model(age=OutputSpec("tiny.onnx", "age"))
     assert Catalogue([]).find(str(path.with_suffix(".onnx"))).name == "tiny"
-    with pytest.raises(ModelError, match="there is no model at"):
+    with pytest.raises(ModelError, match="Cannot find a model at"):
         Catalogue([]).find("/nowhere/at/all.onnx")
 
 

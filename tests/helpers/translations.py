@@ -16,17 +16,7 @@ import PySide6
 from desktop_app.paths import ROOT, TRANSLATIONS_FOLDER
 
 TOOLS: Final = Path(PySide6.__file__).parent
-CONVERTED: Final = (
-    "desktop_app/errors.py",
-    "desktop_app/cli.py",
-    "desktop_app/benchmark/*.py",
-    "desktop_app/engine/*.py",
-    "desktop_app/output/*.py",
-    "desktop_app/sources/**/*.py",
-    "desktop_app/vision/**/*.py",
-    "desktop_app/window/**/*.py",
-)
-SOURCES: Final = [path for name in CONVERTED for path in sorted(ROOT.glob(name))]
+SOURCES: Final = sorted((ROOT / "desktop_app").rglob("*.py"))
 
 
 def update(ts: Path) -> None:

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
 from PySide6.QtCore import QRect, Qt
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop_app.messages import Message
 from desktop_app.window.picture.empty_state import TEXT_WIDTH, PictureMessage
-from desktop_app.window.style.widgets import capitalised, fit_wrapped, make_label, plain_text
-
-
-@pytest.mark.parametrize(
-    ("sentence", "shown"),
-    [
-        ("there is no model here", "There is no model here"),
-        ("clip.mp4 cannot be opened", "clip.mp4 cannot be opened"),
-        ("“clip” is damaged", "“clip” is damaged"),
-        ("没有图片", "没有图片"),
-        ("", ""),
-    ],
-)
-def test_sentences_begin_with_a_large_letter_and_names_stay_as_they_are(sentence: str, shown: str) -> None:
-    assert capitalised(sentence) == shown
+from desktop_app.window.style.widgets import fit_wrapped, make_label, plain_text
 
 
 def test_a_label_is_as_large_as_its_present_text_needs(qtbot: QtBot) -> None:

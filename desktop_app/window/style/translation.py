@@ -2,79 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import re
-from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import QLibraryInfo, QLocale, QTranslator
 from PySide6.QtWidgets import QApplication
 
 from desktop_app.messages import Message, english
-from desktop_app.paths import SOURCE_LANGUAGE, TRANSLATIONS_FOLDER, languages, translation_path
+from desktop_app.paths import SOURCE_LANGUAGE, languages, translation_path
 from desktop_app.vision.classification.label import Answer
 from desktop_app.vision.drawing.overlay import readable_age
 
-_PLACEHOLDER: Final = re.compile(r"\\\{(\w+)\\\}")
-_SENTENCE_PARTS: Final = frozenset({"clause", "how", "kept", "reason", "what"})
-"""Placeholders for words of the engine's own; others stand for names and figures, which stay as they are."""
 _installed: list[QTranslator] = []
 _language = "en"
-
-
-class JsonTranslator(QTranslator):
-    """Answers from one JSON object of English texts and their translations, whatever the context.
-
-    Keys with `{placeholders}` also translate the sentences that the engine builds from them, see `translate_message`.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._texts: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-        # The more of a sentence's beginning a pattern holds the surer it is: "{name} is wrong" fits many others too.
-        keys = sorted(
-            filter(_is_pattern, self._texts), key=lambda key: (key.index("{"), _count_words(key)), reverse=True
-        )
-        self._patterns = [
-            (re.compile(_PLACEHOLDER.sub(r"(?P<\1>.+?)", re.escape(key)), re.DOTALL), self._texts[key]) for key in keys
-        ]
-
-    def isEmpty(self) -> bool:  # noqa: N802
-        """Say that there is something in it: Qt would not ask it otherwise."""
-        return False
-
-    def translate(
-        self,
-        context: str,  # noqa: ARG002
-        source_text: str,
-        disambiguation: str | None = None,  # noqa: ARG002
-        n: int = -1,  # noqa: ARG002
-    ) -> str | None:
-        """The translation, or None where there is none."""
-        return self._texts.get(source_text)
-
-    def translate_sentence(self, message: str) -> str:
-        """The translation of a text that was built by the engine, or the text itself."""
-        if message in self._texts:
-            return self._texts[message]
-        for pattern, text in self._patterns:
-            if found := pattern.fullmatch(message):
-                parts = {
-                    name: self.translate_sentence(part) if name in _SENTENCE_PARTS else part
-                    for name, part in found.groupdict().items()
-                }
-                return str(text.format(**parts))
-        return message
-
-
-def translate_message(message: str | Message) -> str:
-    """A sentence of the engine (an error, a notice), or several lines of one, in the window's language."""
-    if isinstance(message, Message):
-        return translated(message)
-    for translator in _installed:
-        if isinstance(translator, JsonTranslator):
-            return "\n".join(map(translator.translate_sentence, message.split("\n")))
-    return message
 
 
 def tr(template: str, comment: str | None = None, n: int | None = None, /, **parameters: object) -> str:
@@ -90,8 +29,6 @@ def translated(message: Message) -> str:
 def _translate(message: Message) -> str:
     """The template of a message in the window's language, or in English where it has no translation."""
     for translator in _installed:
-        if isinstance(translator, JsonTranslator):
-            return translator.translate_sentence(message.template)
         if text := translator.translate("", message.template, message.comment, -1 if message.n is None else message.n):
             return text
     return english(message)
@@ -133,9 +70,13 @@ def language_name(language: str) -> str:
 
 def resolve_language(choice: str) -> str:
     """The code of the language to use: the choice, or the first that the user reads of those that are here."""
-    known = languages()
-    wanted = QLocale.system().uiLanguages() if choice == "system" else [choice]
-    return next((code for name in wanted for code in known if _reads(QLocale(name), QLocale(code))), SOURCE_LANGUAGE)
+    names = QLocale.system().uiLanguages() if choice == "system" else [choice]
+    for locale in map(QLocale, names):
+        # That of the user's own country before another one's.
+        for code in sorted(languages(), key=lambda code: QLocale(code) != locale):
+            if _reads(locale, QLocale(code)):
+                return code
+    return SOURCE_LANGUAGE
 
 
 def install_language(app: QApplication, choice: str) -> str:
@@ -152,12 +93,12 @@ def install_language(app: QApplication, choice: str) -> str:
     while _installed:
         app.removeTranslator(_installed.pop())
     if language != SOURCE_LANGUAGE:
-        _install(app, translation_path(language))
+        ours, qts = QTranslator(), QTranslator()
+        if ours.load(str(translation_path(language))):
+            _install(app, ours)
         # The texts of Qt's own dialogs.
-        _install(app, Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)) / f"qtbase_{language}.qm")
-        old = TRANSLATIONS_FOLDER / f"{language}.json"
-        if old.is_file():
-            _installed.append(JsonTranslator(old))
+        if qts.load(QLocale(language), "qtbase", "_", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)):
+            _install(app, qts)
     return language
 
 
@@ -166,18 +107,7 @@ def _reads(reader: QLocale, text: QLocale) -> bool:
     return (reader.language(), reader.script()) == (text.language(), text.script())
 
 
-def _is_pattern(key: str) -> bool:
-    """Whether a text may be a sentence of the engine: one of too few words would fit many of them."""
-    return "{" in key and _count_words(key) > 1
-
-
-def _count_words(key: str) -> int:
-    return len(re.sub(r"\{\w+\}", "", key).split())
-
-
-def _install(app: QApplication, path: Path) -> None:
-    translator = QTranslator()
-    if translator.load(str(path)):
-        app.installTranslator(translator)
-        # Qt does not keep translators alive.
-        _installed.append(translator)
+def _install(app: QApplication, translator: QTranslator) -> None:
+    app.installTranslator(translator)
+    # Qt does not keep translators alive.
+    _installed.append(translator)

@@ -86,13 +86,6 @@ def plain_text(label: QLabel) -> str:
     return label.text().replace(BREAK, "")
 
 
-def capitalised(sentence: str) -> str:
-    """Sentences of the engine, a line each, with large first letters, unless a first word looks like a file's name."""
-    return "\n".join(
-        line[:1].upper() + line[1:] if line.split(" ", 1)[0].isalpha() else line for line in sentence.split("\n")
-    )
-
-
 def make_separator() -> QFrame:
     """A thin upright line."""
     line = QFrame()

@@ -207,7 +207,7 @@ def test_a_name_that_no_model_can_have_is_refused_before_the_work(
 ) -> None:
     cache = tmp_path / "cache"
     assert run_tool(main, ["--path", str(tmp_path), "--cache", str(cache), "--name", "My Model"]) == 2
-    assert "'My Model' may hold only" in capsys.readouterr().err
+    assert "“My Model”: the name may hold only" in capsys.readouterr().err
     assert run_tool(main, ["--path", str(tmp_path), "--cache", str(cache), "--name", "agelens"]) == 2
     assert "comes with Agelens" in capsys.readouterr().err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -11,11 +12,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.errors import AgelensError
+from desktop_app.sources.base import SourceError
+from desktop_app.sources.pictures.decoding import MAX_FILE_BYTES, PictureTooLargeError, decode_picture, read_picture
 from models.cli_utils import warn
 
 _ZIP_ERRORS: Final = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError)
@@ -37,20 +39,23 @@ class Picture:
     member: str = ""
 
     def read(self) -> NDArray[np.uint8]:
-        """The picture as H×W×3 uint8, BGR.
+        """The picture as the app reads it: H×W×3 uint8, BGR, upright, over white where it is transparent.
 
         Raises:
-            DataError: it is not there or is no picture.
+            DataError: it is not there, is no picture, or is larger than the app's limits.
         """
         try:
-            raw = _archive(self.path).read(self.member) if self.member else self.path.read_bytes()
-            image = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR) if raw else None
-        except (OSError, ValueError, *_ZIP_ERRORS, cv2.error):
+            if not self.member:
+                return read_picture(self.path).image
+            archive = _archive(self.path)
+            if archive.getinfo(self.member).file_size > MAX_FILE_BYTES:
+                raise PictureTooLargeError(self.member)
+            return decode_picture(io.BytesIO(archive.read(self.member)), self.member).image
+        except (OSError, ValueError, SourceError, *_ZIP_ERRORS) as error:
             # ValueError: a name that no file can have.
-            image = None
-        if image is None:
-            raise DataError(f"{self} cannot be read as a picture; remove it or its row")
-        return np.asarray(image, np.uint8)
+            too_large = isinstance(error, PictureTooLargeError)
+            reason = "it is too large" if too_large else "it is missing, damaged or of another kind"
+            raise DataError(f"Cannot read the picture {self}: {reason}. Remove it or its row.") from error
 
     def __str__(self) -> str:
         """The path, with the member of a zip file behind a colon."""
@@ -61,8 +66,8 @@ def read_ahead(pictures: Sequence[Picture]) -> Iterator[NDArray[np.uint8] | None
     """Read pictures in a second thread, a few ahead of the one that is being worked on.
 
     Yields:
-        H×W×3 uint8, BGR; None for what cannot be read, which is told of on stderr: one bad file of thousands must not
-        stop hours of work.
+        H×W×3 uint8, BGR; None for what cannot be read, which is reported on stderr: one bad file of thousands must
+        not stop hours of work.
 
     Raises:
         DataError: none of the first ones can be read, so that something else is wrong.
@@ -90,7 +95,7 @@ def _read_or_warn(picture: Picture) -> NDArray[np.uint8] | None:
     try:
         return picture.read()
     except DataError as error:
-        warn(f"{error} (it is left out)")
+        warn(f"{error} It is left out.")
         return None
 
 

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import math
 import shutil
+import struct
 import zipfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -206,8 +208,38 @@ def test_a_picture_that_is_none_is_refused(tmp_path: Path) -> None:
     samples = read_csv(tmp_path)
     assert len(samples) == 3
     for sample in samples:
-        with pytest.raises(DataError, match="cannot be read as a picture"):
+        with pytest.raises(DataError, match="Cannot read the picture"):
             sample.picture.read()
+
+
+def test_a_picture_that_states_more_pixels_than_the_app_reads_is_refused(tmp_path: Path) -> None:
+    data = bytearray(png(np.zeros((8, 8, 3), np.uint8)))
+    data[16:24] = struct.pack(">II", 20_000, 20_000)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    (tmp_path / "bomb.png").write_bytes(data)
+    with zipfile.ZipFile(tmp_path / "val.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(tmp_path / "bomb.png", "val/bomb.png")
+    (tmp_path / "val.csv").write_text("file,age,gender\nval/bomb.png,3-9,Male\n")
+    (packed,) = read_fairface(tmp_path, "val")
+    for picture in (Picture(tmp_path / "bomb.png"), packed.picture):
+        with pytest.raises(DataError, match=r"Cannot read the picture \S+bomb\.png: it is too large") as error:
+            picture.read()
+        assert "\n" not in str(error.value)
+
+
+def test_a_member_of_a_zip_that_is_larger_than_any_picture_is_not_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "val.csv").write_text("file,age,gender\nval/1.png,3-9,Male\n")
+    path = tmp_path / "val.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("val/1.png", bytes(10_000))
+    data = bytearray(path.read_bytes())
+    entry = data.index(b"PK\1\2")
+    # What the list of members says of its size.
+    data[entry + 24 : entry + 28] = (1 << 31).to_bytes(4, "little")
+    path.write_bytes(data)
+    (sample,) = read_fairface(tmp_path, "val")
+    with pytest.raises(DataError, match="it is too large"):
+        sample.picture.read()
 
 
 @pytest.mark.parametrize("damage", ["packed", "encrypted", "method"])
@@ -228,7 +260,7 @@ def test_a_damaged_member_of_a_zip_is_refused(tmp_path: Path, damage: str) -> No
         data[entry + 10] = 99
     path.write_bytes(data)
     (sample,) = read_fairface(tmp_path, "val")
-    with pytest.raises(DataError, match="cannot be read as a picture"):
+    with pytest.raises(DataError, match="Cannot read the picture"):
         sample.picture.read()
 
 
@@ -332,7 +364,7 @@ def test_a_picture_that_cannot_be_read_is_told_of_and_left_out(
         assert prepared.ages(FAIRFACE_AGES).tolist() == [-1, 4, -1]
         assert prepared.gender.tolist() == [-1, 1, -1]
     *told, reminder = capsys.readouterr().err.splitlines()
-    assert [Path(line.split(" cannot be read")[0]).name for line in told] == ["bad.png", "gone.png"]
+    assert [Path(line.split(": ")[0]).name for line in told] == ["bad.png", "gone.png"]
     assert reminder.startswith("2 pictures could not be read")
 
 
@@ -350,7 +382,7 @@ def test_a_set_that_the_disk_has_no_room_for_is_refused_at_once(
 
 def test_a_set_of_which_nothing_can_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("file,age,gender\na.png,20,Male\nb.png,36,Female\n")
-    with pytest.raises(DataError, match=r"a\.png cannot be read as a picture"):
+    with pytest.raises(DataError, match=r"Cannot read the picture \S+a\.png: "):
         prepare(read_csv(tmp_path), tmp_path / "cache")
 
 

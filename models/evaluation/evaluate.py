@@ -31,15 +31,8 @@ from models.cli_utils import ToolError, progress
 from models.data.datasets import Framing, Sample
 from models.data.labels import GENDERS, gender_targets
 from models.data.pictures import read_ahead
-from models.data.prepare import (
-    add_data_options,
-    add_held_out_option,
-    age_targets,
-    framing_of,
-    hold_out,
-    read_chosen,
-    whole_picture,
-)
+from models.data.prepare import add_data_options, add_held_out_option, framing_of, read_chosen
+from models.data.prepared import age_targets, hold_out, whole_picture
 from models.evaluation.metrics import Answers, GroupScore, Report, measure
 
 BATCH: Final = 32

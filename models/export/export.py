@@ -212,7 +212,7 @@ def _difference(path: Path, pixels: NDArray[np.float32], expected: Sequence[NDAr
 
 
 def _calibration_batches(checkpoint: Checkpoint, folder: Path) -> Iterator[NDArray[np.float32]]:
-    from models.data.prepare import load_prepared
+    from models.data.prepared import load_prepared
 
     pictures, preprocess = load_prepared(folder).pictures, Preprocessing(checkpoint.input, checkpoint.mean_image)
     chosen = np.linspace(0, len(pictures) - 1, min(CALIBRATION_PICTURES, len(pictures))).astype(int)

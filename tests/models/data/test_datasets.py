@@ -39,7 +39,8 @@ from models.data.labels import (
     parse_age_buckets,
 )
 from models.data.pictures import DataError, Picture
-from models.data.prepare import MIN_SCORE, age_targets, find_face, load_prepared, main, prepare
+from models.data.prepare import main
+from models.data.prepared import MIN_SCORE, age_targets, find_face, load_prepared, prepare
 
 
 @pytest.fixture(scope="module")

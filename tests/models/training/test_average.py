@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from desktop_app.vision.preprocessing import center  # noqa: E402
 from models.cli_utils import ToolError, run_tool  # noqa: E402
-from models.data.prepare import load_prepared  # noqa: E402
+from models.data.prepared import load_prepared  # noqa: E402
 from models.networks.architectures import NetworkSpec  # noqa: E402
 from models.networks.checkpoints import Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
 from models.training.average import average, main  # noqa: E402

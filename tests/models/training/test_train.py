@@ -23,8 +23,8 @@ from desktop_app.vision.preprocessing import Preprocessing  # noqa: E402
 from models.cli_utils import ToolError, run_tool  # noqa: E402
 from models.data.augment import random_crop, random_webcam_view  # noqa: E402
 from models.data.labels import FAIRFACE_AGES, GENDERS, parse_age_buckets  # noqa: E402
-from models.data.prepare import load_prepared  # noqa: E402
 from models.data.prepare import main as prepare_main  # noqa: E402
+from models.data.prepared import load_prepared  # noqa: E402
 from models.evaluation.evaluate import main as evaluate_main  # noqa: E402
 from models.networks.architectures import LeviHassnerNet, NetworkSpec, build_network  # noqa: E402
 from models.networks.checkpoints import Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402

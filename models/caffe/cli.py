@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from desktop_app.catalogue.catalogue import user_models_folder
 from desktop_app.catalogue.manifest import AgeLabel, Labels, ModelError
-from models.caffe.binary_format import read_mean
+from models.caffe.files import read_mean
 from models.caffe.importer import DEFAULT_MARGIN, CaffeFiles, ImportRequest, import_networks
 from models.data.labels import ADIENCE_AGES, parse_age_buckets
 

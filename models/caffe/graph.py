@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from desktop_app.catalogue.manifest import ModelError
-from models.caffe.binary_format import Blobs
+from models.caffe.files import Blobs
 from models.caffe.network import CaffeLayer, CaffeNetwork
 
 OPSET: Final = 17

@@ -25,7 +25,7 @@ from desktop_app.catalogue.manifest import (
     sha256_of,
     write_manifest,
 )
-from models.caffe.binary_format import read_weights
+from models.caffe.files import read_weights
 from models.caffe.network import CaffeNetwork, read_network
 from models.data.datasets import ADIENCE_MARGIN
 from models.export.atomic_files import written_together

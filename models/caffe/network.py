@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from desktop_app.catalogue.manifest import ModelError
-from models.caffe.prototxt import read_prototxt
+from models.caffe.files import read_definition
 from models.caffe.schema import enum_name
 
 MAX_SIDE: Final = 4096
@@ -91,7 +91,7 @@ def read_network(path: Path) -> CaffeNetwork:
     Raises:
         ModelError: the file cannot be read, or does not define a network with one input and a fixed size.
     """
-    document = read_prototxt(path)
+    document = read_definition(path)
     definitions = document.layer or document.layers
     if not definitions:
         raise ModelError(f"{path} defines no layers; name a network's deploy.prototxt")

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.caffe.binary_format import Blobs
+from models.caffe.files import Blobs
 from models.caffe.graph import MAX_VALUES, Graph, OnnxNetwork, Shape
 from models.caffe.network import CaffeLayer, CaffeNetwork
 from models.caffe.schema import enum_name

@@ -20,8 +20,8 @@ from desktop_app.catalogue.catalogue import MAX_FILE_BYTES, load_package, refuse
 from desktop_app.catalogue.manifest import ModelError
 from desktop_app.vision.preprocessing import Preprocessing
 from models.__main__ import main
-from models.caffe.binary_format import read_mean, read_weights
 from models.caffe.cli import parse_age_labels, parse_mean
+from models.caffe.files import read_mean, read_weights
 from models.caffe.network import read_network
 from models.data.labels import LabelError
 from tests.helpers.caffe_files import (
@@ -227,7 +227,7 @@ def test_the_released_mean() -> None:
 def test_a_mean_given_as_numbers() -> None:
     np.testing.assert_array_equal(parse_mean("104, 117,123.5"), np.array([[[104, 117, 123.5]]], np.float32))
     np.testing.assert_array_equal(parse_mean("0"), np.zeros((1, 1, 3), np.float32))
-    with pytest.raises(ModelError, match="cannot be read"):
+    with pytest.raises(ModelError, match="Cannot read"):
         parse_mean("104,117")
 
 
@@ -492,8 +492,8 @@ def test_unusable_input_gives_one_line_and_leaves_nothing(tmp_path: Path, capsys
     without_gender = [one for one in good if "gender" not in one]
     cases = [
         (without_gender, "--gender-prototxt and --gender-weights"),
-        (replaced(good, "--prototxt", "nowhere.prototxt"), "nowhere.prototxt cannot be read"),
-        (replaced(good, "--weights", str(tmp_path / "age.prototxt")), "not a usable Caffe model"),
+        (replaced(good, "--prototxt", "nowhere.prototxt"), "Cannot read nowhere.prototxt"),
+        (replaced(good, "--weights", str(tmp_path / "age.prototxt")), "as a Caffe model"),
         (replaced(good, "--gender-weights", good[good.index("--weights") + 1]), "asks for 2×384"),
         (replaced(good, "--mean", good[good.index("--weights") + 1]), "Caffe mean"),
         (replaced(good, "--labels", "0-9,10-19,20+"), "8 classes apart, but 3 labels"),

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.caffe.binary_format import read_weights
+from models.caffe.files import read_weights
 from models.caffe.network import read_network
 from tests.helpers.caffe_files import (
     FileFormat,

@@ -167,7 +167,7 @@ def test_a_picture_that_cannot_be_read_is_counted_apart(
     assert (evaluation.images, evaluation.not_found, evaluation.not_read) == (2, 1, 1)
     assert "1 pictures cannot be read" in as_text(evaluation)
     (line,) = capsys.readouterr().err.splitlines()
-    assert "gone.png cannot be read" in line
+    assert "gone.png: it is missing" in line
 
 
 def test_genders_of_a_model_may_come_in_another_order(folder: Path, make_model: MakeModel) -> None:

@@ -1,19 +1,22 @@
-"""Caffe's binary files without Caffe: a network's weights (.caffemodel) and mean images (.binaryproto).
+"""Caffe's files without Caffe: definitions (.prototxt), weights (.caffemodel) and mean images (.binaryproto).
 
-Both are protobuf messages (`models.caffe.schema`). The files come from strangers: protobuf checks each length against
-the bytes that are there; here, each shape is checked against the values that are there. Parsing takes the size of a
-real file again; a file of millions of empty messages, which would take 40 times its size, is refused before.
+All are protobuf messages (`models.caffe.schema`), the definitions in its text format. The files come from strangers:
+protobuf checks each length against the bytes that are there; here, each shape is checked against the values that are
+there. Parsing takes the size of a real file again; a file of millions of empty messages, which would take 40 times its
+size, is refused before.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
@@ -22,6 +25,9 @@ from desktop_app.catalogue.manifest import ModelError
 from desktop_app.vision.onnx_graph import fields
 from models.caffe.schema import new_message
 
+MAX_TEXT_BYTES: Final = 1 << 20
+MAX_LINE: Final = 1 << 14
+"""Characters of a line; protobuf's parser copies it again and again: one of 1 MiB would take it minutes."""
 MAX_MEAN_SIDE: Final = 2048
 MAX_AXES: Final = 32
 MAX_LAYERS: Final = 10_000
@@ -29,9 +35,38 @@ MAX_SHAPE_BYTES: Final = MAX_AXES * 12
 MAX_PARTS: Final = 500_000
 """Layers, arrays and their texts; a network of 1,000 layers has 20,000. Each can take 100 bytes of memory, however few
 it has in the file."""
+_MAX_REASON: Final = 120
+# What protobuf's messages begin with: line and column, then often the whole line.
+_PLACE: Final = re.compile(r"\d+:\d+ : (?:'.*': )?", re.DOTALL)
 
 Blobs = tuple[NDArray[np.float32], ...]
 """The learned arrays of one layer, in Caffe's order, shaped as the file says."""
+
+
+def read_definition(path: Path) -> Any:
+    """Read a network's definition (.prototxt); `models.caffe.network` makes a network of it.
+
+    Returns:
+        The `NetParameter` message, with the fields of `models.caffe.schema`; others are skipped.
+
+    Raises:
+        ModelError: the file cannot be read or is not in that format.
+    """
+    file = _File(path, "network definition (.prototxt)", MAX_TEXT_BYTES)
+    try:
+        text = file.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise file.wrong("it is not a text file") from None
+    if max(map(len, text.split("\n"))) > MAX_LINE:
+        raise file.wrong(f"it has a line of more than {MAX_LINE} characters, which must be broken into shorter ones")
+    try:
+        # Unlike Parse, it takes the last of several values, as older versions of protobuf did.
+        return text_format.Merge(text, new_message("NetParameter"), allow_unknown_field=True)
+    except text_format.ParseError as error:
+        reason = " ".join(_PLACE.sub("", str(error)).split())[:_MAX_REASON].rstrip(".")
+        raise file.wrong(f"line {error.GetLine()}: {reason}") from error
+    except RecursionError:
+        raise file.wrong("its braces are nested too deeply") from None
 
 
 def read_weights(path: Path) -> dict[str, Blobs]:
@@ -46,7 +81,7 @@ def read_weights(path: Path) -> dict[str, Blobs]:
     Raises:
         ModelError: the file cannot be read, is not whole, or is something else.
     """
-    file = _File(path, "Caffe model (.caffemodel)")
+    file = _File(path, "Caffe model (.caffemodel)", MAX_FILE_BYTES)
     network = file.parse("NetWeights")
     if len(network.layers) + len(network.layer) > MAX_LAYERS:
         raise file.wrong("it has too many layers")
@@ -72,7 +107,7 @@ def read_mean(path: Path) -> NDArray[np.float32]:
     Raises:
         ModelError: the file cannot be read, is not whole, or is not a mean of three channels.
     """
-    file = _File(path, "Caffe mean (.binaryproto)")
+    file = _File(path, "Caffe mean (.binaryproto)", MAX_FILE_BYTES)
     blob = _array(file, file.parse("BlobProto"))
     shape = blob.shape[1:] if blob.ndim == 4 and blob.shape[0] == 1 else blob.shape
     if shape[:1] == (3,) and len(shape) == 1:
@@ -84,23 +119,45 @@ def read_mean(path: Path) -> NDArray[np.float32]:
 
 
 class _File:
-    """A file that should hold a protobuf message.
+    """One of Caffe's files.
 
     Args:
         path: the file.
         title: what the file should be, for messages.
+        most_bytes: a larger file is not read.
     """
 
-    def __init__(self, path: Path, title: str) -> None:
-        self._path, self._title = path, title
+    def __init__(self, path: Path, title: str, most_bytes: int) -> None:
+        self._path, self._title, self._most_bytes = path, title, most_bytes
 
     def wrong(self, reason: str) -> ModelError:
         """The error that says what is wrong with this file."""
-        return ModelError(f"{self._path} is not a usable {self._title}: {reason}; get the file again")
+        return ModelError(f"Cannot use {self._path} as a {self._title}: {reason}. Correct the file, or get it again.")
+
+    def read(self) -> bytes:
+        """The bytes of the file, at least one."""
+        try:
+            # A pipe or a device could go on for ever.
+            if self._path.exists() and not self._path.is_file():
+                raise self.wrong("it is not a file")
+            with self._path.open("rb") as stream:
+                size = os.fstat(stream.fileno()).st_size
+                if size > self._most_bytes:
+                    raise self.wrong(f"it is larger than {self._most_bytes >> 20} MiB")
+                # Not more than its size: reading up to the limit would allocate the limit.
+                data = stream.read(size)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ModelError(f"Cannot read {self._path}: {reason}. Check the name of the file.") from error
+        if not data:
+            raise self.wrong("it is empty")
+        return data
 
     def parse(self, name: str) -> Any:
         """The file's content as the message of that name."""
-        message, data = new_message(name), self._read()
+        message, data = new_message(name), self.read()
+        if data.startswith(b"\x89HDF\r\n"):
+            raise self.wrong("it is in Caffe's HDF5 format, and only the protobuf one can be imported")
         try:
             self._check_parts(memoryview(data), message.DESCRIPTOR, iter(range(MAX_PARTS)))
             message.ParseFromString(data)
@@ -124,26 +181,6 @@ class _File:
                 raise self.wrong("a shape has too many axes")
             # No deeper than the schema: none of its messages holds one of its kind.
             self._check_parts(payload, field.message_type, budget)
-
-    def _read(self) -> bytes:
-        try:
-            # A pipe or a device could go on for ever.
-            if self._path.exists() and not self._path.is_file():
-                raise self.wrong("it is not a file")
-            with self._path.open("rb") as stream:
-                size = os.fstat(stream.fileno()).st_size
-                if size > MAX_FILE_BYTES:
-                    raise self.wrong(f"it is larger than {MAX_FILE_BYTES >> 20} MiB")
-                # Not more than its size: reading up to the limit would allocate the limit.
-                data = stream.read(size)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise ModelError(f"{self._path} cannot be read ({reason}); check the file's name") from error
-        if not data:
-            raise self.wrong("it is empty")
-        if data.startswith(b"\x89HDF\r\n"):
-            raise self.wrong("it is in Caffe's HDF5 format, which cannot be imported (only the protobuf one can)")
-        return data
 
 
 def _array(file: _File, blob: Any) -> NDArray[np.float32]:

@@ -256,11 +256,6 @@ class SettingsStore:
             raise
 
 
-def load_settings() -> Settings:
-    """The settings of the user who runs the program."""
-    return SettingsStore().load()
-
-
 def _validate(values: dict[str, Any]) -> tuple[Settings, list[str]]:
     """The settings that values stand for, and the names of those that are invalid, whose defaults are used."""
     invalid: list[str] = []

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as campaign
 from hypothesis import strategies as st
 
-from desktop_app.settings import MAX_FILE_BYTES, MAX_RECENT, Settings, SettingsError, SettingsStore, load_settings
+from desktop_app.settings import MAX_FILE_BYTES, MAX_RECENT, Settings, SettingsError, SettingsStore
 from desktop_app.sources.opening import CameraOptions
 from desktop_app.vision.drawing.overlay import OverlayStyle
 
@@ -291,9 +291,9 @@ def test_recent_sources_are_few_and_new_ones_come_first() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the place is the system's, not a variable's")
 def test_tests_have_settings_of_their_own(isolated_user: Path) -> None:
-    assert load_settings() == Settings()
+    assert SettingsStore().load() == Settings()
     SettingsStore().save(replace(Settings(), source="demo"))
-    assert load_settings().source == "demo"
+    assert SettingsStore().load().source == "demo"
     assert list(isolated_user.rglob("settings.json"))
 
 

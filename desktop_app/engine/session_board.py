@@ -148,7 +148,6 @@ class SessionBoard:
             self._status = replace(
                 self._status,
                 model=model.package.name if model.package is not None else "",
-                model_title=model.package.title if model.package is not None else "",
                 provider=model.provider,
                 notice=model.notice,
             )

@@ -115,7 +115,6 @@ class SessionStatus:
         message: what there is to say of the state.
         info: the open source.
         model: name of the model in use; empty while it loads.
-        model_title: its name for people.
         provider: the execution provider in use.
         notice: what there is to say of the model or the provider (a fall-back, a model that could not be used) or of
             the source (what could not be read).
@@ -125,7 +124,6 @@ class SessionStatus:
     message: Message | None = None
     info: SourceInfo | None = None
     model: str = ""
-    model_title: str = ""
     provider: str = ""
     notice: Message | None = None
 

@@ -7,7 +7,11 @@ question needs its partner too: `--checkpoint age.pt gender.pt` writes `NAME-age
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
+import logging
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,15 +29,21 @@ from desktop_app.paths import MODELS_FOLDER
 from desktop_app.vision.preprocessing import Preprocessing, center
 from models.cli_utils import ToolError, refuse_existing
 from models.export.atomic_files import written_together
-from models.export.onnx_export import published_names, to_onnx
-from models.export.onnx_weights import Storage, quantise_static, store_weights
-from models.networks.architectures import INPUT_SIZE, NetworkName
+from models.export.onnx_weights import SPEC_KEY, Storage, quantise_static, store_weights
+from models.networks.architectures import INPUT_SIZE, NetworkName, NetworkSpec
 from models.networks.checkpoints import Checkpoint, load_checkpoint
 from models.networks.layers import fold_norms
 
 MAX_DIFFERENCE: Final = 1e-3
 """Largest difference of a logit between PyTorch and ONNX Runtime in float32, relative to the largest logit."""
 CALIBRATION_PICTURES: Final = 512
+OPSET: Final = 18
+_PAPER_LAYERS: Final = (
+    *(("Conv", "conv1"), ("Relu", "relu1"), ("MaxPool", "pool1"), ("Norm", "norm1")),
+    *(("Conv", "conv2"), ("Relu", "relu2"), ("MaxPool", "pool2"), ("Norm", "norm2")),
+    *(("Conv", "conv3"), ("Relu", "relu3"), ("MaxPool", "pool5")),
+)
+"""What the authors of the paper call the layers with maps, and the operations that they are in ONNX."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +105,7 @@ def export_model(checkpoints: Sequence[Checkpoint], settings: ExportSettings) ->
             path = aside / files[id(one)]
             differences[path.name] = export_network(one, path, settings.storage, settings.calibration)
             checksums[path.name] = sha256_of(path)
-            layers.update(published_names(onnx.load(str(path)), one.spec))
+            layers.update(_published_names(onnx.load(str(path)), one.spec))
         spec = age.input
         if age.mean_image is not None:
             mean_path = aside / f"{settings.name}-mean.npy"
@@ -157,7 +167,7 @@ def export_network(
         answer = network(torch.from_numpy(pixels))
         expected = [one.numpy() for one in (answer if isinstance(answer, tuple) else (answer,))]
     fold_norms(network)
-    model = to_onnx(network, checkpoint.spec)
+    model = _to_onnx(network, checkpoint.spec)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         partial = Path(folder) / path.name
         onnx.save(model, str(partial))
@@ -172,6 +182,74 @@ def export_network(
         difference = _difference(partial, pixels, expected)
         partial.replace(path)
     return difference
+
+
+def _to_onnx(network: torch.nn.Module, spec: NetworkSpec) -> onnx.ModelProto:
+    """A network as ONNX, with any number of inputs.
+
+    Its input is `pixels`, N×3×227×227 float32; its outputs are named like the heads.
+
+    Raises:
+        ToolError: PyTorch gives none.
+    """
+    with _quietly():
+        program = torch.onnx.export(
+            network,
+            (torch.zeros(2, 3, INPUT_SIZE, INPUT_SIZE),),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["pixels"],
+            output_names=list(spec.heads),
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            external_data=False,
+            verbose=False,
+        )
+    if program is None:
+        raise ToolError("PyTorch gave no ONNX network")
+    model = program.model_proto
+    _drop_traces(model)
+    model.metadata_props.add(key=SPEC_KEY, value=json.dumps(spec.as_dict()))
+    onnx.checker.check_model(model)
+    return model
+
+
+def _published_names(model: onnx.ModelProto, spec: NetworkSpec) -> dict[str, str]:
+    """What the layers with maps are called in the paper's definition, by tensor; empty for another network."""
+    if spec.architecture != "levi-hassner":
+        return {}
+    operations = {kind for kind, _ in _PAPER_LAYERS}
+    written = [
+        (kind, node.output[0])
+        for node in model.graph.node
+        if (kind := "Norm" if node.op_type in {"LRN", "BatchNormalization"} else node.op_type) in operations
+    ][: len(_PAPER_LAYERS)]
+    if [kind for kind, _ in written] != [kind for kind, _ in _PAPER_LAYERS]:
+        return {}
+    return {tensor: name for (_, tensor), (_, name) in zip(written, _PAPER_LAYERS, strict=True)}
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """PyTorch's exporter warns about packages that nobody here needs."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _drop_traces(model: onnx.ModelProto) -> None:
+    """Take out what the exporter notes of the source code, with paths of this machine."""
+    graph = model.graph
+    for item in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        if hasattr(item, "metadata_props"):
+            del item.metadata_props[:]
+        item.ClearField("doc_string")
+    del graph.value_info[:]
 
 
 def _joined(notes: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:

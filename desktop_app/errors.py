@@ -44,10 +44,13 @@ def describe_error(error: Exception) -> Message:
         return error.message
     if isinstance(error, OSError):
         return Message(
-            "The system reports: {reason}. Check the disk, and try again.", reason=error.strerror or str(error)
+            "Cannot continue: the system reports “{reason}”. Check the disk, and try again.",
+            reason=error.strerror or str(error),
         )
     return Message(
-        "Agelens has a defect ({kind}: {reason}). Report it, please.", kind=type(error).__name__, reason=error
+        "Cannot continue: Agelens has a defect ({kind}: {reason}). Try again, and report it.",
+        kind=type(error).__name__,
+        reason=error,
     )
 
 

@@ -179,7 +179,7 @@ class SettingsStore:
         settings, invalid = _validate(values)
         if not known:
             self._problem = Message(
-                "Cannot use the kept privacy mode: it is unknown. The whole picture is hidden; choose a mode."
+                "Cannot use the saved privacy mode: it is unknown. The whole picture is hidden; choose a mode."
             )
         if invalid and not self._problem:
             self._problem = Message(
@@ -199,7 +199,7 @@ class SettingsStore:
                 self._write(data)
         except (OSError, RuntimeError, ValueError) as error:
             raise SettingsError(
-                "Cannot keep the settings in “{path}”: writing there is not possible. Check the folder and its disk.",
+                "Cannot save the settings in “{path}”: writing there is not possible. Check the folder and its disk.",
                 path=self._path,
             ) from error
 
@@ -215,7 +215,7 @@ class SettingsStore:
                 raise SettingsError("it is too large")
             values = parse(data.decode("utf-8"))
             if not isinstance(values, dict):
-                raise SettingsError("it holds no settings")
+                raise SettingsError("it contains no settings")
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -160,7 +160,7 @@ def test_what_is_no_file_of_settings_does_not_stop_a_start(file: Path, kind: str
     if kind == "sparse":
         store.save(Settings())
         return
-    with pytest.raises(SettingsError, match="Cannot keep the settings in"):
+    with pytest.raises(SettingsError, match="Cannot save the settings in"):
         store.save(Settings())
     assert not list(file.parent.parent.rglob(".settings-*"))
 
@@ -169,7 +169,7 @@ def test_without_a_home_folder_nothing_is_kept_anywhere(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     store = SettingsStore(Path("~/.config/Agelens/settings.json"))
     assert store.load() == Settings()
-    with pytest.raises(SettingsError, match="Cannot keep the settings"):
+    with pytest.raises(SettingsError, match="Cannot save the settings"):
         store.save(Settings())
     assert not list(tmp_path.iterdir())
 

@@ -216,7 +216,7 @@ def test_closed_streams_do_no_harm(closed: str, tmp_path: Path) -> None:
 def test_a_full_disk_behind_the_output_is_one_sentence(buffered: str) -> None:
     done = shell("$AGELENS models > /dev/full", PYTHONUNBUFFERED=buffered)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("agelens: The system reports: No space left")
+    assert done.stderr.splitlines()[-1].startswith("agelens: Cannot continue: the system reports “No space left")
     assert "Traceback" not in done.stderr
     assert "Exception" not in done.stderr
     assert shell("$AGELENS annotate nothing.mp4 --predictions x.csv 2> /dev/full").returncode == 2

@@ -134,10 +134,6 @@
         <translation>Agelens 在摄像头画面、视频或照片中找出人脸，并显示神经网络从每张人脸判断的年龄段和感知性别。</translation>
     </message>
     <message>
-        <source>Agelens has a defect ({kind}: {reason}). Report it, please.</source>
-        <translation>Agelens 出现错误（{kind}：{reason}）。请报告此问题。</translation>
-    </message>
-    <message>
         <source>All files</source>
         <translation>所有文件</translation>
     </message>
@@ -214,8 +210,16 @@
         <translation>无法继续读取“{name}”：{reason}。请重新打开。</translation>
     </message>
     <message>
+        <source>Cannot continue: Agelens has a defect ({kind}: {reason}). Try again, and report it.</source>
+        <translation>无法继续：Agelens 出现错误（{kind}：{reason}）。请重试，并报告此问题。</translation>
+    </message>
+    <message>
         <source>Cannot continue: Agelens has a defect in its thread “{thread}” ({reason}). Start again, and report it.</source>
         <translation>无法继续：Agelens 的线程“{thread}”出现错误（{reason}）。请重新开始，并报告此问题。</translation>
+    </message>
+    <message>
+        <source>Cannot continue: the system reports “{reason}”. Check the disk, and try again.</source>
+        <translation>无法继续：系统报告“{reason}”。请检查磁盘后重试。</translation>
     </message>
     <message>
         <source>Cannot find a model at “{path}”: a model is an .onnx file with a .toml file beside it. Check the path.</source>
@@ -244,10 +248,6 @@
     <message>
         <source>Cannot finish the recording “{path}” in time: the disk is slow. It is finished in the background, and plays up to where it is.</source>
         <translation>无法及时完成录制“{path}”：磁盘速度过慢。录制将在后台完成，已写入的部分可以播放。</translation>
-    </message>
-    <message>
-        <source>Cannot keep the settings in “{path}”: writing there is not possible. Check the folder and its disk.</source>
-        <translation>无法将设置保存到“{path}”：该位置不可写。请检查文件夹及其所在磁盘。</translation>
     </message>
     <message>
         <source>Cannot load the network “{file}”: {reason}. Install the model again.</source>
@@ -290,10 +290,6 @@
         <translation>
             <numerusform>无法打开文件夹“{folder}”：其中的 %n 张图片都无法读取。{reason}</numerusform>
         </translation>
-    </message>
-    <message>
-        <source>Cannot open the source</source>
-        <translation>无法打开来源</translation>
     </message>
     <message>
         <source>Cannot open this address: it lacks a slash. Write it as {scheme}://host/path.</source>
@@ -464,6 +460,10 @@
         <translation>无法保存到“{folder}”：{reason}。</translation>
     </message>
     <message>
+        <source>Cannot save the settings in “{path}”: writing there is not possible. Check the folder and its disk.</source>
+        <translation>无法将设置保存到“{path}”：该位置不可写。请检查文件夹及其所在磁盘。</translation>
+    </message>
+    <message>
         <source>Cannot save “{path}”: a file of that name exists already. Choose another name.</source>
         <translation>无法保存“{path}”：已有同名文件。请选择其他名称。</translation>
     </message>
@@ -486,10 +486,6 @@
     <message>
         <source>Cannot use any model: ONNX Runtime is not installed. Install `agelens[cpu]` or `agelens[cuda]`, or start with `uv run main.py`.</source>
         <translation>无法使用任何模型：未安装 ONNX Runtime。请安装 `agelens[cpu]` 或 `agelens[cuda]`，或用 `uv run main.py` 启动。</translation>
-    </message>
-    <message>
-        <source>Cannot use the kept privacy mode: it is unknown. The whole picture is hidden; choose a mode.</source>
-        <translation>无法使用保存的隐私模式：该模式未知。已隐藏整个画面；请选择一种模式。</translation>
     </message>
     <message>
         <source>Cannot use the model at “{path}”: “{first}” has the name “{name}”, too. Give one of them another name.</source>
@@ -534,6 +530,10 @@
     <message>
         <source>Cannot use the provider “{name}”: this ONNX Runtime has only {names}. {how}, or choose the provider `auto`.</source>
         <translation>无法使用运行设备“{name}”：此 ONNX Runtime 只有 {names}。{how}，或选择“自动”。</translation>
+    </message>
+    <message>
+        <source>Cannot use the saved privacy mode: it is unknown. The whole picture is hidden; choose a mode.</source>
+        <translation>无法使用保存的隐私模式：该模式未知。已隐藏整个画面；请选择一种模式。</translation>
     </message>
     <message>
         <source>Cannot write predictions to “{name}”: that file is closed. Start a new one.</source>
@@ -780,10 +780,6 @@
         <translation>常规</translation>
     </message>
     <message>
-        <source>Go on recording</source>
-        <translation>继续录制</translation>
-    </message>
-    <message>
         <source>Hide</source>
         <translation>隐藏内容</translation>
     </message>
@@ -844,7 +840,7 @@
         <translation>以 http://、https://、rtsp://、rtmp://、udp:// 或 tcp:// 开头。</translation>
     </message>
     <message>
-        <source>Keep this crop and look at it in peace</source>
+        <source>Keep this crop while you look at it</source>
         <translation>固定当前裁剪图，慢慢查看</translation>
     </message>
     <message>
@@ -956,6 +952,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>尚未加载模型。</translation>
     </message>
     <message>
+        <source>No picture</source>
+        <translation>没有画面</translation>
+    </message>
+    <message>
         <source>Nothing</source>
         <translation>无</translation>
     </message>
@@ -1032,16 +1032,16 @@ Select one in the picture or in the list of faces.</source>
         <translation>画面已隐藏</translation>
     </message>
     <message>
-        <source>Pictures a second, capture to screen, faces in view, provider, frames passed over</source>
-        <translation>每秒图像数、采集到显示的延迟、画面中的人脸、运行设备、跳过的帧</translation>
-    </message>
-    <message>
         <source>Pictures in a burst</source>
         <translation>连拍张数</translation>
     </message>
     <message>
         <source>Pictures measured</source>
         <translation>测试图像数</translation>
+    </message>
+    <message>
+        <source>Pictures per second, capture to screen, faces in view, provider, frames skipped to keep up</source>
+        <translation>每秒图像数、采集到显示的延迟、画面中的人脸、运行设备、为保持实时而跳过的帧</translation>
     </message>
     <message>
         <source>Pixelate</source>
@@ -1162,6 +1162,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Recordings have no sound: Agelens never listens.</source>
         <translation>录像没有声音：Agelens 从不收听。</translation>
+    </message>
+    <message>
+        <source>Resume recording</source>
+        <translation>继续录制</translation>
     </message>
     <message>
         <source>Runs on</source>
@@ -1346,16 +1350,12 @@ Select one in the picture or in the list of faces.</source>
         <translation>录像已完成，但名称为“{name}”：{reason}。</translation>
     </message>
     <message>
-        <source>The sound of {name} is not recorded</source>
-        <translation>不会录制 {name} 的声音</translation>
+        <source>The sound of “{name}” is not recorded.</source>
+        <translation>不会录制“{name}”的声音。</translation>
     </message>
     <message>
-        <source>The source gives no pictures; Agelens goes on as soon as it does.</source>
-        <translation>来源没有传来图像；一旦恢复，Agelens 将自动继续。</translation>
-    </message>
-    <message>
-        <source>The system reports: {reason}. Check the disk, and try again.</source>
-        <translation>系统报告：{reason}。请检查磁盘后重试。</translation>
+        <source>The source sends no pictures. Agelens continues as soon as it does.</source>
+        <translation>来源没有传来图像。一旦恢复，Agelens 将自动继续。</translation>
     </message>
     <message>
         <source>The video with the faces that were found</source>
@@ -1510,16 +1510,16 @@ Select one in the picture or in the list of faces.</source>
         <translation>其中含有可能永不结束的循环。请导出不含循环的网络</translation>
     </message>
     <message>
+        <source>it contains no settings</source>
+        <translation>其中没有设置</translation>
+    </message>
+    <message>
         <source>it contains values that are no numbers</source>
         <translation>其中含有非数值</translation>
     </message>
     <message>
         <source>it crashes ONNX Runtime. Export it again</source>
         <translation>它使 ONNX Runtime 崩溃。请重新导出</translation>
-    </message>
-    <message>
-        <source>it holds no settings</source>
-        <translation>其中没有设置</translation>
     </message>
     <message>
         <source>it is damaged</source>
@@ -1684,7 +1684,7 @@ Select one in the picture or in the list of faces.</source>
         <translation>无</translation>
     </message>
     <message>
-        <source>not said</source>
+        <source>not stated</source>
         <translation>未说明</translation>
     </message>
     <message>
@@ -1694,6 +1694,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>nothing that can be read came from there</source>
         <translation>没有收到可读取的内容</translation>
+    </message>
+    <message>
+        <source>nothing that can be read follows</source>
+        <translation>之后没有可读取的内容</translation>
     </message>
     <message>
         <source>one of its lines has too many dots</source>
@@ -1764,12 +1768,12 @@ Select one in the picture or in the list of faces.</source>
         <translation>磁盘配额已用完。请释放空间或选择其他文件夹</translation>
     </message>
     <message>
-        <source>{count} dropped</source>
-        <translation>丢弃 {count} 帧</translation>
-    </message>
-    <message>
         <source>{count} s</source>
         <translation>{count} 秒</translation>
+    </message>
+    <message>
+        <source>{count} skipped</source>
+        <translation>跳过 {count} 帧</translation>
     </message>
     <message>
         <source>{delay} ms</source>

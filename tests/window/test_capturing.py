@@ -61,7 +61,7 @@ def test_recording_a_film_says_that_its_sound_is_left_out(desk: Desk, tmp_path: 
     desk.open(str(write_film_with_sound(tmp_path / "talk.mp4")))
     desk.wait(lambda: desk.window.actions_["record"].isEnabled() and desk.window.bridge.status.info is not None)
     desk.trigger("record")
-    assert desk.window.stage.toast.text == "The sound of talk.mp4 is not recorded"
+    assert desk.window.stage.toast.text == "The sound of “talk.mp4” is not recorded."
 
 
 def test_closing_while_recording_keeps_a_playable_file(desk: Desk) -> None:

@@ -52,7 +52,7 @@ class VideoFileSource(SourceBase):
         self._lock = threading.Lock()
         self._closed = False
         self._missing_s = 0.0
-        self._break = ""
+        self._break: Message | str | None = None
         self._record = DecodingRecord()
         self._table: FrameTable | None = None
         self._one_thread = False
@@ -240,7 +240,7 @@ class VideoFileSource(SourceBase):
             if self._record.tail and last is not None:
                 yield from self._decode_tail(last)
         except (av.error.ExitError, av.error.BlockingIOError):
-            self._break = "nothing that can be read follows"
+            self._break = Message("nothing that can be read follows")
         except av.FFmpegError as error:
             self._break = error.strerror or "?"
 

@@ -87,7 +87,7 @@ class ControlBar(QFrame):
             self._actions.name_action("record", tr("Record"), tr("Without sound, as shown"))
         action.setIcon(icon("record-square" if active else "record-dot", theme.danger))
         pause = self._actions["pause_recording"]
-        text = tr("Go on recording") if paused else tr("Pause recording")
+        text = tr("Resume recording") if paused else tr("Pause recording")
         self._actions.name_action("pause_recording", text)
         pause.setIcon(icon("play" if paused else "pause"))
         colour = theme.warning if paused else theme.danger

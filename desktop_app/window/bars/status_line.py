@@ -35,7 +35,7 @@ def figure_texts(snapshot: StatisticsSnapshot) -> tuple[str, ...]:
         tr("{delay} ms", delay=f"{snapshot.latency_ms.p50:.0f}"),
         tr("%n face(s)", None, snapshot.faces),
         *([provider] if provider else []),
-        tr("{count} dropped", count=snapshot.dropped_frames),
+        tr("{count} skipped", count=snapshot.dropped_frames),
     )
 
 
@@ -93,5 +93,5 @@ class StatusLine(QStatusBar):
             return
         self._figures.setText("   ·   ".join(figure_texts(snapshot)))
         self._figures.setToolTip(
-            tr("Pictures a second, capture to screen, faces in view, provider, frames passed over")
+            tr("Pictures per second, capture to screen, faces in view, provider, frames skipped to keep up")
         )

@@ -183,7 +183,7 @@ class CaptureController(QObject):
             self._background.submit(lambda: start_recording(session, settings, at=at), None, self._on_failed)
             info = self._bridge.status.info
             if info is not None and info.has_sound:
-                self._stage.note(tr("The sound of {name} is not recorded", name=info.name))
+                self._stage.note(tr("The sound of “{name}” is not recorded.", name=info.name))
 
     @Slot(bool)
     def _on_pause_recording(self, paused: bool) -> None:

@@ -101,8 +101,8 @@ def describe_package(package: ModelPackage) -> str:
         manifest.description,
         "",
         tr("Age groups: {names}", names=", ".join(readable_age(one.name) for one in package.labels.ages)),
-        tr("Data: {text}", text=manifest.about.get("data") or tr("not said")),
-        tr("Licence: {text}", text=manifest.about.get("licence") or tr("not said")),
+        tr("Data: {text}", text=manifest.about.get("data") or tr("not stated")),
+        tr("Licence: {text}", text=manifest.about.get("licence") or tr("not stated")),
         "",
     ]
     for key, value in manifest.scores.items():

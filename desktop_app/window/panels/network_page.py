@@ -75,7 +75,7 @@ class NetworkPage(QWidget):
         self.heads.blockSignals(False)
         self._layer_label.setText(tr("&Layer"))
         self.hold.setText(tr("&Hold picture"))
-        self.hold.setToolTip(tr("Keep this crop and look at it in peace"))
+        self.hold.setToolTip(tr("Keep this crop while you look at it"))
         self.input_caption.setText(tr("Input as the network sees it"))
         self.heat_caption.setText(tr("What the answer rests on"))
         self.heat.set_text(tr("Computing…"))

@@ -49,14 +49,14 @@ MESSAGES: Final = {
     "reconnecting": MessageSpec(
         "refresh",
         Message("Reconnecting…"),
-        Message("The source gives no pictures; Agelens goes on as soon as it does."),
+        Message("The source sends no pictures. Agelens continues as soon as it does."),
         busy=True,
     ),
     "ended": MessageSpec("check", Message("The end"), None, ("start", "open_file")),
     "stopped": MessageSpec(
         "pause", Message("Stopped"), Message("Press Start to continue."), ("start", "choose_camera")
     ),
-    "failed": MessageSpec("warning", Message("Cannot open the source"), None, ("start", "open_file", "open_demo")),
+    "failed": MessageSpec("warning", Message("No picture"), None, ("start", "open_file", "open_demo")),
 }
 BUTTONS: Final = {
     "choose_camera": Message("Open camera"),

@@ -12,9 +12,9 @@ import av
 import cv2
 import numpy as np
 import pytest
-from skimage import data
 
 from desktop_app.cli import main
+from tests.helpers.portrait import astronaut_bgr
 from tests.helpers.programs import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture
 def portrait(tmp_path: Path) -> Path:
     path = tmp_path / "Çelik 肖像.png"
-    path.write_bytes(cv2.imencode(".png", cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR))[1].tobytes())
+    path.write_bytes(cv2.imencode(".png", astronaut_bgr())[1].tobytes())
     return path
 
 
@@ -31,7 +31,7 @@ def portrait(tmp_path: Path) -> Path:
 def clip(tmp_path: Path) -> Path:
     """Half a second of a portrait that slides to the right, 20 frames a second."""
     path = tmp_path / "clip.mp4"
-    face = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
+    face = astronaut_bgr()
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=20)
         stream.width, stream.height, stream.pix_fmt = 640, 512, "yuv420p"

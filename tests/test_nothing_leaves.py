@@ -11,9 +11,9 @@ from pathlib import Path
 
 import cv2
 import pytest
-from skimage import data
 
 from tests.helpers import no_network
+from tests.helpers.portrait import astronaut_bgr
 
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.slow
@@ -67,7 +67,7 @@ def test_sockets_of_this_machine_are_allowed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_no_command_asks_for_the_network(name: str, tmp_path: Path) -> None:
-    cv2.imwrite(str(tmp_path / "portrait.png"), data.astronaut()[..., ::-1])
+    cv2.imwrite(str(tmp_path / "portrait.png"), astronaut_bgr())
     with start([ROOT / "main.py", *COMMANDS[name]], tmp_path) as process:
         _, errors = process.communicate(timeout=110)
     assert process.returncode == 0, errors

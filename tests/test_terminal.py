@@ -14,9 +14,9 @@ from pathlib import Path
 import av
 import cv2
 import pytest
-from skimage import data
 
 from desktop_app.terminal import ending_in_order, say
+from tests.helpers.portrait import astronaut_bgr
 from tests.helpers.programs import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -125,7 +125,7 @@ def test_a_stream_that_does_not_answer_is_given_up(kind: str, tmp_path: Path) ->
         with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
             connection, _ = server.accept()
             if kind == "stalled":
-                jpeg = cv2.imencode(".jpg", data.astronaut()[..., ::-1])[1].tobytes()
+                jpeg = cv2.imencode(".jpg", astronaut_bgr())[1].tobytes()
                 part = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%s\r\n" % (len(jpeg), jpeg)
                 kind_line = b"Content-Type: multipart/x-mixed-replace; boundary=frame"
                 connection.sendall(b"HTTP/1.1 200 OK\r\n" + kind_line + b"\r\n\r\n")
@@ -179,7 +179,7 @@ def test_no_character_stops_what_is_printed(encoding: str, tmp_path: Path) -> No
 @pytest.mark.slow
 def test_a_report_reaches_a_file_of_another_encoding(tmp_path: Path) -> None:
     portrait, report = tmp_path / "in.png", tmp_path / "report.txt"
-    cv2.imwrite(str(portrait), data.astronaut()[..., ::-1])
+    cv2.imwrite(str(portrait), astronaut_bgr())
     line = '$AGELENS benchmark "$1" --seconds 0.3 > "$2"'
     done = shell(line, portrait, report, PYTHONIOENCODING="cp1252", LC_ALL="C")
     assert done.returncode == 0, done.stderr
@@ -203,7 +203,7 @@ def test_an_ignored_signal_stays_ignored_and_handlers_come_back() -> None:
 @pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&- >&- 2>&-"])
 def test_closed_streams_do_no_harm(closed: str, tmp_path: Path) -> None:
     portrait, output = tmp_path / "in.png", tmp_path / "out.png"
-    cv2.imwrite(str(portrait), data.astronaut()[..., ::-1])
+    cv2.imwrite(str(portrait), astronaut_bgr())
     assert shell(f'$AGELENS annotate "$1" --output "$2" {closed}', portrait, output).returncode == 0
     written = cv2.imread(str(output))
     assert written is not None

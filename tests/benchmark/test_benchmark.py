@@ -136,7 +136,7 @@ def test_a_face_that_is_gone_is_not_unlabelled() -> None:
 
 
 def test_large_faces_are_found_and_tiny_ones_are_not() -> None:
-    points = measure_recall(sizes=(20, 120, 300), modes=("short", "full"), places=3)
+    points = measure_recall(sizes=(20, 120, 300), modes=("short", "full"), places=1)
     assert {(point.mode, point.size): point.recall for point in points} == {
         ("short", 20): 0,
         ("short", 120): 0,
@@ -145,7 +145,7 @@ def test_large_faces_are_found_and_tiny_ones_are_not() -> None:
         ("full", 120): 1,
         ("full", 300): 1,
     }
-    assert points == measure_recall(sizes=(20, 120, 300), modes=("short", "full"), places=3)
+    assert measure_recall(sizes=(120,), modes=("full",), places=1) == [points[4]]
     assert [smallest_found(points, mode) for mode in ("short", "full")] == [300, 120]
 
 
@@ -198,6 +198,7 @@ def full_report(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[B
     return report, plot
 
 
+@pytest.mark.slow
 def test_the_curves_have_their_points(full_report: tuple[BenchmarkReport, Path]) -> None:
     report, _ = full_report
     assert [(point.faces, point.offline.faces) for point in report.by_faces] == [(3, 3)]
@@ -208,12 +209,14 @@ def test_the_curves_have_their_points(full_report: tuple[BenchmarkReport, Path])
     assert one.usual_runtime in {"OpenCV", "ONNX Runtime"}
 
 
+@pytest.mark.slow
 def test_the_tables_hold_every_part(full_report: tuple[BenchmarkReport, Path]) -> None:
     text = full_report[0].as_text()
     for part in ("Offline", "Live", "by stage", "against faces", "against frame size", "usual way", "640×360"):
         assert part in text
 
 
+@pytest.mark.slow
 def test_the_plot_has_both_lines(full_report: tuple[BenchmarkReport, Path]) -> None:
     root = ElementTree.fromstring(full_report[1].read_text(encoding="utf-8"))
     colours = {one.get("stroke") for one in root.iter("{http://www.w3.org/2000/svg}g")}
@@ -223,6 +226,7 @@ def test_the_plot_has_both_lines(full_report: tuple[BenchmarkReport, Path]) -> N
     assert "nan" not in full_report[1].read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_plot_as_png_has_a_panel_for_each_curve(tmp_path: Path, full_report: tuple[BenchmarkReport, Path]) -> None:
     from desktop_app.benchmark.plot import plot_report
 

@@ -20,7 +20,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from skimage import data
 
 from desktop_app.catalogue.catalogue import ModelChoice
 from desktop_app.engine.annotate import AnnotationRequest, annotate
@@ -30,9 +29,10 @@ from desktop_app.vision.drawing.overlay import OverlayStyle
 from desktop_app.vision.privacy.concealment import PrivacyMode, PrivacyStyle
 from desktop_app.vision.privacy.face_cover import FaceCover
 from tests.helpers.films import write_film_with_sound
+from tests.helpers.portrait import astronaut_bgr
 from tests.helpers.tiny_model import MakeModel, fail_from_four_faces
 
-FACE = data.astronaut()[..., ::-1]
+FACE = astronaut_bgr()
 BARE: Final = OverlayStyle(boxes=False, ages=False, genders=False, names=False)
 NAMES: Final[dict[str, Callable[[Path], str]]] = {
     "its address": lambda film: film.as_uri(),

@@ -21,6 +21,7 @@ from desktop_app.vision.classification.classifier import Prediction
 from desktop_app.vision.detection.face_detector import FaceDetector
 from desktop_app.vision.drawing.overlay import OverlayStyle
 from desktop_app.vision.tracking.tracker import Track
+from tests.helpers.portrait import astronaut_bgr
 
 Picture = NDArray[np.uint8]
 Effect = Callable[[NDArray[np.float32], int], NDArray[np.float32]]
@@ -36,7 +37,7 @@ def faces() -> list[Picture]:
     grey = [
         cv2.cvtColor(cv2.resize(one, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC), cv2.COLOR_GRAY2BGR) for one in small
     ]
-    portrait = cv2.resize(data.astronaut()[60:190, 160:290, ::-1], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    portrait = cv2.resize(astronaut_bgr()[60:190, 160:290], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
     return [np.asarray(one, np.uint8) for one in (portrait, *grey)]
 
 

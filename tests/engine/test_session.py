@@ -4,10 +4,8 @@ import gc
 import os
 import socket
 import threading
-import time
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,6 @@ import av
 import cv2
 import numpy as np
 import pytest
-from skimage import data as pictures
 
 from desktop_app.benchmark.clip import CrowdScene, write_crowd_clip
 from desktop_app.catalogue.catalogue import Catalogue, ModelChoice
@@ -25,46 +22,9 @@ from desktop_app.sources.opening import open_source
 from desktop_app.vision.classification.classifier import Classifier
 from desktop_app.vision.detection.face_detector import FaceDetector
 from desktop_app.vision.drawing.overlay import OverlayStyle
+from tests.helpers.portrait import astronaut_bgr
+from tests.helpers.sessions import Bell, engine_threads, running
 from tests.helpers.tiny_model import MakeModel, fail_from_four_faces, one_row_alone
-
-PATIENCE_S = 60.0
-
-
-class Bell:
-    """Waits, on the test's thread, until the session rang and a condition holds."""
-
-    def __init__(self) -> None:
-        self._rung = threading.Condition()
-
-    def ring(self) -> None:
-        with self._rung:
-            self._rung.notify_all()
-
-    def wait_until(self, holds: Callable[[], object]) -> None:
-        with self._rung:
-            ends_at = time.monotonic() + PATIENCE_S
-            while time.monotonic() < ends_at:
-                if holds():
-                    return
-                self._rung.wait(0.1)
-        pytest.fail("the session did not come to it in time")
-
-
-@contextmanager
-def running(settings: SessionSettings) -> Iterator[tuple[Session, Bell]]:
-    bell = Bell()
-    session = Session(settings, on_picture=bell.ring, on_status=bell.ring)
-    session.start()
-    try:
-        yield session, bell
-    finally:
-        session.stop()
-    # On a busy machine a model that is being loaded outlives `stop` by a moment.
-    bell.wait_until(lambda: not engine_threads())
-
-
-def engine_threads() -> set[str]:
-    return {thread.name for thread in threading.enumerate()} & {"capture", "inference", "recorder"}
 
 
 def labelled(session: Session) -> bool:
@@ -167,7 +127,7 @@ def test_a_change_of_model_that_fails_keeps_the_one_in_use() -> None:
 
 
 def test_a_network_that_fails_later_is_told_and_labels_do_not_freeze(make_model: MakeModel, tmp_path: Path) -> None:
-    portrait = np.ascontiguousarray(pictures.astronaut()[..., ::-1])
+    portrait = astronaut_bgr()
     cv2.imwrite(str(tmp_path / "four.png"), np.block([[[portrait], [portrait]], [[portrait], [portrait]]]))
     choice = ModelChoice(str(make_model(network_change=fail_from_four_faces)), "cpu")
     with running(SessionSettings(source=str(tmp_path / "four.png"), choice=choice)) as (
@@ -194,7 +154,7 @@ def test_a_model_that_runs_one_face_alone_is_refused_when_it_is_chosen(make_mode
 
 def test_a_still_picture_is_labelled_by_every_model_that_is_chosen(tmp_path: Path) -> None:
     path = tmp_path / "portrait.png"
-    cv2.imwrite(str(path), pictures.astronaut()[..., ::-1])
+    cv2.imwrite(str(path), astronaut_bgr())
     with running(SessionSettings(source=str(path))) as (session, bell):
         bell.wait_until(lambda: labelled(session))
         before = latest_of(session).labels
@@ -205,7 +165,7 @@ def test_a_still_picture_is_labelled_by_every_model_that_is_chosen(tmp_path: Pat
 
 def test_a_still_picture_is_searched_again_by_another_detector(tmp_path: Path) -> None:
     path = tmp_path / "portrait.png"
-    cv2.imwrite(str(path), pictures.astronaut()[..., ::-1])
+    cv2.imwrite(str(path), astronaut_bgr())
     with running(SessionSettings(source=str(path))) as (session, bell):
         bell.wait_until(lambda: labelled(session))
         session.set_detector("auto", 0.999)
@@ -309,7 +269,7 @@ def test_buttons_do_not_make_a_source_live_that_is_not_open_yet() -> None:
 
 def test_buttons_at_the_end_leave_it_the_end(tmp_path: Path) -> None:
     path = tmp_path / "portrait.png"
-    cv2.imwrite(str(path), pictures.astronaut()[..., ::-1])
+    cv2.imwrite(str(path), astronaut_bgr())
     with running(SessionSettings(source=str(path), loop=False)) as (session, bell):
         bell.wait_until(lambda: session.status().state == "ended")
         session.step()
@@ -351,7 +311,7 @@ def test_the_next_recording_can_start_as_soon_as_the_last_is_told_to_be_done(tmp
 
 def test_gender_goes_at_once_and_comes_back(tmp_path: Path) -> None:
     path = tmp_path / "portrait.png"
-    cv2.imwrite(str(path), pictures.astronaut()[..., ::-1])
+    cv2.imwrite(str(path), astronaut_bgr())
     with running(SessionSettings(source=str(path))) as (session, bell):
         bell.wait_until(lambda: labelled(session))
         assert all(label.gender for label in latest_of(session).labels.values())
@@ -399,7 +359,7 @@ def test_a_stopped_session_is_let_go_without_a_garbage_collection(
 ) -> None:
     film, picture = tmp_path / "film.mp4", tmp_path / "portrait.png"
     write_film(film)
-    cv2.imwrite(str(picture), pictures.astronaut()[..., ::-1])
+    cv2.imwrite(str(picture), astronaut_bgr())
     source = {"film": str(film), "picture": str(picture), "demo": "demo", "missing": str(tmp_path / "no.mp4")}[kind]
     bell = Bell()
     parts = run_once(source, bell)

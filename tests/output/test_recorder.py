@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from skimage.data import astronaut
 
 from desktop_app.output.recorder import NameTakenError, Recorder, RecordingError
+from tests.helpers.portrait import astronaut_bgr
 
 ROOT = Path(__file__).resolve().parents[2]
 SUFFIXES = (".mp4", ".mkv")
@@ -91,7 +91,7 @@ def duration_of(path: Path) -> float:
 
 
 def portrait(width: int, height: int) -> NDArray[np.uint8]:
-    picture = cv2.cvtColor(astronaut(), cv2.COLOR_RGB2BGR)
+    picture = astronaut_bgr()
     return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
@@ -338,16 +338,26 @@ def test_kept_beside_what_it_should_have_replaced(tmp_path: Path) -> None:
     assert len(decode(summary.path)) == 1
 
 
+@pytest.fixture(scope="module")
+def complete_sizes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
+    """How many bytes a hundred frames come to where there is room."""
+    folder, sizes = tmp_path_factory.mktemp("complete"), dict[str, int]()
+    for suffix in SUFFIXES:
+        with start_recording(folder / f"film{suffix}", frames=100) as process:
+            process.communicate()
+        sizes[suffix] = (folder / f"film{suffix}").stat().st_size
+    return sizes
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no RLIMIT_FSIZE")
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("missing", [1, 200, 50_000])
-def test_full_disk_leaves_a_playable_file(tmp_path: Path, suffix: str, missing: int) -> None:
-    complete, path = tmp_path / f"complete{suffix}", tmp_path / f"film{suffix}"
-    with start_recording(complete, frames=100) as process:
-        process.communicate()
-
-    with start_recording(path, frames=100, limit=complete.stat().st_size - missing) as process:
+def test_full_disk_leaves_a_playable_file(
+    tmp_path: Path, complete_sizes: dict[str, int], suffix: str, missing: int
+) -> None:
+    path = tmp_path / f"film{suffix}"
+    with start_recording(path, frames=100, limit=complete_sizes[suffix] - missing) as process:
         output, _ = process.communicate()
 
     *_, error, summary = output.splitlines()

@@ -13,9 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from PIL import Image
-from skimage.data import astronaut
 
 from desktop_app.output.predictions import FaceRow
 from desktop_app.output.snapshots import (
@@ -25,6 +23,7 @@ from desktop_app.output.snapshots import (
     read_snapshot_rows,
     save_snapshot,
 )
+from tests.helpers.portrait import astronaut_bgr
 
 ROOT = Path(__file__).resolve().parents[2]
 AT = datetime(2026, 11, 24, 10, 15, 30)  # names show the local time
@@ -32,35 +31,30 @@ KNOWN = FaceRow(12, 0.4, "演示.mp4", 3, 10.5, -2.0, 100.0, 120.0, 0.9, "20-29"
 NEW = FaceRow(12, 0.4, "演示.mp4", 4, 0.0, 0.0, 50.0, 60.0, 0.5)
 
 
-def picture() -> NDArray[np.uint8]:
-    rgb: NDArray[np.uint8] = astronaut()
-    return np.ascontiguousarray(rgb[..., ::-1])
-
-
 def test_picture_and_rows_come_back(tmp_path: Path) -> None:
-    path = save_snapshot(tmp_path / "shot.png", picture(), [KNOWN, NEW])
+    path = save_snapshot(tmp_path / "shot.png", astronaut_bgr(), [KNOWN, NEW])
 
     assert read_snapshot_rows(path) == [KNOWN, NEW]
     got = cv2.imread(str(path))
     assert got is not None
-    assert np.array_equal(got, picture())
+    assert np.array_equal(got, astronaut_bgr())
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_other_programs_read_the_text(tmp_path: Path) -> None:
-    path = save_snapshot(tmp_path / "shot.png", picture(), [KNOWN], metadata={"model": "Agelens “compact”"})
+    path = save_snapshot(tmp_path / "shot.png", astronaut_bgr(), [KNOWN], metadata={"model": "Agelens “compact”"})
 
     with Image.open(path) as image:
         image.load()
         content = json.loads(image.info["Agelens"])
-        assert np.array_equal(np.asarray(image)[..., ::-1], picture())
+        assert np.array_equal(np.asarray(image)[..., ::-1], astronaut_bgr())
 
     assert content["metadata"] == {"model": "Agelens “compact”"}
     assert content["faces"] == [KNOWN.values()]
 
 
 def test_json_beside_has_the_same_content(tmp_path: Path) -> None:
-    path = save_snapshot(tmp_path / "shot.png", picture(), [KNOWN, NEW], metadata={"a": "b"}, json_beside=True)
+    path = save_snapshot(tmp_path / "shot.png", astronaut_bgr(), [KNOWN, NEW], metadata={"a": "b"}, json_beside=True)
 
     content = json.loads((tmp_path / "shot.json").read_text(encoding="utf-8"))
 
@@ -85,7 +79,7 @@ def test_existing_files_are_kept_without_overwrite(tmp_path: Path, existing: str
     (tmp_path / existing).write_bytes(b"precious")
 
     with pytest.raises(SnapshotError, match="exists already"):
-        save_snapshot(tmp_path / "shot.png", picture(), [], json_beside=True)
+        save_snapshot(tmp_path / "shot.png", astronaut_bgr(), [], json_beside=True)
 
     assert [one.read_bytes() for one in tmp_path.iterdir()] == [b"precious"]
 
@@ -94,7 +88,7 @@ def test_overwrite_replaces_both(tmp_path: Path) -> None:
     (tmp_path / "shot.png").write_bytes(b"old")
     (tmp_path / "shot.json").write_bytes(b"old")
 
-    save_snapshot(tmp_path / "shot.png", picture(), [NEW], json_beside=True, overwrite=True)
+    save_snapshot(tmp_path / "shot.png", astronaut_bgr(), [NEW], json_beside=True, overwrite=True)
 
     assert read_snapshot_rows(tmp_path / "shot.png") == [NEW]
     assert json.loads((tmp_path / "shot.json").read_bytes())["faces"] == [NEW.values()]
@@ -127,9 +121,9 @@ def test_full_disk_leaves_no_half_picture(tmp_path: Path, overwrite: bool) -> No
 
 def test_missing_folder_and_other_suffixes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SnapshotError, match="the folder does not exist"):
-        save_snapshot(tmp_path / "nowhere" / "shot.png", picture(), [])
+        save_snapshot(tmp_path / "nowhere" / "shot.png", astronaut_bgr(), [])
     with pytest.raises(SnapshotError, match=r"must end in \.png"):
-        save_snapshot(tmp_path / "shot.jpg", picture(), [])
+        save_snapshot(tmp_path / "shot.jpg", astronaut_bgr(), [])
 
     assert not list(tmp_path.iterdir())
 
@@ -140,7 +134,7 @@ def chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def test_text_is_read_wherever_a_program_has_put_it(tmp_path: Path) -> None:
-    encoded, bare = cv2.imencode(".png", picture())
+    encoded, bare = cv2.imencode(".png", astronaut_bgr())
     assert encoded
     png, end = bare.tobytes(), chunk(b"IEND", b"")
     text = chunk(b"iTXt", b"Agelens\0\0\0\0\0" + json.dumps({"metadata": {}, "faces": [KNOWN.values()]}).encode())
@@ -165,8 +159,8 @@ def test_pictures_without_rows_are_told_apart_from_damaged_ones(tmp_path: Path) 
     foreign, damaged, cut, deep, huge, jpeg = (
         tmp_path / f"{name}.png" for name in ("foreign", "damaged", "cut", "deep", "huge", "jpeg")
     )
-    cv2.imwrite(str(foreign), picture())
-    content = save_snapshot(tmp_path / "shot.png", picture(), [KNOWN]).read_bytes()
+    cv2.imwrite(str(foreign), astronaut_bgr())
+    content = save_snapshot(tmp_path / "shot.png", astronaut_bgr(), [KNOWN]).read_bytes()
     damaged.write_bytes(content.replace(b'"20-29"', b'"30-39"'))
     deep.write_bytes(with_text(content, b"[" * 100_000))
     cut.write_bytes(content[:60])

@@ -11,11 +11,8 @@ import json
 import os
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -28,69 +25,14 @@ from PySide6.QtWidgets import QApplication, QWidget  # noqa: E402
 
 from desktop_app.paths import resource_path  # noqa: E402
 from desktop_app.settings import Settings, SettingsStore, ThemeChoice  # noqa: E402
-from desktop_app.sources.demo import DemoSource  # noqa: E402
 from desktop_app.window.dialogs.stream_dialog import StreamDialog  # noqa: E402
 from desktop_app.window.main_window import MainWindow  # noqa: E402
 from desktop_app.window.style.theme import apply_theme  # noqa: E402
 from desktop_app.window.style.translation import install_language  # noqa: E402
+from tests.helpers.network_camera import network_camera  # noqa: E402
 
 THEMES: tuple[ThemeChoice, ...] = ("dark", "light")
 LANGUAGES: tuple[str, ...] = ("en", "zh_CN")
-
-
-class NetworkCamera(ThreadingHTTPServer):
-    """A camera on loopback that shows the demo's faces as motion JPEG until it is switched off."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), CameraHandler)
-        self.off = threading.Event()
-        with DemoSource(frame_count=90) as demo:
-            frames = iter(demo.read, None)
-            self.pictures = [cv2.imencode(".jpg", frame.image)[1].tobytes() for frame in frames]
-
-    @property
-    def address(self) -> str:
-        """Where its pictures are."""
-        return f"http://127.0.0.1:{self.server_port}/video"
-
-
-class CameraHandler(BaseHTTPRequestHandler):
-    """Sends pictures, 30 a second; nothing once the camera is off."""
-
-    server: NetworkCamera
-
-    def do_GET(self) -> None:
-        """Answer with an endless series of pictures."""
-        try:
-            if self.server.off.is_set():
-                self.send_error(503)
-                return
-            self.send_response(200)
-            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-            self.end_headers()
-            number = 0
-            while not self.server.off.wait(1 / 30):
-                jpeg = self.server.pictures[number % len(self.server.pictures)]
-                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-                self.wfile.write(head.encode() + jpeg + b"\r\n")
-                number += 1
-        except OSError:
-            self.close_connection = True
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Stay silent."""
-
-
-@contextmanager
-def network_camera() -> Iterator[NetworkCamera]:
-    """A camera that is switched on."""
-    with NetworkCamera() as camera:
-        threading.Thread(target=camera.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        yield camera
-        camera.off.set()
-        camera.shutdown()
 
 
 class Photographer:
@@ -233,7 +175,7 @@ class Photographer:
         self.take("ended")
 
     def _reconnecting(self) -> None:
-        with network_camera() as camera:
+        with network_camera(frames=90) as camera:
             self.window.sources.open(camera.address)
             self.wait(8, self.state_is("live"))
             self.wait(2)

@@ -15,7 +15,7 @@ from PySide6.QtTest import QTest
 from desktop_app.output.snapshots import read_snapshot_rows
 from tests.helpers.desk import Desk
 from tests.helpers.films import write_film_with_sound
-from tests.window.make_screenshots import network_camera
+from tests.helpers.network_camera import network_camera
 
 
 def video_frames(path: Path) -> int:

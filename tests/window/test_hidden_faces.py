@@ -12,7 +12,7 @@ from PySide6.QtGui import QGuiApplication
 
 from desktop_app.vision.privacy.concealment import PrivacyMode
 from tests.helpers.desk import Desk
-from tests.window.make_screenshots import network_camera
+from tests.helpers.network_camera import network_camera
 
 
 def sharpness(desk: Desk, picture: NDArray[np.uint8]) -> float:

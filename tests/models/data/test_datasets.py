@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from skimage import data as pictures
 
 from desktop_app.vision.detection.blazeface import BlazeFaceDetector, largest
 from desktop_app.vision.preprocessing import center
@@ -41,12 +40,13 @@ from models.data.labels import (
 from models.data.pictures import DataError, Picture
 from models.data.prepare import main
 from models.data.prepared import MIN_SCORE, age_targets, find_face, load_prepared, prepare
+from tests.helpers.portrait import astronaut_bgr
 
 
 @pytest.fixture(scope="module")
 def portrait() -> NDArray[np.uint8]:
     """One face on 512×512 pixels, BGR."""
-    return np.ascontiguousarray(pictures.astronaut()[..., ::-1])
+    return astronaut_bgr()
 
 
 def png(image: NDArray[np.uint8]) -> bytes:

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from skimage.data import astronaut
 
 from desktop_app.catalogue.catalogue import load_package
 from desktop_app.catalogue.manifest import AgeLabel, Labels
@@ -22,6 +21,7 @@ from models.data.pictures import Picture
 from models.evaluation.card import main as write_card
 from models.evaluation.evaluate import as_json, as_text, evaluate, main, write_plots, write_scores
 from models.evaluation.metrics import Answers, calibration_error, confusion, expected_years, measure
+from tests.helpers.portrait import astronaut_bgr
 from tests.helpers.tiny_model import MakeModel
 
 LABELS = Labels((AgeLabel("0-19", 0, 19), AgeLabel("20-59", 20, 59), AgeLabel("60+", 60, None)), ("Male", "Female"))
@@ -105,7 +105,7 @@ def test_years_are_the_mean_over_the_groups() -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pictures with a face, one without, and their labels."""
     folder = tmp_path_factory.mktemp("faces")
-    face = cv2.cvtColor(astronaut(), cv2.COLOR_RGB2BGR)
+    face = astronaut_bgr()
     cv2.imwrite(str(folder / "a.png"), face)
     cv2.imwrite(str(folder / "b.png"), face[:, ::-1])
     cv2.imwrite(str(folder / "c.png"), np.full((200, 200, 3), 90, np.uint8))

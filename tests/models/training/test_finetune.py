@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from skimage.data import astronaut
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
@@ -24,6 +23,7 @@ from models.data.prepare import Prepared  # noqa: E402
 from models.networks.architectures import NetworkSpec  # noqa: E402
 from models.training.finetune import FineTuneSettings, fine_tune, main  # noqa: E402
 from models.training.import_onnx import checkpoints_from_package, with_ages  # noqa: E402
+from tests.helpers.portrait import astronaut_bgr  # noqa: E402
 from tests.helpers.random_networks import PAPER_BATCH_NORM, SMALL, checkpoint_of, paper_pair  # noqa: E402
 from tests.helpers.tiny_model import MakeModel  # noqa: E402
 
@@ -217,7 +217,7 @@ def test_the_tool_puts_a_model_where_the_app_finds_it(
 ) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
-    face: NDArray[np.uint8] = cv2.cvtColor(astronaut(), cv2.COLOR_RGB2BGR)
+    face: NDArray[np.uint8] = astronaut_bgr()
     rows = ["file,age,gender"]
     for index in range(6):
         cv2.imwrite(str(folder / f"{index}.png"), np.asarray(face * (1 - 0.1 * index), np.uint8)[40:260, 100:340])

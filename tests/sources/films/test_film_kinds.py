@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from desktop_app.sources.base import SourceError
 from desktop_app.sources.films.video_files import VideoFileSource
-from tests.sources.films.test_video_files import (
+from tests.helpers.numbered_films import (
     HEIGHT,
     STEADY,
     WIDTH,

@@ -9,20 +9,15 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from skimage.data import astronaut
 
 from desktop_app.vision.detection.blazeface import BlazeFaceDetector, Detection, DetectorRange
 from desktop_app.vision.face_alignment import crop_face
-
-
-def bgr_astronaut() -> NDArray[np.uint8]:
-    rgb = astronaut()
-    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
+from tests.helpers.portrait import astronaut_bgr
 
 
 @pytest.fixture(scope="module")
 def picture() -> NDArray[np.uint8]:
-    return bgr_astronaut()
+    return astronaut_bgr()
 
 
 @pytest.fixture(scope="module")

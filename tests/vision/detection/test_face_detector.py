@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from skimage.data import astronaut
 
 from desktop_app.vision.detection.blazeface import Detection
 from desktop_app.vision.detection.face_detector import DetectorMode, FaceDetector
 from desktop_app.vision.detection.small_faces import tiles_of
 from desktop_app.vision.geometry import Box
+from tests.helpers.portrait import astronaut_bgr
 
 SECOND = 36
 """Frames in which every tile had its turn."""
@@ -37,7 +37,7 @@ def _fresh(detector: FaceDetector) -> None:
 def scene(*faces: tuple[int, int, int], width: int = 1280, height: int = 720) -> NDArray[np.uint8]:
     """Astronauts with faces of a size at places: (x, y, size) of each face's box."""
     picture = np.full((height, width, 3), 90, np.uint8)
-    portrait = cv2.cvtColor(astronaut(), cv2.COLOR_RGB2BGR)[:300, 80:380]
+    portrait = astronaut_bgr()[:300, 80:380]
     for x, y, size in faces:
         scale = size / FACE.width
         side = round(300 * scale)
@@ -140,7 +140,7 @@ def test_small_faces_of_a_still_picture_are_found_at_once(detector: FaceDetector
 
 def test_a_crowd_in_a_still_picture_is_found(detector: FaceDetector) -> None:
     # Faces without surroundings, which the models want: many of them are seen in small pieces of the picture only.
-    face = cv2.resize(cv2.cvtColor(astronaut(), cv2.COLOR_RGB2BGR)[30:230, 120:320], (100, 100))
+    face = cv2.resize(astronaut_bgr()[30:230, 120:320], (100, 100))
     picture = np.full((1080, 1920, 3), 110, np.uint8)
     for row in range(6):
         for column in range(10):

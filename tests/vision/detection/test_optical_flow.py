@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from skimage.data import astronaut
 
 from desktop_app.vision.detection.blazeface import Detection
 from desktop_app.vision.detection.optical_flow import OpticalFlowPropagator
 from desktop_app.vision.geometry import Box, Landmarks, Point
+from tests.helpers.portrait import astronaut_bgr
 
 Picture = NDArray[np.uint8]
 
@@ -24,7 +24,7 @@ FACE = Detection(
 
 @pytest.fixture(scope="module")
 def portrait() -> Picture:
-    return np.asarray(cv2.cvtColor(astronaut(), cv2.COLOR_RGB2BGR), np.uint8)
+    return astronaut_bgr()
 
 
 def moved(picture: Picture, x: float, y: float) -> Picture:

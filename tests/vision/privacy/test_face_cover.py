@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from skimage.data import astronaut
 
 from desktop_app.vision.geometry import Box
 from desktop_app.vision.privacy.concealment import hide_face
 from desktop_app.vision.privacy.face_cover import FaceCover, edge_tiles
+from tests.helpers.portrait import astronaut_bgr
 
 FACE: Final = Box(173, 67, 103, 103)
 """Where the face is in the portrait."""
@@ -32,7 +32,7 @@ def scene(x: float, y: float, side: float = 103) -> tuple[NDArray[np.uint8], Box
     scale = side / FACE.width
     move = np.array([[scale, 0, x - scale * FACE.x], [0, scale, y - scale * FACE.y]])
     room = np.full((*SIZE, 3), 140, np.uint8)
-    picture = cv2.cvtColor(astronaut(), cv2.COLOR_RGB2BGR)
+    picture = astronaut_bgr()
     drawn = cv2.warpAffine(picture, move, SIZE[::-1], room, borderMode=cv2.BORDER_TRANSPARENT)
     return np.asarray(drawn, np.uint8), Box(x, y, side, side)
 

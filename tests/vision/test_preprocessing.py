@@ -49,26 +49,6 @@ def test_a_mean_image_of_any_size_fits(side: tuple[int, int]) -> None:
     np.testing.assert_array_equal(resized, cv2.resize(mean, (32, 32)))
 
 
-@pytest.mark.parametrize("colour", ["BGR", "RGB"])
-@pytest.mark.parametrize("scale", [1 / 64, 0.017, 1.0])
-@pytest.mark.parametrize("mean", [127.5, (104.1, 117.3, 123.7), "image"])
-def test_training_sees_bit_for_bit_what_the_app_sees(colour: Any, scale: float, mean: Any) -> None:
-    torch = pytest.importorskip("torch")
-    from dataclasses import replace
-
-    from models.networks.architectures import NetworkSpec
-    from models.training.batches import Normaliser
-    from tests.helpers.random_networks import checkpoint_of
-
-    image = np.random.default_rng(2).uniform(0, 255, (256, 256, 3)).astype(np.float32) if mean == "image" else None
-    spec = InputSpec(colour=colour, scale=scale, mean=0.0 if mean == "image" else mean)
-    small = NetworkSpec(architecture="compact", ages=9, genders=2, stem_width=8, widths=(8,), blocks=(1,))
-    checkpoint = replace(checkpoint_of(small), input=spec, mean_image=image)
-    views = pictures(2, 227)
-    seen = Normaliser(checkpoint)(torch.from_numpy(views))
-    np.testing.assert_array_equal(seen.numpy(), Preprocessing(spec, image)(views))
-
-
 def test_arrays_are_normalised_in_place() -> None:
     pixels = np.array([1, 2, 3], np.float32)
     assert normalise(pixels, 1.0, 0.5) is pixels

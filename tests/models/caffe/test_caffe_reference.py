@@ -86,6 +86,7 @@ def largest_difference(folder: Path, layers: Sequence[Layer], shape: tuple[int, 
     return worst
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("classes", "file_format", "shape_style"), [(8, "v1", "legacy"), (2, "new", "shape")], ids=["age-v1", "gender-new"]
 )
@@ -252,6 +253,7 @@ def test_a_network_without_inner_products_gives_classes(tmp_path: Path) -> None:
     np.testing.assert_allclose(answer, expected[None], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_papers_network_in_pytorch_takes_the_imported_arrays(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     from models.networks.architectures import LeviHassnerNet

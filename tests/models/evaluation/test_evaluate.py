@@ -235,6 +235,7 @@ def test_a_model_can_be_judged_on_what_a_training_left_out(
     assert "hold out less than half" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_confusion_matrices_are_drawn(folder: Path, make_model: MakeModel, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     classifier = Classifier(load_package(make_model()), provider="cpu")

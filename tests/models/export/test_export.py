@@ -84,6 +84,7 @@ def test_the_spec_travels_with_the_network(small_package: ModelPackage) -> None:
     assert read_metadata(path, "nothing") == ""
 
 
+@pytest.mark.slow
 def test_the_papers_pair_becomes_one_model(paper_package: ModelPackage) -> None:
     checkpoints, manifest = paper_pair(), paper_package.manifest
     assert manifest.architecture == "two-network"
@@ -97,6 +98,7 @@ def test_the_papers_pair_becomes_one_model(paper_package: ModelPackage) -> None:
     np.testing.assert_allclose(np.stack([one.gender for one in predictions]), gender, atol=5e-3)
 
 
+@pytest.mark.slow
 def test_ten_views_are_judged_as_the_app_averages_them(paper_package: ModelPackage) -> None:
     age, gender = paper_pair()
     pictures = np.random.default_rng(2).integers(0, 256, (2, 256, 256, 3), np.uint8)
@@ -109,6 +111,7 @@ def test_ten_views_are_judged_as_the_app_averages_them(paper_package: ModelPacka
     assert judge_ten_views(gender.network(), gender, faces) == {"gender_oversampled": right}
 
 
+@pytest.mark.slow
 def test_response_normalisation_stays_one_operation(paper_package: ModelPackage) -> None:
     model = onnx.load(str(paper_package.onnx_files[0]))
     kinds = [node.op_type for node in model.graph.node if node.op_type != "Cast"]
@@ -242,6 +245,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.slow
 def test_the_tool_replaces_a_model_only_when_told_to_and_only_by_a_whole_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -62,6 +62,7 @@ def test_a_shipped_network_comes_back_with_the_same_answers(small_package: Model
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_papers_network_comes_back_with_the_same_answers(batch_norm_package: ModelPackage) -> None:
     (restored,) = checkpoints_from_package(batch_norm_package)
     assert restored.spec == PAPER_BATCH_NORM
@@ -84,6 +85,7 @@ def test_a_network_that_lacks_a_layer_is_refused(small_package: ModelPackage, tm
         checkpoints_from_package(load_package(tmp_path / small_package.path.name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("imported", [False, True])
 def test_a_pair_comes_back_with_the_same_answers(paper_package: ModelPackage, tmp_path: Path, imported: bool) -> None:
     pair = paper_pair()
@@ -212,6 +214,7 @@ def test_a_name_that_no_model_can_have_is_refused_before_the_work(
     assert "comes with Agelens" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_tool_puts_a_model_where_the_app_finds_it(
     small_package: ModelPackage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -40,7 +40,7 @@ def answers(checkpoint: Checkpoint, pixels: Any, *, training: bool = False) -> A
     return torch.cat(answer if isinstance(answer, tuple) else (answer,), dim=1)
 
 
-@pytest.mark.parametrize("package", ["small_package", "batch_norm_package"])
+@pytest.mark.parametrize("package", ["small_package", pytest.param("batch_norm_package", marks=pytest.mark.slow)])
 def test_norms_that_were_folded_normalise_again_and_answer_the_same(
     request: pytest.FixtureRequest, package: str
 ) -> None:

@@ -29,7 +29,7 @@ ARRAY_ERRORS: Final = (
 
 
 class ToolError(AgelensError):
-    """A tool was asked for something that it cannot do."""
+    """A tool cannot do what its options say."""
 
 
 def run_tool(main: Callable[[Sequence[str] | None], None], arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +48,9 @@ def run_tool(main: Callable[[Sequence[str] | None], None], arguments: Sequence[s
         sys.stderr.write(f"{error}\n")
         return 2
     except OSError as error:
-        sys.stderr.write(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}\n")
+        sys.stderr.write(
+            f"Cannot use {error.filename or 'a file'}: {error.strerror or error}. Check the path and the disk.\n"
+        )
         return 2
     except ModuleNotFoundError as error:
         sys.stderr.write(f"{missing_text(error.name or str(error))}\n")
@@ -67,7 +69,7 @@ def missing_text(module: str) -> str:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back until the block is done, for work that is of no use by halves.
+    """Hold Ctrl-C back until the block is done, for work that must not be done in part.
 
     Raises:
         KeyboardInterrupt: after the block, where Ctrl-C was pressed meanwhile.
@@ -91,7 +93,7 @@ def progress(items: Iterable[Item], what: str, *, total: int | None = None, quie
 
 
 def warn(text: str) -> None:
-    """Say on stderr, above a progress bar, what went wrong without ending the work."""
+    """Say on stderr, above a progress bar, what went wrong, and continue."""
     tqdm.write(text, file=sys.stderr)
 
 
@@ -123,7 +125,7 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
     """Guard a file that is there already.
 
     Raises:
-        ToolError: it exists and nobody said `--overwrite`.
+        ToolError: it exists, and `--overwrite` was not given.
     """
     if path.exists() and not overwrite:
-        raise ToolError(f"{path} exists already; choose another name or add --overwrite")
+        raise ToolError(f"Cannot write {path}: it exists already. Choose another name, or add --overwrite.")

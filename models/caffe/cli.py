@@ -49,7 +49,10 @@ def parse_gender_labels(text: str) -> tuple[str, ...]:
     """
     labels = tuple(part.strip() for part in GENDER_PRESETS.get(text, text).split(","))
     if len(labels) < 2 or not all(labels):
-        raise ModelError(f"{text!r} names no genders; give {', '.join(GENDER_PRESETS)} or a list such as Male,Female")
+        raise ModelError(
+            f"Cannot use {text!r} as --gender-labels: it names fewer than two. Give {', '.join(GENDER_PRESETS)} "
+            "or a list such as Male,Female."
+        )
     return labels
 
 
@@ -113,7 +116,9 @@ def _request(arguments: argparse.Namespace) -> ImportRequest:
         if getattr(arguments, name) is None
     ]
     if missing:
-        raise ModelError(f"the app needs an age and a gender network, so give {' and '.join(missing)}, too")
+        raise ModelError(
+            f"Cannot import: the app needs an age and a gender network. Give {' and '.join(missing)}, too."
+        )
     return ImportRequest(
         name=arguments.name,
         age=CaffeFiles(prototxt=arguments.prototxt, weights=arguments.weights),

@@ -137,7 +137,7 @@ class _File:
     def read(self) -> bytes:
         """The bytes of the file, at least one."""
         try:
-            # A pipe or a device could go on for ever.
+            # A pipe or a device may never end.
             if self._path.exists() and not self._path.is_file():
                 raise self.wrong("it is not a file")
             with self._path.open("rb") as stream:
@@ -191,10 +191,10 @@ def _array(file: _File, blob: Any) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):
         values = np.fromiter(blob.double_data or blob.data, np.float32, len(blob.double_data) or len(blob.data))
     if not np.isfinite(values).all():
-        raise file.wrong("an array holds values that are no numbers")
+        raise file.wrong("an array holds values that are not numbers")
     # Python's integers: a product of hostile sizes cannot wrap round to the right count.
     if not shape or not all(0 < size <= values.size for size in shape) or math.prod(shape) != values.size:
         declared = "×".join(str(size) for size in shape[:8]) or "empty"
-        raise file.wrong(f"an array is said to be {declared} but holds {values.size} values")
+        raise file.wrong(f"an array states the shape {declared} but holds {values.size} values")
     values.flags.writeable = False
     return values.reshape(shape)

@@ -120,13 +120,13 @@ class Graph:
         if min(shape) < 1:
             raise layer.wrong("has a window that is larger than what it reads")
         if math.prod(shape) > MAX_VALUES:
-            raise layer.wrong(f"gives {sizes_text(shape)} values for a picture, too many to be meant")
+            raise layer.wrong(f"gives {sizes_text(shape)} values for a picture, more than {MAX_VALUES}")
 
     def weights(self, layer: CaffeLayer, shapes: list[Shape]) -> list[NDArray[np.float32]]:
         """The learned arrays of a layer, which must have these shapes (leading ones aside, as old files write them)."""
         blobs = self._weights.get(layer.name)
         if blobs is None:
-            raise layer.wrong("has no weights in the .caffemodel; it belongs to another network")
+            raise layer.wrong("has no weights in the .caffemodel, which belongs to another network")
         if len(blobs) != len(shapes):
             raise layer.wrong(f"has {len(blobs)} arrays of weights in the .caffemodel, but should have {len(shapes)}")
         for blob, shape in zip(blobs, shapes, strict=True):
@@ -143,10 +143,16 @@ class Graph:
         ends = {blob.tensor: blob for blob in self._blobs.values() if blob.tensor not in self._read}
         if len(ends) != 1 or not self._nodes:
             names = ", ".join(repr(name) for name in list(ends)[:8])
-            raise ModelError(f"{path} has {len(ends)} outputs ({names}) but must have one list of classes")
+            raise ModelError(
+                f"Cannot import {path}: it has {len(ends)} outputs ({names}). "
+                "Import a network with one list of classes."
+            )
         (end,) = ends.values()
         if any(size != 1 for size in end.shape[1:]):
-            raise ModelError(f"{path} gives {sizes_text(end.shape)} values for a picture, not one list of classes")
+            raise ModelError(
+                f"Cannot import {path}: it gives {sizes_text(end.shape)} values for a picture, not one list of "
+                "classes. Import a network that classifies."
+            )
         output, probabilities = end.tensor, end.tensor in self._softmaxes
         if softmax and not probabilities:
             output, probabilities = self.step(f"{output}.softmax", "Softmax", [output], axis=1), True

@@ -27,6 +27,7 @@ from desktop_app.catalogue.manifest import (
 )
 from models.caffe.files import read_weights
 from models.caffe.network import CaffeNetwork, read_network
+from models.cli_utils import ToolError, missing_text
 from models.data.datasets import ADIENCE_MARGIN
 from models.export.atomic_files import written_together
 
@@ -47,12 +48,12 @@ class CaffeFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRequest:
-    """What to import, and how the networks want their input.
+    """What to import, and which input the networks need.
 
     Attributes:
         name: the model's name in the app (a-z, 0-9, `.` and `-`).
-        age: the network that tells the age group.
-        gender: the network that tells the gender.
+        age: the network that classifies the age group.
+        gender: the network that classifies perceived gender.
         labels: what their outputs mean, in order.
         mean: what is taken away from the pixels (0 to 255): H×W×3 float32 in the order of `colour`; 1×1×3 for one
             value a channel.
@@ -93,17 +94,17 @@ def import_networks(request: ImportRequest, folder: Path, *, overwrite: bool = F
     Raises:
         ModelError: a file is unusable, the networks do not go with each other or with the labels, the model is there
             already or comes with the app, or the folder cannot be written to.
-        ToolError: one of the model's files is there already.
+        ToolError: one of the model's files exists already, or a package is not installed.
     """
     check_model_name(request.name)
     refuse_shipped_name(request.name, folder)
     if not (math.isfinite(request.scale) and request.scale) or not 0.5 <= request.margin <= 4:
         raise ModelError(
-            "the scale must not be 0 and the margin must lie between 0.5 and 4; correct --scale or --margin"
+            "Cannot import: the scale must not be 0, and the margin must be 0.5 to 4. Correct --scale or --margin."
         )
     target = folder / f"{request.name}.toml"
     if target.exists() and not overwrite:
-        raise ModelError(f"{target} is there already; give another --name or --overwrite")
+        raise ModelError(f"Cannot write {target}: it exists already. Choose another --name, or add --overwrite.")
     _require_train_extra()
     age, gender = read_network(request.age.prototxt), read_network(request.gender.prototxt)
     size = _input_size(age, gender)
@@ -119,14 +120,14 @@ def import_networks(request: ImportRequest, folder: Path, *, overwrite: bool = F
         with written_together(folder, request.name, overwrite=overwrite) as aside:
             _check_runs(_write_package(request, networks, size, aside))
     except OSError as error:
-        raise ModelError(f"{folder} cannot be written to ({error.strerror or error}); name another --output") from error
+        raise ModelError(f"Cannot write to {folder}: {error.strerror or error}. Choose another --output.") from error
     return target
 
 
 def _require_train_extra() -> None:
     for module in ("onnx", "tomli_w"):
         if importlib.util.find_spec(module) is None:
-            raise ModelError(f"importing needs {module}, which is not installed; run: uv sync --extra train")
+            raise ToolError(missing_text(module))
 
 
 def _input_size(age: CaffeNetwork, gender: CaffeNetwork) -> int:
@@ -134,13 +135,13 @@ def _input_size(age: CaffeNetwork, gender: CaffeNetwork) -> int:
         channels, height, width = network.shape
         if channels != 3 or height != width:
             raise ModelError(
-                f"{network.path} takes {channels}×{height}×{width}, but the app needs 3 channels and a square; "
-                "name a network for colour pictures"
+                f"Cannot import {network.path}: it takes {channels}×{height}×{width}, but the app needs 3 channels and "
+                "a square. Give a network for colour pictures."
             )
     if age.shape != gender.shape:
         raise ModelError(
-            f"the age network takes {age.shape[1]} pixels a side and the gender network {gender.shape[1]}, but both "
-            "see the same crop; name two networks that go together"
+            f"Cannot import: the age network takes {age.shape[1]} pixels a side and the gender network "
+            f"{gender.shape[1]}, but both get the same crop. Give two networks with one size of input."
         )
     return age.shape[1]
 
@@ -151,8 +152,8 @@ def _convert(network: CaffeNetwork, files: CaffeFiles, labels: list[str], *, sof
     converted = convert_network(network, read_weights(files.weights), softmax=softmax)
     if converted.classes != len(labels):
         raise ModelError(
-            f"{files.prototxt} tells {converted.classes} classes apart, but {len(labels)} labels were given "
-            f"({', '.join(labels)}); name the labels that it was trained with"
+            f"Cannot import {files.prototxt}: it has {converted.classes} classes, but {len(labels)} labels were given "
+            f"({', '.join(labels)}). Give the labels that it was trained with."
         )
     return converted
 

@@ -59,7 +59,9 @@ class CaffeLayer:
 
     def wrong(self, reason: str) -> ModelError:
         """The error that says why this layer cannot be imported."""
-        return ModelError(f"{self.path}: the layer {self.name!r} {reason}")
+        return ModelError(
+            f"Cannot import {self.path}: the layer {self.name!r} {reason}. Correct it, or import another network."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +96,14 @@ def read_network(path: Path) -> CaffeNetwork:
     document = read_definition(path)
     definitions = document.layer or document.layers
     if not definitions:
-        raise ModelError(f"{path} defines no layers; name a network's deploy.prototxt")
+        raise ModelError(f"Cannot import {path}: it defines no layers. Give a network's deploy.prototxt.")
     if not document.layer and any(definition.HasField("layer") for definition in definitions):
         raise ModelError(
-            f"{path} is in Caffe's oldest format (2013), which cannot be imported; convert it with Caffe's "
-            "upgrade_net_proto_text"
+            f"Cannot import {path}: it is in Caffe's oldest format (2013). Convert it with Caffe's "
+            "upgrade_net_proto_text."
         )
     if len(definitions) > MAX_LAYERS:
-        raise ModelError(f"{path} has more than {MAX_LAYERS} layers, too many to import")
+        raise ModelError(f"Cannot import {path}: it has more than {MAX_LAYERS} layers. Import a smaller network.")
     layers = [_layer(path, definition) for definition in definitions if _used_for_prediction(definition)]
     inputs = _declared_inputs(path, document)
     computed = []
@@ -111,20 +113,22 @@ def read_network(path: Path) -> CaffeNetwork:
         else:
             computed.append(layer)
     if len(inputs) != 1:
-        raise ModelError(f"{path} has {len(inputs)} inputs but must have one; name a network's deploy.prototxt")
+        raise ModelError(
+            f"Cannot import {path}: it has {len(inputs)} inputs, not one. Give a network's deploy.prototxt."
+        )
     name, shape = inputs[0]
     if not name:
-        raise ModelError(f"{path} has an input without a name; name a network's deploy.prototxt")
+        raise ModelError(f"Cannot import {path}: it has an input without a name. Give a network's deploy.prototxt.")
     return CaffeNetwork(path, document.name or path.stem, name, _checked_shape(path, shape), tuple(computed))
 
 
 def _layer(path: Path, definition: Any) -> CaffeLayer:
     name = definition.name
     if not name or not definition.HasField("type"):
-        raise ModelError(f"{path}: a layer has no name or no type; correct the network's definition")
+        raise ModelError(f"Cannot import {path}: a layer has no name or no type. Correct the network's definition.")
     kind = definition.type if isinstance(definition.type, str) else enum_name(definition, "type")
     if not definition.top:
-        raise ModelError(f"{path}: the layer {name!r} has no top; correct the network's definition")
+        raise ModelError(f"Cannot import {path}: the layer {name!r} has no top. Correct the network's definition.")
     bottoms, tops = tuple(definition.bottom), tuple(definition.top)
     return CaffeLayer(path, name, _MODERN_TYPES.get(kind, kind), bottoms, tops, definition)
 
@@ -150,7 +154,7 @@ def _declared_inputs(path: Path, document: Any) -> list[tuple[str, tuple[int, ..
         shapes = [numbers[start : start + 4] for start in range(0, len(numbers), 4)]
     if len(shapes) != len(document.input):
         raise ModelError(
-            f"{path}: the sizes of the inputs do not go with their names; correct the network's definition"
+            f"Cannot import {path}: the sizes of the inputs do not match their names. Correct the network's definition."
         )
     return list(zip(document.input, shapes, strict=True))
 
@@ -162,11 +166,14 @@ def _input_of(layer: CaffeLayer) -> tuple[str, tuple[int, ...]]:
         return layer.tops[0], tuple(shapes[-1].dim) if shapes else ()
     crop = definition.transform_param.crop_size or getattr(definition, _DATA_PARAMETERS[layer.type]).crop_size
     if crop == 0:
-        raise layer.wrong("does not say how large a picture is; name the network's deploy.prototxt instead")
+        raise layer.wrong("does not state how large a picture is, as a deploy.prototxt does")
     return layer.tops[0], (1, 3, crop, crop)
 
 
 def _checked_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int]:
     if len(shape) != 4 or not all(0 < size <= MAX_SIDE for size in shape[1:]):
-        raise ModelError(f"{path}: the input must be N×channels×height×width with sides up to {MAX_SIDE}")
+        raise ModelError(
+            f"Cannot import {path}: its input is not N×channels×height×width with sides of at most {MAX_SIDE}. Correct "
+            "the network's definition."
+        )
     return shape[1], shape[2], shape[3]

@@ -27,7 +27,7 @@ def convert_network(network: CaffeNetwork, weights: Mapping[str, Blobs], *, soft
 
     Args:
         network: its definition.
-        weights: its learned arrays by the layer's name; layers that the definition lacks are passed over, as in Caffe.
+        weights: its learned arrays by the layer's name; layers that the definition lacks are skipped, as in Caffe.
         softmax: add a softmax where the network does not end in one.
 
     Raises:
@@ -162,7 +162,7 @@ class _PooledAxis:
         if padded and (count - 1) * stride >= side + pad:
             count -= 1
         if count < 1 or (count - 1) * stride >= side + pad:
-            raise layer.wrong("has a window that lies outside of what it reads")
+            raise layer.wrong("has a window outside of what it reads")
         starts = np.arange(count, dtype=np.int64) * stride - pad
         lengths = np.minimum(starts + kernel, side + pad) - starts
         return cls(count, max((count - 1) * stride + kernel - side - pad, 0), lengths)

@@ -41,7 +41,7 @@ class Sample:
     """One labelled picture.
 
     Attributes:
-        picture: where it lies.
+        picture: the file.
         name: how the data set calls it.
         age: the age, or None where it is unknown.
         gender: index in `GENDERS`, or -1 where it is unknown.
@@ -77,7 +77,7 @@ def read_data(data: DataName, path: Path, *, split: str = "train", folds: Sequen
     else:
         samples = readers[data](path)
     if not samples:
-        raise DataError(f"there is no labelled picture in {path}")
+        raise DataError(f"Cannot use {path}: it holds no labelled picture. Check the path.")
     return samples
 
 
@@ -87,7 +87,7 @@ def read_fairface(folder: Path, split: str) -> list[Sample]:
         (one for one in (folder / f"{split}.csv", folder / f"fairface_label_{split}.csv") if one.is_file()), None
     )
     if table is None:
-        raise DataError(f"{folder} holds no {split}.csv; give the folder of the FairFace data set")
+        raise DataError(f"Cannot use {folder}: it holds no {split}.csv. Give the folder of the FairFace data set.")
     pictures = PictureFinder(folder, "*.zip")
     return [
         Sample(
@@ -110,7 +110,7 @@ def read_adience(folder: Path) -> list[Sample]:
     but looks for it without the comma, so that their own lists lack these rows. A gender other than `m` and `f` is
     unknown.
 
-    Pictures lie in `aligned/<user>/landmark_aligned_face.<face>.<file>` or in
+    Pictures are in `aligned/<user>/landmark_aligned_face.<face>.<file>` or in
     `faces/<user>/coarse_tilt_aligned_face.<face>.<file>`.
 
     Raises:
@@ -120,13 +120,13 @@ def read_adience(folder: Path) -> list[Sample]:
     for fold in range(5):
         table = folder / f"fold_{fold}_data.txt"
         if not table.is_file():
-            raise DataError(f"{table} is missing; give the folder with Adience's five fold files")
+            raise DataError(f"Cannot find {table}: give the folder with Adience's five fold files.")
         for number, row in enumerate(_rows(table, ("user_id", "original_image", "face_id", "age", "gender")), start=2):
             parts = {column: row[column] for column in ("user_id", "face_id", "original_image")}
             for column, part in parts.items():
                 if not _is_plain_name(part):
                     raise DataError(
-                        f"{table}, row {number}: {part!r} cannot be the {column} of a picture; correct the table"
+                        f"Cannot read {table}, line {number}: {part!r} is not a possible {column}. Correct the table."
                     )
             user, face, image = parts.values()
             name = f"aligned/{user}/landmark_aligned_face.{face}.{image}"
@@ -152,10 +152,10 @@ def _is_plain_name(part: str) -> bool:
 def read_utkface(folder: Path) -> list[Sample]:
     """UTKFace (Zhang et al. 2017): pictures named `[age]_[gender]_[race]_[date].jpg`, gender 0 male and 1 female.
 
-    Files whose names lack a label, as a few do, are passed over.
+    Files whose names lack a label, as a few do, are skipped.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder} is no folder; give the folder of the UTKFace data set")
+        raise DataError(f"Cannot use {folder}: it is not a folder. Give the folder of the UTKFace data set.")
     samples: list[Sample] = []
     for path in sorted(folder.rglob("*")):
         match = re.match(r"(\d{1,3})_([01])_([0-4])_", path.name)
@@ -180,7 +180,7 @@ def read_csv(path: Path) -> list[Sample]:
     """
     table = path / "labels.csv" if path.is_dir() else path
     if not table.is_file():
-        raise DataError(f"there is no {table}; write a CSV with the columns file,age,gender beside the pictures")
+        raise DataError(f"Cannot find {table}: write a CSV with the columns file,age,gender beside the pictures.")
     samples: list[Sample] = []
     for number, row in enumerate(_rows(table, ("file",)), start=2):
         try:
@@ -214,11 +214,11 @@ def parse_years(text: str) -> Years | None:
     plain = in_brackets.expand(r"\1-\2") if in_brackets else text.replace(",", ".")
     match = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)(?:\s*-\s*(\d{1,3})|(\+))?", plain)
     if not match:
-        raise DataError(f"{text!r} is no age; write years (34) or a group (20-29, 70+)")
+        raise DataError(f"Cannot read the age {text!r}: write years (34) or a group (20-29, 70+).")
     low = float(match[1])
     high = math.inf if match[3] else float(match[2] or low)
     if high < low:
-        raise DataError(f"the age group {text!r} ends before it begins")
+        raise DataError(f"Cannot read the age group {text!r}: it ends before it begins. Write the lower age first.")
     return Years(low, high)
 
 
@@ -234,7 +234,7 @@ def parse_gender(text: str) -> int:
             return index
     if word in ("", "u", "unknown"):
         return -1
-    raise DataError(f"{text!r} is no gender; write Male, Female, or nothing")
+    raise DataError(f"Cannot read the gender {text!r}: it is unknown. Write Male, Female, or nothing.")
 
 
 _FAIRFACE_AGES: Final = {"more than 70": "70+", "03-Sep": "3-9", "Oct-19": "10-19"}
@@ -258,7 +258,7 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as a table ({error}); save it as CSV in UTF-8") from error
+        raise DataError(f"Cannot read the table {path}: {error}. Save it as CSV in UTF-8.") from error
     # Spreadsheets write ; where , is the decimal sign. A table of tabs has no quotes: one is a part of a file's name.
     delimiter = max(",;\t", key=text.partition("\n")[0].count)
     quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
@@ -267,10 +267,12 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
         reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
         missing = [name for name in columns if name not in reader.fieldnames]
         if missing:
-            raise DataError(f"{path} lacks the column {missing[0]!r}; it needs {', '.join(columns)}")
+            raise DataError(
+                f"Cannot read the table {path}: it has no column {missing[0]!r}. It needs {', '.join(columns)}."
+            )
         for row in reader:
             if any(row[name] is None for name in columns):
-                raise DataError(f"{path}, line {reader.line_num}, has too few cells")
+                raise DataError(f"Cannot read {path}, line {reader.line_num}: it has too few cells. Correct the table.")
             yield {name: cell.strip() for name, cell in row.items() if isinstance(name, str) and cell is not None}
     except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}, is no row of a table ({error}); correct it") from error
+        raise DataError(f"Cannot read {path}, line {reader.line_num}: {error}. Correct the table.") from error

@@ -18,7 +18,7 @@ GENDERS: Final = ("Male", "Female")
 
 
 class LabelError(AgelensError):
-    """Age groups or labels that make no sense."""
+    """Age groups or labels are invalid."""
 
 
 def parse_age_buckets(text: str) -> tuple[AgeLabel, ...]:
@@ -48,7 +48,10 @@ def gender_targets(genders: NDArray[np.int64], labels: Sequence[str]) -> NDArray
     """
     names = [name.lower() for name in labels]
     if not all(name.lower() in names for name in GENDERS):
-        raise LabelError(f"the model's genders are {', '.join(labels)}, not {', '.join(GENDERS)} as in the data")
+        raise LabelError(
+            f"Cannot use the model: its genders are {', '.join(labels)}, not {', '.join(GENDERS)} as in the data. "
+            "Choose another model."
+        )
     order = [names.index(name.lower()) for name in GENDERS]
     return np.array([*order, -1], np.int64)[genders]
 
@@ -62,34 +65,39 @@ def ages_from_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[AgeLabel, ...]:
     """The age groups that `ages_to_rows` wrote.
 
     Raises:
-        LabelError: they make no sense.
+        LabelError: they are invalid.
     """
     labels = tuple(AgeLabel(str(row["name"]), row["low"], row["high"]) for row in rows)
     for one in labels:
         if not isinstance(one.low, int) or not isinstance(one.high, (int, type(None))):
-            raise LabelError(f"the years of the age group {one.name!r} are no whole numbers")
+            raise LabelError(f"Cannot use the age group {one.name!r}: its years are not whole numbers. Correct them.")
     return _checked(labels)
 
 
 def _checked(labels: tuple[AgeLabel, ...]) -> tuple[AgeLabel, ...]:
     if not 2 <= len(labels) <= MAX_LABELS:
-        raise LabelError(f"{len(labels)} age groups are too few or too many; name at least two: 0-12,13-19,20-64,65+")
+        raise LabelError(f"Cannot use {len(labels)} age groups: give 2 to {MAX_LABELS}, such as 0-12,13-19,20-64,65+.")
     for one in labels:
         if max(one.low, one.high or 0) > MAX_YEARS:
-            raise LabelError(f"the age group {one.name} is beyond {MAX_YEARS} years; write 65+ for an open one")
+            raise LabelError(
+                f"Cannot use the age group {one.name}: it goes beyond {MAX_YEARS} years. Write 65+ for an open one."
+            )
     for one, other in itertools.pairwise(labels):
         if one.high is None or one.high >= other.low:
-            raise LabelError(f"the age groups {one.name} and {other.name} overlap or are not from young to old")
+            raise LabelError(
+                f"Cannot use the age groups {one.name} and {other.name}: they overlap, or are not from young to old. "
+                "Correct them."
+            )
     return labels
 
 
 def _parse_bucket(text: str) -> AgeLabel:
     match = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3})|(\+))", text)
     if not match:
-        raise LabelError(f"{text!r} is no age group: write 20-64 or 65+")
+        raise LabelError(f"Cannot read the age group {text!r}: write 20-64 or 65+.")
     low, high = int(match[1]), int(match[2]) if match[2] else None
     if high is not None and high < low:
-        raise LabelError(f"the age group {text!r} ends before it begins")
+        raise LabelError(f"Cannot read the age group {text!r}: it ends before it begins. Write the lower age first.")
     return AgeLabel(text, low, high)
 
 

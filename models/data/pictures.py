@@ -33,7 +33,7 @@ class DataError(AgelensError):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Where a picture lies: a file, or a member of a zip file."""
+    """The place of a picture: a file, or a member of a zip file."""
 
     path: Path
     member: str = ""
@@ -104,7 +104,7 @@ class PictureFinder:
     """Finds pictures as files or in the zip files of a folder.
 
     Args:
-        folder: where both lie.
+        folder: that of both.
         pattern: which zip files are looked into.
 
     Raises:
@@ -121,7 +121,7 @@ class PictureFinder:
             try:
                 self._members.update(dict.fromkeys(_archive(path).namelist(), path))
             except (OSError, *_ZIP_ERRORS) as error:
-                raise DataError(f"{path} cannot be read as a zip file ({error}); copy it again") from error
+                raise DataError(f"Cannot read the zip file {path}: {error}. Copy it again.") from error
 
     def find(self, name: str) -> Picture:
         """The picture of that name; whether it is there as a file shows when it is read."""

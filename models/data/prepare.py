@@ -60,12 +60,12 @@ def add_cache_option(parser: argparse.ArgumentParser) -> None:
 
 
 def framing_of(options: argparse.Namespace, notes: Mapping[str, str] | None = None) -> Framing:
-    """How the chosen faces are cut out: as asked for, else as suits the data set and the network.
+    """How the chosen faces are cut out: as `--framing` says, else as suits the data set and the network.
 
     Args:
         options: of `add_data_options`.
-        notes: what is said of the network that is to see them, where there is one: Adience's pictures are whole for
-            networks that learnt from whole ones alone.
+        notes: those of the network that the pictures are for, or None: Adience's pictures are whole only for networks
+            that were trained on whole ones.
     """
     if options.framing:
         return cast("Framing", options.framing)
@@ -81,7 +81,7 @@ def margin_of(options: argparse.Namespace) -> float:
 
 
 def read_chosen(options: argparse.Namespace) -> list[Sample]:
-    """The data set that `add_data_options` asked for.
+    """The data set that the options of `add_data_options` name.
 
     Raises:
         DataError: it is not there, or is not laid out as expected.
@@ -110,7 +110,7 @@ def add_margin_option(parser: argparse.ArgumentParser) -> None:
 def _margin(text: str) -> float:
     value = float(text)
     if not 0.5 <= value <= 4:
-        raise argparse.ArgumentTypeError("the margin must lie between 0.5 and 4")
+        raise argparse.ArgumentTypeError("the margin must be 0.5 to 4")
     return value
 
 
@@ -121,7 +121,7 @@ def prepare_chosen(
     notes: Mapping[str, str] | None = None,
     samples: Sequence[Sample] | None = None,
 ) -> Prepared:
-    """`prepare` what `add_data_options` asked for, in its folder under `--cache`, and say where that is.
+    """`prepare` the data set that the options name, in its folder under `--cache`, and print where that is.
 
     Args:
         options: of `add_data_options` and `add_cache_option`.

@@ -23,7 +23,7 @@ from models.data.pictures import DataError, read_ahead
 
 PICTURES, LABELS = "pictures.npy", "labels.npz"
 MIN_SCORE: Final = 0.3
-"""With a border around the picture nothing is missed at this score; where the face must be sorts out false ones."""
+"""With a border around the picture no face is missed at this score; its place excludes false ones."""
 CERTAIN_SCORE: Final = 0.5
 HOLD_OUT_SEED: Final = 20
 _COLUMNS: Final = ("names", "low", "high", "gender", "race", "fold", "found")
@@ -84,7 +84,7 @@ def age_targets(low: NDArray[np.float32], high: NDArray[np.float32], labels: Seq
 def prepare(
     samples: Sequence[Sample], folder: Path, *, margin: float = DEFAULT_MARGIN, framing: Framing = "detector"
 ) -> Prepared:
-    """Cut the faces out and write them, unless that was done before; pictures that cannot be read are told of.
+    """Cut the faces out and write them, unless that was done before; pictures that cannot be read are reported.
 
     Args:
         samples: the data set.
@@ -99,10 +99,12 @@ def prepare(
         prepared = load_prepared(folder)
         same_cut = prepared.framing == framing and (framing == "whole" or prepared.margin == margin)
         if list(prepared.names) != [one.name for one in samples] or not same_cut:
-            raise DataError(f"{folder} holds other pictures; choose another --cache or delete it")
+            raise DataError(
+                f"Cannot prepare in {folder}: it holds other pictures. Delete it, or choose another --cache."
+            )
         lost = int((~prepared.readable).sum())
         if lost:
-            warn(f"{lost} pictures could not be read when {folder} was made; if they are mended by now, delete it")
+            warn(f"{lost} pictures could not be read when {folder} was made. If they are repaired by now, delete it.")
         # The labels may have been corrected meanwhile.
         _write_labels(samples, prepared.found, prepared.readable, folder / LABELS, margin=margin, framing=framing)
         return load_prepared(folder)
@@ -133,7 +135,9 @@ def hold_out(count: int, held_out: int) -> NDArray[np.int64]:
         DataError: hardly any picture would be left.
     """
     if 2 * held_out > count:
-        raise DataError(f"{held_out} of {count} pictures cannot be held out; hold out less than half of them")
+        raise DataError(
+            f"Cannot hold out {held_out} of {count} pictures: too few would be left. Hold out less than half of them."
+        )
     return np.sort(np.random.default_rng(HOLD_OUT_SEED).permutation(count)[:held_out])
 
 
@@ -142,8 +146,8 @@ def _refuse_full_disk(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DataError(
-            f"the prepared pictures need {needed / 1e9:.1f} GB, but {folder} has room for {free / 1e9:.1f} GB; "
-            "name another --cache or make room"
+            f"Cannot prepare the pictures: they need {needed / 1e9:.1f} GB, but {folder} has {free / 1e9:.1f} GB free. "
+            "Choose another --cache, or make room."
         )
 
 
@@ -162,9 +166,13 @@ def load_prepared(folder: Path) -> Prepared:
             framing: Framing = "whole" if "framing" in labels and str(labels["framing"]) == "whole" else "detector"
             prepared = Prepared(pictures, **columns, readable=readable, margin=float(labels["margin"]), framing=framing)
     except ARRAY_ERRORS as error:
-        raise DataError(f"{folder} holds no prepared data set; make it with python -m models prepare") from error
+        raise DataError(
+            f"Cannot find a prepared data set in {folder}: make it with python -m models prepare."
+        ) from error
     if len(pictures) != len(prepared) or pictures.shape[1:] != (OVERSAMPLE_SIZE, OVERSAMPLE_SIZE, 3):
-        raise DataError(f"the prepared data set in {folder} is damaged; delete it and prepare again")
+        raise DataError(
+            f"Cannot use the prepared data set in {folder}: it is damaged. Delete it, and prepare it again."
+        )
     return prepared
 
 

@@ -47,13 +47,20 @@ def make_card(package: ModelPackage, evaluation: Mapping[str, Any], *, plots: Se
         ToolError: the evaluation is of another model or is incomplete.
     """
     if not isinstance(evaluation, dict):
-        raise ToolError("the evaluation holds no measured model; give what python -m models evaluate --json wrote")
+        raise ToolError(
+            "Cannot use the evaluation: it holds no measured model. Give what python -m models evaluate --json wrote."
+        )
     if evaluation.get("model") != package.name:
-        raise ToolError(f"the evaluation is of {evaluation.get('model')!r}, not of {package.name!r}; evaluate it first")
+        raise ToolError(
+            f"Cannot use the evaluation: it is of {evaluation.get('model')!r}, not of {package.name!r}. "
+            "Evaluate that one first."
+        )
     try:
         parts = [_head(package), _numbers(package, evaluation), _groups(evaluation), _plots(plots)]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ToolError(f"the evaluation is incomplete ({error!r}); run python -m models evaluate again") from error
+        raise ToolError(
+            f"Cannot use the evaluation: it is incomplete ({error!r}). Run python -m models evaluate again."
+        ) from error
     parts += [f"## Limits\n\n{LIMITS}"]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -139,7 +146,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         evaluation = parse_json(options.evaluation.read_bytes())
     except (OSError, ValueError) as error:
-        raise ToolError(f"{options.evaluation} cannot be read as an evaluation ({error})") from error
+        raise ToolError(
+            f"Cannot read the evaluation {options.evaluation}: {error}. Run python -m models evaluate --json again."
+        ) from error
     path = package.path.with_suffix(".md")
     path.write_text(make_card(package, evaluation, plots=options.plots), encoding="utf-8")
     print(f"{path} written")

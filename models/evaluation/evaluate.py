@@ -27,7 +27,7 @@ from desktop_app.vision.classification.classifier import Classifier, Prediction,
 from desktop_app.vision.detection.blazeface import BlazeFaceDetector, largest
 from desktop_app.vision.face_alignment import CROP_SIZE, OVERSAMPLE_SIZE, crop_face
 from desktop_app.vision.preprocessing import center
-from models.cli_utils import ToolError, progress
+from models.cli_utils import ToolError, missing_text, progress
 from models.data.datasets import Framing, Sample
 from models.data.labels import GENDERS, gender_targets
 from models.data.pictures import read_ahead
@@ -49,7 +49,7 @@ class Evaluation:
         images: how many faces were judged.
         not_found: pictures in which the detector found no face; they count in no score.
         not_read: pictures that cannot be read; they count in no score.
-        ages_left_out: faces whose labelled age lies in none, or in several, of the model's groups.
+        ages_left_out: faces whose labelled age is in none, or in several, of the model's groups.
         views: what was averaged for each face, in words.
         framing: whether the detector cut the faces out, or the pictures were taken whole.
         report: the numbers.
@@ -98,7 +98,7 @@ def evaluate(
         kept += found
         predictions += classify_both_sides(classifier, crops) if both_sides else classifier.classify(crops)
     if not predictions:
-        raise ToolError(f"no face was found in any of the {len(samples)} pictures; check the path")
+        raise ToolError(f"Cannot evaluate: no face was found in any of the {len(samples)} pictures. Check the path.")
     answers = _answers(kept, predictions, labels, genders)
     return Evaluation(
         model=classifier.package.name,
@@ -249,7 +249,7 @@ def _plot(counts: NDArray[np.int64], names: Sequence[str], title: str, path: Pat
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ToolError("drawing needs matplotlib; install the extra: pip install 'agelens[train]'") from error
+        raise ToolError(missing_text("matplotlib")) from error
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = 2.2 + 0.6 * len(names)
     figure = Figure(figsize=(side, side), layout="constrained")

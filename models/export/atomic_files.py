@@ -48,4 +48,4 @@ def _refuse_taken(path: Path, name: str, *, overwrite: bool) -> None:
     refuse_existing(path, overwrite=overwrite)
     owner = path.with_suffix(".toml")
     if path.exists() and owner.stem != name and owner.exists():
-        raise ToolError(f"{path} belongs to the model {owner.stem!r}; choose another --name")
+        raise ToolError(f"Cannot write {path}: it belongs to the model {owner.stem!r}. Choose another --name.")

@@ -144,7 +144,10 @@ def check_export(checkpoints: Sequence[Checkpoint], settings: ExportSettings) ->
     for suffix in (".toml", ".onnx", "-age.onnx", "-gender.onnx", "-mean.npy"):
         refuse_existing(settings.folder / f"{settings.name}{suffix}", overwrite=settings.overwrite)
     if settings.calibration is not None and settings.storage != "fp32":
-        raise ToolError("a network that computes in int8 stores int8 as well; leave out --weights or --quantise-with")
+        raise ToolError(
+            "Cannot export: a network that computes in int8 stores int8 as well. "
+            "Leave out --weights or --quantise-with."
+        )
 
 
 def export_network(
@@ -173,7 +176,10 @@ def export_network(
         onnx.save(model, str(partial))
         exact = _difference(partial, pixels, expected)
         if exact > MAX_DIFFERENCE * max(float(np.abs(one).max()) for one in expected):
-            raise ToolError(f"the exported network differs from PyTorch's by {exact:.2g}; it was not written")
+            raise ToolError(
+                f"Cannot export: the ONNX network differs from PyTorch's by {exact:.2g}. "
+                "Update PyTorch and ONNX Runtime."
+            )
         if calibration is not None:
             quantise_static(partial, _calibration_batches(checkpoint, calibration))
         elif storage != "fp32":
@@ -205,7 +211,7 @@ def _to_onnx(network: torch.nn.Module, spec: NetworkSpec) -> onnx.ModelProto:
             verbose=False,
         )
     if program is None:
-        raise ToolError("PyTorch gave no ONNX network")
+        raise ToolError("Cannot export: PyTorch gave no ONNX network. Update PyTorch.")
     model = program.model_proto
     _drop_traces(model)
     model.metadata_props.add(key=SPEC_KEY, value=json.dumps(spec.as_dict()))
@@ -230,7 +236,7 @@ def _published_names(model: onnx.ModelProto, spec: NetworkSpec) -> dict[str, str
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """PyTorch's exporter warns about packages that nobody here needs."""
+    """Hide PyTorch's warnings about packages that are not needed here."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -263,13 +269,16 @@ def _joined(notes: Mapping[str, str], others: Mapping[str, str]) -> dict[str, st
 def _by_head(checkpoints: Sequence[Checkpoint]) -> dict[str, Checkpoint]:
     by_head = {head: one for one in checkpoints for head in one.spec.heads}
     if len(checkpoints) > 2 or sorted(h for one in checkpoints for h in one.spec.heads) != ["age", "gender"]:
-        raise ToolError("a model needs one checkpoint for age and one for gender, or one with both heads")
+        raise ToolError(
+            "Cannot export: a model needs one checkpoint for age and one for gender, or one with both heads. "
+            "Give these."
+        )
     one, other = by_head["age"], by_head["gender"]
     means = [np.zeros(1) if c.mean_image is None else c.mean_image for c in (one, other)]
     if one.input != other.input or not np.array_equal(means[0], means[1]):
         raise ToolError(
-            "the age and the gender network expect different inputs (mean, scale, margin or colour); "
-            "train both on the same pictures and folds"
+            "Cannot export: the age and the gender network expect different inputs (mean, scale, margin or colour). "
+            "Train both on the same pictures and folds."
         )
     return by_head
 
@@ -330,9 +339,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     checkpoints = [load_checkpoint(path) for path in options.checkpoint]
     for path, one in zip(options.checkpoint, checkpoints, strict=True):
         if options.architecture not in ("auto", one.spec.architecture):
-            raise ToolError(f"{path} holds a {one.spec.architecture} network, not {options.architecture}")
+            raise ToolError(
+                f"Cannot export {path}: it holds a {one.spec.architecture} network, not {options.architecture}. "
+                "Correct --architecture."
+            )
         if options.side and one.spec.architecture == "levi-hassner":
-            raise ToolError(f"{path} holds a {one.spec.architecture} network, which --side is not for; leave it out")
+            raise ToolError(f"Cannot export {path}: --side is not for a {one.spec.architecture} network. Leave it out.")
     if options.side:
         checkpoints = [replace(one, spec=replace(one.spec, side=options.side)) for one in checkpoints]
     about = {key: getattr(options, key) for key in ("licence", "data", "authors", "source")}

@@ -66,7 +66,9 @@ def read_weights(path: Path) -> Weights:
         return _layer_weights(model.graph)
     except Exception as error:
         # protobuf, numpy and onnx each have their own kinds of error for a damaged file.
-        raise ModelError(f"{path} cannot be read as an ONNX network; export it again") from error
+        raise ModelError(
+            f"Cannot read the ONNX network {path}: it is damaged or of another kind. Export it again."
+        ) from error
 
 
 def read_metadata(path: Path, key: str) -> str:
@@ -78,7 +80,9 @@ def read_metadata(path: Path, key: str) -> str:
     try:
         model = onnx.load(str(path), load_external_data=False)
     except Exception as error:
-        raise ModelError(f"{path} cannot be read as an ONNX network; export it again") from error
+        raise ModelError(
+            f"Cannot read the ONNX network {path}: it is damaged or of another kind. Export it again."
+        ) from error
     return next((one.value for one in model.metadata_props if one.key == key), "")
 
 

@@ -124,11 +124,11 @@ def test_odd_ages_and_genders_of_adience_are_what_its_authors_make_of_them(tmp_p
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        (adience_row(user=""), "row 3: '' cannot be the user_id"),
-        (adience_row(user="../.."), "cannot be the user_id"),
-        (adience_row(user="/etc"), "cannot be the user_id"),
-        (adience_row(image=""), "'' cannot be the original_image"),
-        (adience_row(face="\0"), "cannot be the face_id"),
+        (adience_row(user=""), "line 3: '' is not a possible user_id"),
+        (adience_row(user="../.."), "is not a possible user_id"),
+        (adience_row(user="/etc"), "is not a possible user_id"),
+        (adience_row(image=""), "'' is not a possible original_image"),
+        (adience_row(face="\0"), "is not a possible face_id"),
         ("u@1\ta.jpg", "too few cells"),
     ],
 )
@@ -177,10 +177,10 @@ def test_a_quote_in_a_tab_table_is_a_part_of_the_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (f"file,age\n{'a' * 200_000},3\n", "no row of a table"),
-        ("file,age\na.png,old\n", "line 2.*'old' is no age"),
-        ("file,gender\na.png,1\nb.png,blue\n", "line 3.*'blue' is no gender"),
-        ("picture,age\na.png,3\n", "lacks the column 'file'"),
+        (f"file,age\n{'a' * 200_000},3\n", "line 1: field larger"),
+        ("file,age\na.png,old\n", "line 2: Cannot read the age 'old'"),
+        ("file,gender\na.png,1\nb.png,blue\n", "line 3: Cannot read the gender 'blue'"),
+        ("picture,age\na.png,3\n", "has no column 'file'"),
         ("file,age\n", "no labelled picture"),
     ],
 )
@@ -376,7 +376,7 @@ def test_a_set_that_the_disk_has_no_room_for_is_refused_at_once(
     (tmp_path / "labels.csv").write_text("file,age\n1.png,36\n")
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage._replace(free=1000))
-    with pytest.raises(DataError, match="name another --cache"):
+    with pytest.raises(DataError, match="Choose another --cache"):
         prepare(read_csv(tmp_path), tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
 
@@ -431,7 +431,7 @@ def test_a_damaged_cache_is_refused(tmp_path: Path) -> None:
         content = path.read_bytes()
         place = content.index(find) + behind
         path.write_bytes(content[:place] + put + content[place + len(put) :])
-        with pytest.raises(DataError, match="holds no prepared data set"):
+        with pytest.raises(DataError, match="Cannot find a prepared data set"):
             load_prepared(tmp_path / "set")
         path.write_bytes(content)
 

@@ -216,7 +216,7 @@ def test_scores_and_a_card_are_written(
     capsys.readouterr()
     assert run_tool(write_card, card) == 2
     assert "'other'" in capsys.readouterr().err
-    wrong = {"[1]": "holds no measured model", "[" * 100_000: "nested too deeply", "{": "cannot be read"}
+    wrong = {"[1]": "holds no measured model", "[" * 100_000: "nested too deeply", "{": "Cannot read the evaluation"}
     wrong |= {json.dumps({**written, part: value}): "incomplete" for part in ("scores", "groups") for value in (1, [1])}
     for text, says in {**wrong, json.dumps({**written, "scores": {"gender": "good"}}): "incomplete"}.items():
         (tmp_path / "scores.json").write_text(text)
@@ -232,7 +232,7 @@ def test_a_model_can_be_judged_on_what_a_training_left_out(
     assert run_tool(main, [*arguments, "--held-out", "1"]) == 0
     assert "csv, held out pictures: 1 faces" in capsys.readouterr().out.replace(folder.name, "csv")
     assert run_tool(main, [*arguments, "--held-out", "2"]) == 2
-    assert "hold out less than half" in capsys.readouterr().err
+    assert "Hold out less than half" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -263,7 +263,7 @@ def test_a_training_can_start_from_published_weights(tmp_path: Path, capsys: pyt
     assert run_tool(train, [*arguments, "--init", str(tmp_path / "first.pt")]) == 0
     assert load_checkpoint(tmp_path / "out.pt").notes["started_from"] == trained.notes["started_from"]
     assert run_tool(train, [*arguments, "--hold-out", "7"]) == 2
-    assert "hold out less than half" in capsys.readouterr().err
+    assert "Hold out less than half" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -41,7 +41,7 @@ SOURCE_HELP: Final = (
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, and where the help is."""
+    """Reports an error in one line, with a pointer to `--help`."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(EXIT_UNUSABLE, f"{self.prog}: {message} (see {self.prog} --help)\n")
@@ -120,7 +120,7 @@ def _set_up_log() -> None:
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Parse; a first word that is no command is the window's source."""
+    """Parse; a first word that is not a command is the window's source."""
     try:
         if arguments and arguments[0] in COMMANDS:
             return _command_parser().parse_args(arguments)
@@ -130,7 +130,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 class _Exit(SystemExit):
-    """The parser printed what there was to say."""
+    """The parser has printed its message."""
 
 
 def _window_parser() -> argparse.ArgumentParser:
@@ -223,7 +223,7 @@ def _add_gender(parser: argparse.ArgumentParser) -> None:
 
 
 def _given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
-    """Those of the options that were given, by their names."""
+    """The options that are not None, by name."""
     return {name: value for name in names if (value := getattr(options, name, None)) is not None}
 
 

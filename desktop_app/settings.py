@@ -257,7 +257,7 @@ class SettingsStore:
 
 
 def _validate(values: dict[str, Any]) -> tuple[Settings, list[str]]:
-    """The settings that values stand for, and the names of those that are invalid, whose defaults are used."""
+    """The settings of these values, and the names of invalid ones, for which the defaults are used."""
     invalid: list[str] = []
     while True:
         try:
@@ -289,7 +289,7 @@ def _carry_over_privacy(values: dict[str, Any]) -> bool:
 
 
 def _remove(values: dict[str, Any], location: tuple[int | str, ...]) -> str:
-    """Take out the innermost named value at a location in nested tables."""
+    """Remove the innermost named value at a location in nested tables, and return its name."""
     names = [str(key) for key in location]
     for depth, key in enumerate(names):
         inner = values.get(key)
@@ -302,7 +302,7 @@ def _remove(values: dict[str, Any], location: tuple[int | str, ...]) -> str:
 
 
 def _within_bounds(settings: Settings, invalid: list[str]) -> Settings:
-    """What no type can say."""
+    """The settings within limits that types do not express; names of invalid ones are added to `invalid`."""
     camera, defaults = settings.camera, Settings()
     sides_fit = 0 < camera.width <= MAX_SIDE and 0 < camera.height <= MAX_SIDE
     if not sides_fit or not 0 < camera.rate <= MAX_RATE or len(camera.fourcc) != len(defaults.camera.fourcc):
@@ -320,7 +320,7 @@ def _within_bounds(settings: Settings, invalid: list[str]) -> Settings:
 
 
 def _as_text(settings: Settings) -> Settings:
-    """The settings without the names of files that are no Unicode text, which JSON cannot hold."""
+    """The settings without file names that are not Unicode text, which JSON cannot hold."""
     defaults = Settings()
     lacking = [one.name for one in dataclasses.fields(settings) if not _is_text(str(getattr(settings, one.name)))]
     recent = tuple(one for one in settings.recent if _is_text(one))
@@ -350,7 +350,7 @@ _LEFT_OUT: Final = ("@ByteArray", '"@ByteArray', "@Invalid")
 
 
 def _parse_ini(text: str) -> dict[str, Any]:
-    """The plain values of Qt's INI format; its binary ones (`@ByteArray`, `@Variant`) can lie and are left out."""
+    """The plain values of Qt's INI format; binary ones (`@ByteArray`, `@Variant`) are unsafe and left out."""
     values: dict[str, Any] = {}
     group = values
     for line in map(str.strip, text.splitlines()):

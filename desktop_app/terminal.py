@@ -58,7 +58,7 @@ def say(sentence: str) -> None:
 
 
 def _try(job: Callable[[], None]) -> None:
-    """Do what may hang: a terminal that was stopped, and a pipe that nobody reads, take nothing."""
+    """Do what may block: a stopped terminal and an unread pipe accept nothing."""
     thread = threading.Thread(target=job, daemon=True)
     thread.start()
     thread.join(_PATIENCE_S)
@@ -103,7 +103,6 @@ def ending_in_order() -> Iterator[None]:
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
-    """A handler that raises KeyboardInterrupt."""
     raise KeyboardInterrupt
 
 
@@ -118,7 +117,7 @@ def _handling(handler: Callable[[int, object], object]) -> Iterator[None]:
 
 
 def _signals() -> list[int]:
-    """Those that are to be handled; only the main thread can do that."""
+    """The signals to handle; none outside of the main thread, which alone can."""
     if threading.current_thread() is not threading.main_thread():
         return []
     numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]

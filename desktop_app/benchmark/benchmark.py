@@ -74,7 +74,7 @@ class BenchmarkRequest:
 
 
 def _silence(_: str) -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 def run_benchmark(request: BenchmarkRequest, *, tell: Tell = _silence) -> BenchmarkReport:
@@ -100,8 +100,6 @@ def run_benchmark(request: BenchmarkRequest, *, tell: Tell = _silence) -> Benchm
 
 
 class _Benchmark:
-    """One run of the benchmark: what its parts share."""
-
     def __init__(self, request: BenchmarkRequest, folder: Path, tell: Tell) -> None:
         self._request, self._folder, self._tell = request, folder, tell
         self._classifier = Classifier.of(request.choice)
@@ -196,7 +194,7 @@ def _frames(rate: float, seconds: float) -> int:
 
 
 def _check_plot(request: BenchmarkRequest) -> None:
-    """Say what is wrong before minutes are spent on measuring."""
+    """Refuse a plot that cannot be written, before minutes are spent on measuring."""
     path = request.plot
     if path is None:
         return

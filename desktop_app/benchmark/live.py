@@ -113,7 +113,7 @@ def _running(settings: SessionSettings) -> Iterator[_Onlooker]:
 
 @dataclass(frozen=True, slots=True)
 class _Counts:
-    """What is counted from the start of a session on, and when that was read."""
+    """Counters since the start of a session, and the moment they were read."""
 
     at: float
     cpu_s: float
@@ -124,7 +124,7 @@ class _Counts:
 
 
 class _Onlooker:
-    """Stands where the window stands: takes the newest picture, paints it, and says so."""
+    """Stands in for the window: takes the newest picture, paints it, and reports that to the session."""
 
     def __init__(self, settings: SessionSettings) -> None:
         # One picture may wait; a newer one takes its place and is counted, as in the window's slot.
@@ -264,7 +264,7 @@ class _Onlooker:
 
 
 class _MemorySamples:
-    """Resident memory, looked at now and then."""
+    """Resident memory, sampled at intervals."""
 
     def __init__(self, process: psutil.Process) -> None:
         self._process = process

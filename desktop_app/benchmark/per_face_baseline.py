@@ -152,7 +152,7 @@ def compare(
 
 
 def _faster_runtime() -> tuple[str, list[Network]]:
-    """Load both networks in both runtimes, run them by turns, and keep the faster pair."""
+    """Load both networks in both runtimes, run them in turn, and keep the faster pair."""
     package = Catalogue().find(PAPER_MODEL)
     asked = (package.manifest.age, package.manifest.gender)
     outputs = [(package.path.parent / output.file, output.tensor) for output in asked]

@@ -56,7 +56,7 @@ class RecallPoint:
 
 @dataclass(frozen=True, slots=True)
 class _Placement:
-    """Where the face is: centre and side in pixels, tilt in degrees, and whether left and right are exchanged."""
+    """Where the face is: centre and side in pixels, tilt in degrees, and whether it is mirrored."""
 
     x: float
     y: float
@@ -152,7 +152,7 @@ def _placements(size: float, places: int) -> Iterator[_Placement]:
 
 
 def _look(detector: FaceDetector, scene: RecallScene, face: _Placement) -> tuple[bool, int]:
-    """Whether the face is found, and how many detections were none."""
+    """Whether the face is found, and the number of false detections."""
     detections: list[Detection] = []
     for step in range(_STEADY_FRAMES):
         shown = _Placement(face.x + step * _STEADY_STEP, face.y, face.size, face.tilt, face.mirrored)

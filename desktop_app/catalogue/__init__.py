@@ -1,1 +1,1 @@
-"""The models that the app can use: manifests, checksums, where they lie."""
+"""The models that the app can use: manifests, checksums, folders."""

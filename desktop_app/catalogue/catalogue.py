@@ -74,7 +74,7 @@ class ModelPackage:
 
     Attributes:
         manifest: what the manifest says.
-        path: the manifest's file; the model's other files lie beside it.
+        path: the manifest's file; the model's other files are beside it.
     """
 
     manifest: Manifest
@@ -149,7 +149,7 @@ def load_package(path: Path) -> ModelPackage:
 
 
 def user_models_folder() -> Path:
-    """Where the user's own models lie; `AGELENS_MODELS` in the environment names another place."""
+    """The folder of the user's own models; `AGELENS_MODELS` in the environment names another one."""
     chosen = os.environ.get("AGELENS_MODELS")
     return Path(chosen) if chosen else platformdirs.user_data_path("Agelens", appauthor=False) / "models"
 
@@ -221,7 +221,7 @@ class Catalogue:
         wanted = name_or_path or DEFAULT_MODEL
         if Path(wanted).suffix in {".onnx", ".toml"}:
             with suppress(RuntimeError):
-                # Raised where `~` names nobody; it is then part of a name that does not exist.
+                # Raised where `~name` is not a user; it is then part of a path that does not exist.
                 return load_package(Path(wanted).expanduser())
             return load_package(Path(wanted))
         broken: list[ModelError] = []
@@ -245,7 +245,7 @@ class Catalogue:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether a file is there; False, too, where the system refuses to look (a name too long, a closed folder)."""
+    """Whether a file exists; False where the system refuses to check (a name too long, a closed folder)."""
     try:
         return path.is_file()
     except OSError:
@@ -287,12 +287,12 @@ def _read_mean(path: Path) -> NDArray[np.float32]:
     try:
         if path.stat().st_size > MAX_MEAN_BYTES:
             raise _bad_mean(path, Message("it is larger than {limit} MB", limit=MAX_MEAN_BYTES >> 20))
-        # Mapped, so that a shape that lies is found out before anything is allocated for it.
+        # Mapped, so that a false shape is detected before anything is allocated for it.
         mean = np.lib.format.open_memmap(path, mode="r")
     except OSError as error:
         raise _bad_mean(path, error.strerror or str(error)) from error
     except (ValueError, TypeError, ArithmeticError, SyntaxError, TokenError, RecursionError, MemoryError) as error:
-        # NumPy evaluates the header as Python, and its own words advise to unpickle what nobody has checked.
+        # NumPy evaluates the header as Python, and its message advises to unpickle unchecked data.
         raise _bad_mean(path, Message("it is no .npy file of numbers")) from error
     if mean.ndim != 3 or mean.shape[2] != 3 or 0 in mean.shape:
         raise _bad_mean(path, Message("it is not a picture of three channels"))

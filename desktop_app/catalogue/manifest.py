@@ -63,7 +63,7 @@ def _problem(message: Message) -> PydanticCustomError:
 
 
 def _must(holds: Callable[[T], bool], problem: Message) -> AfterValidator:
-    """A check of a value that has its type already."""
+    """A check of a value whose type was checked."""
 
     def check(value: T) -> T:
         if not holds(value):
@@ -74,7 +74,7 @@ def _must(holds: Callable[[T], bool], problem: Message) -> AfterValidator:
 
 
 def _in_outputs(name: str) -> Any:
-    """A field that stands in the table `outputs` of the file."""
+    """A field of the file's table `outputs`."""
     return Field(validation_alias=AliasPath("outputs", name))
 
 

@@ -167,7 +167,7 @@ class CropChooser:
         return known is not None and known.at == frame.captured_at
 
     def _urgency(self, track: Track, at: float, labelled: bool) -> float:
-        """Time since the face was last asked about over the time after which it is due; infinite for a new one."""
+        """Time since the face was last classified over the time after which it is due; infinite for a new one."""
         known = self._asked.get(track.id)
         if known is None:
             return float("inf")
@@ -185,7 +185,7 @@ class CropChooser:
 
 
 def _both_sides(batch: CropBatch) -> CropBatch:
-    """The crops and their mirror images, for pictures in which a face has no second turn."""
+    """The crops and their mirror images, for pictures in which a face is classified only once."""
     return replace(
         batch,
         track_ids=batch.track_ids * 2,

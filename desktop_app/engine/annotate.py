@@ -180,7 +180,7 @@ def _run(
 
 
 def _finishing(outputs: Sequence[Output]) -> Callable[[type[BaseException] | None, object, object], None]:
-    """Ends film and table by one rule: where one cannot be written, neither takes the place of what was there."""
+    """Finishes film and table together: where one cannot be written, neither replaces an existing file."""
 
     def finish(kind: type[BaseException] | None, _error: object, _trace: object) -> None:
         failed = kind is not None and issubclass(kind, (RecordingError, AnnotationError, PredictionFileError))
@@ -200,7 +200,7 @@ def _finishing(outputs: Sequence[Output]) -> Callable[[type[BaseException] | Non
 
 
 def _check_outputs(request: AnnotationRequest) -> None:
-    """Say what is wrong before anything is opened, so that nothing half-done is left behind."""
+    """Refuse invalid outputs before anything is opened, so that no partial result is left."""
     if request.output is None and request.predictions is None:
         raise AnnotationError(
             "Cannot annotate: there is nothing to write. Name a video with --output, a table with --predictions, or "
@@ -249,7 +249,7 @@ def _is_same(path: Path, other: Path) -> bool:
 
 
 def _check_kind(output: Path, info: SourceInfo) -> None:
-    """Say whether such a file can hold what such a source gives, before minutes are spent on it."""
+    """Refuse an output that cannot hold what the source gives, before minutes are spent on it."""
     suffix = output.suffix.lower()
     if suffix in FORMATS or (suffix in PICTURE_SUFFIXES and info.kind == "image"):
         return
@@ -365,7 +365,7 @@ class PictureFolderSink:
 
 
 def _longest_name(folder: Path) -> int:
-    """How many bytes a name in a folder may have."""
+    """The largest number of bytes in a file name of a folder."""
     with suppress(AttributeError, OSError, ValueError):
         return os.pathconf(folder, "PC_NAME_MAX")
     return 255

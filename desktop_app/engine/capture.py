@@ -112,7 +112,7 @@ class CaptureWorker(Worker):
             self._let_go()
 
     def _let_go(self) -> None:
-        """Keep no source, no picture and no detector, however long the session is kept."""
+        """Release source, picture and detector, however long the session is kept."""
         if self._finder is not None:
             self._finder.close()
             self._finder = None
@@ -209,7 +209,7 @@ class CaptureWorker(Worker):
             self._inference.crops.put(batch)
 
     def _draw_again(self, now: float) -> None:
-        """Show the picture that stands still as it is to be shown now."""
+        """Draw the picture that stands still in the present style."""
         if self._last is not None and self._wanted_detector != self._detector:
             # Nobody would see what was chosen before the next picture, which may never come.
             self._forget()
@@ -248,7 +248,7 @@ class CaptureWorker(Worker):
         return self._finder
 
     def _forget(self) -> None:
-        """At a cut nobody is who they were."""
+        """Drop all tracks at a cut."""
         self._pipeline.reset()
         if self._finder is not None:
             self._finder.reset()

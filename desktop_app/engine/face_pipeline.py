@@ -201,5 +201,5 @@ class FacePipeline(Closeable):
 
 
 def _count_expected(tracks: Sequence[Track]) -> int:
-    """How many faces the next frame should show: those in view, and those missed for no more than a moment."""
+    """How many faces the next frame should show: those in view, and those missed for a moment only."""
     return sum(track.missed_s <= EXPECTED_FOR_S for track in tracks)

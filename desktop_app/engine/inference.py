@@ -104,7 +104,7 @@ class InferenceWorker(Worker):
             self.crops.drain()
 
     def _load_choice(self, *, notice: Message | None = None) -> None:
-        """Load what was chosen last, if anything was; `notice` is what there is to say of an earlier choice."""
+        """Load the newest choice, if there is one; `notice` is the message about an earlier choice."""
         with self._choice_lock:
             choice, self._choice = self._choice, None
         if choice is None:
@@ -128,7 +128,7 @@ class InferenceWorker(Worker):
         self._on_labels()
 
     def _keep_running_without(self, choice: ModelChoice, reason: Message) -> None:
-        """Say why a choice failed; where nothing runs yet, run the default instead."""
+        """Report why a choice failed; where nothing runs yet, load the default instead."""
         default = ModelChoice(gender=choice.gender)
         if self._classifier is None and choice != default:
             with self._choice_lock:
@@ -161,7 +161,7 @@ class InferenceWorker(Worker):
         self._on_labels()
 
     def _recover(self, reason: Message) -> None:
-        """Go on after a network that failed: on the processor, or with the next faces; old labels are not kept."""
+        """Continue after a network failed: on the CPU, or with the next faces; old labels are dropped."""
         if self._pipeline.labels:
             # Not otherwise: a picture that stands still would be drawn, and its faces asked about, again and again.
             self._pipeline.clear_labels()

@@ -31,8 +31,6 @@ AHEAD: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A frame and the faces in it."""
-
     frame: Frame
     tracks: tuple[Track, ...]
     covers: tuple[Box, ...] | None
@@ -96,7 +94,7 @@ class OfflineAnalysis:
             yield from _results(waiting)
 
     def _look(self, source: Source, stop: StopRequest) -> Iterator[_Seen]:
-        """Read, find and track, on the thread that made the finder."""
+        """Read, detect and track, on the thread that made the detector."""
         for frame in self._read(source, stop):
             taken_at = time.monotonic()
             tracks = self._pipeline.locate(frame, self._finder)
@@ -104,7 +102,7 @@ class OfflineAnalysis:
             yield _Seen(frame, tracks, covers, taken_at)
 
     def _read(self, source: Source, stop: StopRequest) -> Iterator[Frame]:
-        """The frames of a source, read ahead on a thread of its own, which is left behind where a read hangs."""
+        """The frames of a source, read ahead on a daemon thread, which is abandoned where a read hangs."""
         asked, over = SimpleQueue[Future[Frame | None] | None](), threading.Event()
 
         def read_ahead() -> None:
@@ -133,7 +131,6 @@ class OfflineAnalysis:
             asked.put(None)
 
     def _finish(self, seen: _Seen) -> RenderedFrame:
-        """Cut, classify and draw."""
         frame, tracks = seen.frame, seen.tracks
         batch = self._pipeline.choose(frame, tracks, self._spec, standing=frame.alone)
         if batch is not None:

@@ -196,7 +196,7 @@ class Playback:
         return not self._ended and (not self._paused or self._steps > 0)
 
     def _change(self) -> PlaybackEvent | None:
-        """What is to be said before anything else: that playing began, or that the picture is held."""
+        """The event that was not reported yet (playing, paused, ended); None where a picture comes first."""
         jumps = self._seek_to is not None or self._steps > 0
         if (self._ended or self._paused) and jumps:
             # A picture comes first.
@@ -214,7 +214,7 @@ class Playback:
             return PlaybackEvent.ENDED
 
     def _is_redraw_due(self) -> bool:
-        """Whether a redraw is asked for that cannot wait for the next picture, which may be far away."""
+        """Whether a redraw is requested that cannot wait for the next picture."""
         is_slow = self._pending is not None and self._period_s > SLOW_PERIOD_S
         return self._redraw and (self._paused or self._ended or is_slow)
 
@@ -234,7 +234,7 @@ class Playback:
         return frame
 
     def _due_after_last(self) -> float | None:
-        """When the last frame of the source has been shown as long as the others."""
+        """The moment at which the last frame was shown as long as the others."""
         with self._changed:
             if self._anchor is None or self._last is None:
                 return None
@@ -253,7 +253,7 @@ class Playback:
         return started_at + (media_time - from_media) / self._speed
 
     def _is_due(self, frame: Frame, info: SourceInfo) -> bool:
-        """Wait for the frame's moment; False where something else came first, or where it is past."""
+        """Wait for the frame's moment; False where another event came first, or where the moment has passed."""
         media_time = frame.captured_at
         with self._changed:
             now = time.monotonic()
@@ -277,7 +277,7 @@ class Playback:
             return not disturbed
 
     def _accept_late(self, late: float, info: SourceInfo) -> bool:
-        """Whether to show a frame that is late by so many frame times; else `_late` says how many to pass over."""
+        """Whether to show a frame that is late by so many frame times; otherwise `_late` counts frames to skip."""
         rate = info.rate or STILL_RATE
         if info.kind == "folder" or late > LONG_HOLD_UP_S * rate:
             # Every picture of a folder counts; and after a hold-up (a suspended machine) time starts anew.

@@ -154,7 +154,7 @@ class RecorderWorker(Worker):
             self._let_go()
 
     def _record(self) -> Message | None:
-        """Write until stopped; returns what went wrong, or nothing."""
+        """Write until stopped; returns the error, or None."""
         try:
             try:
                 while True:
@@ -181,7 +181,7 @@ class RecorderWorker(Worker):
             return self._clock.time_of(time.monotonic() - ago_s)
 
     def _repeat(self, until_s: float) -> None:
-        """Write the last picture once more, where no other was shown until that moment of the recording's clock."""
+        """Write the last picture again where no other was shown until that moment of the recording's clock."""
         # As late as the last one came: one that is on its way was taken after it.
         time_s = until_s - self._delay_s
         # Half of it: one that comes a little early is not put off to the next time.
@@ -202,7 +202,7 @@ class RecorderWorker(Worker):
         self._note(frames=recorder.frames, duration_s=recorder.duration_s, size_bytes=recorder.size_bytes)
 
     def _begin(self, time_s: float, rendered: RenderedFrame) -> Recorder:
-        """Make the files, now that there is something to write; another window may want the same names just now."""
+        """Create the files, now that there is something to write; another window may create the same names now."""
         height, width = rendered.picture.shape[:2]
         for path in self._names():
             try:
@@ -226,7 +226,7 @@ class RecorderWorker(Worker):
         raise AssertionError("there is no last number")
 
     def _names(self) -> Iterator[Path]:
-        """The name that was asked for; where it may be numbered, those that are free with all suffixes."""
+        """The requested name; with numbering, those names that are free with all suffixes."""
         if not self._numbered:
             return iter((self._path,))
         suffixes = (*FORMATS, *PREDICTION_SUFFIXES)
@@ -261,7 +261,7 @@ class RecorderWorker(Worker):
         )
 
     def _close(self) -> Message | None:
-        """Finish both files; returns what went wrong, or nothing."""
+        """Finish both files; returns the error, or None."""
         message: Message | None = None
         if self._recorder is not None:
             try:
@@ -285,7 +285,7 @@ class RecorderWorker(Worker):
         return message
 
     def _let_go(self) -> None:
-        """Keep no pictures and no encoder: the session keeps this worker until the next recording."""
+        """Release pictures and encoder: the session keeps this worker until the next recording."""
         self._pictures.close()
         self._pictures.drain()
         self._recorder = self._writer = self._last = None

@@ -46,7 +46,7 @@ FINISH_S: Final = 5.0
 
 
 def _noop() -> None:
-    """Ring no bell."""
+    """Do nothing."""
 
 
 class Session:

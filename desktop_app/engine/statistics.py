@@ -173,7 +173,7 @@ class Statistics:
 
 
 def _rate(events: deque[tuple[float, int]], now: float) -> float:
-    """Events a second over the window; the first event only starts the clock."""
+    """Events per second over the window; the first event only starts the clock."""
     recent = [(at, amount) for at, amount in events if at >= now - _RATE_WINDOW_S]
     if len(recent) < 2:
         return 0.0

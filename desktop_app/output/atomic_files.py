@@ -58,7 +58,7 @@ def free_space(path: Path) -> int:
     """Bytes that can still be written where `path` is or would be.
 
     Raises:
-        OSError: the disk cannot be asked, for example because it was unplugged.
+        OSError: the disk cannot be queried, for example because it was unplugged.
     """
     place = path.absolute()
     while not place.exists() and place != place.parent:
@@ -67,11 +67,11 @@ def free_space(path: Path) -> int:
 
 
 def has_room(path: Path, wanted_bytes: int) -> bool:
-    """Whether so many bytes can still be written where `path` is or would be; True where nobody can tell."""
+    """Whether so many bytes can still be written where `path` is or would be; True where that is unknown."""
     try:
         return free_space(path) >= wanted_bytes
     except OSError:
-        # A disk that is gone is said by the write that fails.
+        # A write to a disk that is gone reports it.
         return True
 
 
@@ -337,7 +337,6 @@ def _part_names(target: Path) -> Iterator[Path]:
 
 
 def _open_part(target: Path) -> tuple[FileIO, Path]:
-    """Create the first part file whose name is free."""
     for part in _part_names(target):
         with suppress(FileExistsError):
             return FileIO(part, "x"), part
@@ -370,7 +369,7 @@ def _create_whole(content: bytes, names: Callable[[], Iterator[Path]]) -> tuple[
 
 
 def _open_nameless(folder: Path) -> FileIO | None:
-    """A file that vanishes with the program until it is given a name; None where the system has no such thing."""
+    """A file without a name, deleted at the program's end unless it is linked; None where not supported."""
     try:
         return FileIO(os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666), "r+")
     except (AttributeError, OSError):
@@ -378,7 +377,7 @@ def _open_nameless(folder: Path) -> FileIO | None:
 
 
 def _create_by_part(content: bytes, names: Iterator[Path]) -> tuple[FileIO, Path]:
-    """As `_create_whole`, by way of a part file, which stays where the program is killed at this moment."""
+    """Like `_create_whole`, through a part file, which remains where the program is killed meanwhile."""
     first = next(names)
     file, part = _open_part(first)
     try:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from desktop_app.output.atomic_files import NewFile
 
 KEYFRAME_INTERVAL_S: Final = 1.0
-"""How far a player has to decode to show a moment that was asked for."""
+"""How far a player has to decode after a seek."""
 LONGEST_FRAME_S: Final = 12 * 3600.0
 """MP4 keeps the length of a frame in 31 bits of its time base, which is 19 hours."""
 DEFAULT_RATE: Final = 30.0
@@ -181,7 +181,7 @@ def single_fragment(
 
 
 def _element_size(data: bytes, start: int) -> int:
-    """How many bytes the Matroska element at `start` takes whose id has four bytes, as that of a cluster."""
+    """Bytes of the Matroska element at `start`, whose id has four bytes, as a cluster's has."""
     width = 9 - data[start + 4].bit_length()
     size = int.from_bytes(data[start + 4 : start + 4 + width], "big") & ((1 << 7 * width) - 1)
     return 4 + width + size

@@ -68,7 +68,7 @@ class FaceRow:
         time_s: moment of the frame in seconds.
         file: where the frame is from.
         track: id of the face, the same over all frames.
-        x: left edge of the box in pixels of the frame; may lie outside of it, as all of the box.
+        x: left edge of the box in pixels of the frame; may be outside of it, as all of the box.
         y: top edge of the box.
         width: of the box.
         height: of the box.

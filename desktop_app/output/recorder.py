@@ -33,7 +33,7 @@ _ENCODER_FAILED: Final = Message("the video encoder failed. Try again with anoth
 
 
 class RecordingError(AgelensError):
-    """A recording cannot be started or go on."""
+    """A recording cannot be started or continued."""
 
 
 class NameTakenError(RecordingError):
@@ -66,7 +66,7 @@ class Recorder(Closeable):
     disk, lost folder) ends the recording with the file cut to its last whole fragment. A recording without
     a single frame leaves no file.
 
-    Colours are BT.709, limited range, and tagged so. H.264 wants even sides: an odd picture is extended by
+    Colours are BT.709, limited range, and tagged so. H.264 needs even sides: an odd picture is extended by
     one row or column.
 
     Args:
@@ -234,7 +234,7 @@ class Recorder(Closeable):
 
     @property
     def _frame_pts(self) -> int:
-        """How long a frame lasts that no other one follows."""
+        """Duration of a frame that no other follows, in units of the time base."""
         return max(round(1 / self._rate / self._time_base), 1)
 
     def _seconds(self, pts: int) -> float:
@@ -272,8 +272,8 @@ class Recorder(Closeable):
             raise self._fail(explain(self._sink.error)) from self._sink.error
 
     def _fail(self, reason: Message) -> RecordingError:
-        """End the recording with the file cut to its whole fragments, and make the error that says so."""
-        # What the muxer still wants to write would follow a gap.
+        """End the recording, cut the file to its whole fragments, and return the error to raise."""
+        # What the muxer would still write would follow a gap.
         self._sink.stop()
         with suppress(av.FFmpegError):
             self._container.close()

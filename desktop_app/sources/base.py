@@ -73,7 +73,7 @@ class Source(Protocol):
 
     @property
     def dropped_count(self) -> int:
-        """Frames of a live source that nobody took in time, so far; 0 for the others."""
+        """Frames of a live source that were replaced before they were read, so far; 0 for other sources."""
         ...
 
     @property
@@ -94,7 +94,7 @@ class Source(Protocol):
         ...
 
     def skip(self, count: int) -> int:
-        """Pass over up to `count` frames, cheaply; returns how many. Live sources pass over none."""
+        """Skip up to `count` frames, at little cost; returns how many. Live sources skip none."""
         ...
 
     def seek(self, index: int) -> None:
@@ -121,7 +121,7 @@ class SourceBase(Closeable):
 
     @property
     def dropped_count(self) -> int:
-        """Frames that nobody took in time; see `Source.dropped_count`."""
+        """Frames that were replaced before they were read; see `Source.dropped_count`."""
         return 0
 
     @property

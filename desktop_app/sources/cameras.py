@@ -41,7 +41,7 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 @dataclass(frozen=True, slots=True)
 class CameraOptions:
-    """How a camera is asked to run; it may choose otherwise, which `SourceInfo` then says.
+    """The format requested of a camera; it may choose another one, which `SourceInfo` then states.
 
     Attributes:
         width: in pixels.
@@ -97,7 +97,7 @@ def list_cameras(backend: CameraBackend = "auto") -> list[CameraDevice]:
         backend: whose cameras; `auto` takes the first backend of the platform that has any.
 
     Returns:
-        The cameras by index; none where the platform cannot tell.
+        The cameras by index; none where the platform has no list.
     """
     for name in _candidate_backends(backend):
         devices = _enumerate(name)
@@ -163,7 +163,7 @@ def open_camera(
 
     Args:
         name_or_index: which camera.
-        options: how it is asked to run.
+        options: the requested format.
         capture_factory: opens the device; tests give their own.
         devices: the cameras to choose from; those plugged in if not given.
         stall_timeout_s: how long a read waits for a picture.

@@ -47,7 +47,7 @@ class Motion:
     tilt: Wave
 
 
-# Later ones lie on top. Two cross twice a loop, one comes near while another has left the picture.
+# Later ones are on top. Two cross twice a loop, one comes near while another has left the picture.
 _CAST: Final = (
     Motion(LOOKS[0], Wave(330, -166), Wave(254, 22, 2), Wave(1.1), Wave(0, 3, 1, 0.25)),
     Motion(LOOKS[1], Wave(330, 166), Wave(462, 22, 2, 0.3), Wave(1.12), Wave(0, 3, 1, 0.6)),
@@ -109,7 +109,7 @@ class DemoSource(SourceBase):
         return Frame(self.render(index), index, index / RATE, self._info.name)
 
     def skip(self, count: int) -> int:
-        """Pass over up to `count` pictures without drawing them."""
+        """Skip up to `count` pictures without drawing them."""
         if self._closed:
             return 0
         count = max(count, 0)
@@ -129,7 +129,7 @@ class DemoSource(SourceBase):
 
 
 def _make_rows(faces: int) -> tuple[Motion, ...]:
-    """Cards in rows that drift a little, none over another, as large as the picture lets them be."""
+    """Cards in rows that drift a little, without overlap, as large as the picture allows."""
     columns = min(range(1, faces + 1), key=lambda count: -_row_scale(count, math.ceil(faces / count)))
     rows = math.ceil(faces / columns)
     scale = _row_scale(columns, rows)
@@ -156,7 +156,7 @@ def _row_scale(columns: int, rows: int) -> float:
 
 
 def _paste(image: NDArray[np.uint8], card: Card, center: tuple[float, float], scale: float, tilt: float) -> None:
-    """Lay a card over a picture, in place, at a fraction of a pixel so that slow motion is smooth."""
+    """Draw a card over a picture, in place, at a sub-pixel position so that slow motion is smooth."""
     height, width = card.layers.shape[:2]
     transform = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), tilt, scale)
     reach = np.abs(transform[:, :2]) @ (width, height) / 2

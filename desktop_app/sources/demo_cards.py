@@ -124,7 +124,7 @@ def _portrait(look: Look, width: int, height: int) -> NDArray[np.float32]:
 
 
 def _rounded_rectangle(size: tuple[int, int], width: float, height: float, radius: float) -> NDArray[np.float32]:
-    """How much of each pixel a rectangle in the middle covers, 0 to 1, edges smooth."""
+    """Coverage of each pixel by a centred rectangle, 0 to 1, with smooth edges."""
     x = np.abs(np.arange(size[0], dtype=np.float32) - (size[0] - 1) / 2)[None, :]
     y = np.abs(np.arange(size[1], dtype=np.float32) - (size[1] - 1) / 2)[:, None]
     beyond_x, beyond_y = x - (width / 2 - radius), y - (height / 2 - radius)

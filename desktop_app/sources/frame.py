@@ -13,7 +13,7 @@ class Frame:
     """A picture and where it comes from.
 
     Attributes:
-        image: H×W×3 uint8, BGR, C-contiguous; nobody writes into it once the frame is made.
+        image: H×W×3 uint8, BGR, C-contiguous; not written to once the frame is made.
         index: 0 for the source's first frame, counting those that were read.
         captured_at: seconds: of the monotonic clock for live sources, of media time for files.
         origin: file name for folders and images, else the source's name.

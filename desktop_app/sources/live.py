@@ -30,7 +30,7 @@ class Captured:
     """A picture that just arrived.
 
     Attributes:
-        image: H×W×3 uint8, BGR; nobody writes into it any more.
+        image: H×W×3 uint8, BGR; not written to any more.
         captured_at: when it arrived, in seconds of the monotonic clock.
     """
 
@@ -87,7 +87,7 @@ class LiveSource(SourceBase):
         open_timeout_s: how long opening may take.
         hint: what to do where it takes longer, without a full stop.
         stall_timeout_s: how long `read` waits for a new picture.
-        warm_up_frames: how many black pictures at the start are passed over; webcams send some until their
+        warm_up_frames: how many black pictures at the start are skipped; webcams send some until their
             exposure is set.
         cancel: when set, opening is given up.
 
@@ -124,7 +124,7 @@ class LiveSource(SourceBase):
 
     @property
     def info(self) -> SourceInfo:
-        """What the capture said about itself when it was opened."""
+        """What the capture stated when it was opened."""
         assert self._info is not None
         return self._info
 
@@ -156,7 +156,7 @@ class LiveSource(SourceBase):
         return Frame(captured.image, index, captured.captured_at, self.info.name)
 
     def skip(self, count: int) -> int:  # noqa: ARG002 - the protocol's name
-        """Pass over nothing: only the newest picture exists."""
+        """Skip nothing: only the newest picture exists."""
         return 0
 
     def seek(self, index: int) -> None:
@@ -196,7 +196,7 @@ class LiveSource(SourceBase):
                 remaining_s = deadline - time.monotonic()
                 if remaining_s <= 0 or (cancel is not None and cancel.is_set()):
                     break
-                # Whoever sets `cancel` does not know this condition: look at it now and then.
+                # Setting `cancel` does not notify this condition: check it at intervals.
                 self._changed.wait(remaining_s if cancel is None else min(remaining_s, _CANCEL_CHECK_S))
             if self._info is not None:
                 return
@@ -253,5 +253,5 @@ class LiveSource(SourceBase):
 
 
 def _is_black(image: NDArray[np.uint8]) -> bool:
-    # Every eighth pixel tells enough, at a sixty-fourth of the cost.
+    # Every eighth pixel is enough, at a sixty-fourth of the cost.
     return float(image[::8, ::8].mean()) < _BLACK_MEAN

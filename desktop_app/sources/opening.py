@@ -86,11 +86,11 @@ def redact_source(spec: str) -> str:
 
 
 def open_source(spec: str, *, camera: CameraOptions = _DEFAULT_CAMERA, cancel: threading.Event | None = None) -> Source:
-    """Open whatever the user gave.
+    """Open the source that a text names.
 
     Args:
         spec: a camera's index or name, a video or picture file, a folder of pictures, an address, or `demo`.
-        camera: how a camera is asked to run.
+        camera: the format requested of a camera.
         cancel: when set, by another thread, opening a camera or stream is given up.
 
     Raises:
@@ -172,7 +172,7 @@ def _scheme(spec: str) -> str:
 
 
 def _trimmed(spec: str) -> str:
-    """Blanks around what was given are a slip, unless there is a file of just that name."""
+    """The text without blanks around it, unless there is a file of just that name."""
     bare = spec.strip()
     return spec if bare and bare != spec and _mode(_to_path(spec)) is not None else bare
 
@@ -192,7 +192,7 @@ def _classify_path(spec: str) -> SourceKind:
 
 
 def _to_path(spec: str) -> Path:
-    """The path that is meant; desktops hand over dropped files as file:// addresses."""
+    """The path; desktops pass dropped files as file:// addresses."""
     if spec.lower().startswith("file://"):
         try:
             return Path(url2pathname(urlsplit(spec).path))
@@ -227,7 +227,7 @@ def _require_path(path: Path) -> None:
             "Cannot open “{path}”: there is no such file or folder. Check its spelling.", path=path
         ) from None
     if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
-        # Opening one waits for whoever writes into it, and it cannot be read twice.
+        # Opening one waits for a writer, and it cannot be read twice.
         raise SourceError(
             "Cannot open “{path}”: it is a pipe, not a file. Save what comes from it in a file first.", path=path
         )

@@ -184,7 +184,7 @@ class _File:
 
 
 def _array(file: _File, blob: Any) -> NDArray[np.float32]:
-    """The values of a `BlobProto` in the shape that it declares."""
+    """The values of a `BlobProto` in the shape that it states."""
     if len(blob.shape.dim) > MAX_AXES:
         raise file.wrong("a shape has too many axes")
     shape = list(blob.shape.dim) if blob.HasField("shape") else [blob.num, blob.channels, blob.height, blob.width]

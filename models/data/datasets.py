@@ -145,7 +145,7 @@ def read_adience(folder: Path) -> list[Sample]:
 
 
 def _is_plain_name(part: str) -> bool:
-    """Whether a cell can be a part of a file's name, and leads to no other folder."""
+    """Whether a cell can be a part of a file's name that leads to no other folder."""
     return part not in ("", ".", "..") and part.isprintable() and not set(part) & set("/\\")
 
 

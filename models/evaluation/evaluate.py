@@ -124,7 +124,7 @@ def _views(classifier: Classifier, *, both_sides: bool) -> str:
 def _batches(
     samples: Sequence[Sample], classifier: Classifier, unread: list[Sample], framing: Framing
 ) -> Iterator[tuple[list[Sample], NDArray[np.uint8]]]:
-    """The samples in which a face is found, and their crops, a batch at a time; those not read go to `unread`."""
+    """The samples in which a face is found, and their crops, in batches; unreadable ones go to `unread`."""
     kept: list[Sample] = []
     crops: list[NDArray[np.uint8]] = []
     images = read_ahead([one.picture for one in samples])
@@ -153,7 +153,7 @@ def _detected_crop(
 
 
 def _whole_crop(image: NDArray[np.uint8], classifier: Classifier) -> NDArray[np.uint8]:
-    """The picture as the paper has it, 256×256 for an input of 227×227; its middle where there is but one view."""
+    """The whole picture as in the paper, 256×256 for an input of 227×227; its centre for a single view."""
     side = round(classifier.package.input.size * OVERSAMPLE_SIZE / CROP_SIZE)
     return np.asarray(center(whole_picture(image, side)[None], classifier.crop_size)[0])
 

@@ -91,7 +91,7 @@ def measure(answers: Answers, labels: Labels) -> Report:
     """Measure predictions.
 
     `worst_group_gender` is the lowest gender accuracy of a race or gender group of at least 20 labelled faces; the age
-    groups, among them infants of whom people cannot tell either, are in their own table.
+    groups, among them infants, whose gender people cannot see either, are in their own table.
     """
     groups = _groups(answers, labels)
     scores = _overall(answers, labels)

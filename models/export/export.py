@@ -220,7 +220,7 @@ def _to_onnx(network: torch.nn.Module, spec: NetworkSpec) -> onnx.ModelProto:
 
 
 def _published_names(model: onnx.ModelProto, spec: NetworkSpec) -> dict[str, str]:
-    """What the layers with maps are called in the paper's definition, by tensor; empty for another network."""
+    """The paper's names of the layers with maps, by tensor; empty for another network."""
     if spec.architecture != "levi-hassner":
         return {}
     operations = {kind for kind, _ in _PAPER_LAYERS}
@@ -249,7 +249,7 @@ def _quietly() -> Iterator[None]:
 
 
 def _drop_traces(model: onnx.ModelProto) -> None:
-    """Take out what the exporter notes of the source code, with paths of this machine."""
+    """Remove the exporter's notes about the source code, which hold paths of this machine."""
     graph = model.graph
     for item in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
         if hasattr(item, "metadata_props"):
@@ -259,7 +259,7 @@ def _drop_traces(model: onnx.ModelProto) -> None:
 
 
 def _joined(notes: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
-    """What two networks say of themselves; both where they differ."""
+    """The notes of two networks; both values where they differ."""
     joined = {**others, **notes}
     for key in notes.keys() & others.keys():
         joined[key] = "; ".join(dict.fromkeys((notes[key], others[key])))

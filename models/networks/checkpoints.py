@@ -31,7 +31,7 @@ class Checkpoint:
         state: the weights to use (the averaged ones where training averages).
         mean_image: H×W×3 float32, 0 to 255, channels in the order of `input.colour`; or None.
         notes: what it was trained on and how, for the model card.
-        training: all that a training run needs to go on; empty in a finished one.
+        training: all that a training run needs to continue; empty in a finished one.
     """
 
     spec: NetworkSpec
@@ -93,7 +93,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint.
 
-    Nothing in the file is executed, and it costs no more memory than it has bytes, whatever it claims.
+    Nothing in the file is executed, and it costs no more memory than it has bytes, whatever it states.
 
     Raises:
         NetworkError: the file cannot be read or is no such checkpoint.
@@ -141,7 +141,7 @@ def _read(content: Mapping[str, Any]) -> Checkpoint:
 
 
 def _check(checkpoint: Checkpoint) -> None:
-    """Refuse a checkpoint whose parts do not go together or would take more memory than the file has."""
+    """Refuse a checkpoint whose parts do not match or would take more memory than the file has."""
     spec, labels, mean = checkpoint.spec, checkpoint.labels, checkpoint.mean_image
     values = checkpoint.input.mean if isinstance(checkpoint.input.mean, tuple) else (checkpoint.input.mean,)
     numbers = (*values, checkpoint.input.scale, checkpoint.input.margin)
@@ -152,7 +152,7 @@ def _check(checkpoint: Checkpoint) -> None:
     if len(values) not in {1, 3} or not all(isinstance(one, (int, float)) and abs(one) < 1e9 for one in numbers):
         raise ValueError("its mean, scale or margin is no number")
     if not checkpoint.input.scale or checkpoint.input.colour not in get_args(Colour):
-        raise ValueError("its scale or colour makes no sense")
+        raise ValueError("its scale or colour is invalid")
     if checkpoint.input.mean_fit not in get_args(MeanFit):
         raise ValueError("its mean is fitted in no known way")
     if mean is not None and (mean.ndim != 3 or mean.shape[2] != 3 or 0 in mean.strides or 0 in mean.shape):

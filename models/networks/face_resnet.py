@@ -66,7 +66,7 @@ class FaceBlock(nn.Module):
 class FaceResNet(nn.Module):
     """The trunk of dlib's `dlib_face_recognition_resnet_model_v1` (Davis King, CC0) with two heads.
 
-    Its last layer, whose 128 numbers tell people apart, is left out: this network knows faces and nobody's name.
+    Its last layer, whose 128 numbers identify people, is left out: this network cannot recognise anyone.
 
     Args:
         ages: number of age groups.

@@ -71,7 +71,7 @@ class AnimationSource(SourceBase):
             return Frame(image, index, self._times[index], self._path.name)
 
     def skip(self, count: int) -> int:
-        """Pass over up to `count` frames; returns how many there were."""
+        """Skip up to `count` frames; returns how many there were."""
         with self._lock:
             passed = 0
             while passed < count and self._decode_next() is not None:

@@ -77,7 +77,7 @@ def decode_frames(
     Args:
         packets: as `InputContainer.demux` gives them.
         stream: where they come from.
-        record: is told what does not come out.
+        record: receives what is lost.
 
     Raises:
         av.FFmpegError: the packets cannot be read on.
@@ -140,7 +140,7 @@ def nominal_rate(stream: VideoStream) -> float:
 
 
 class _Decoder:
-    """Decodes packet by packet and notes which pictures do not come out."""
+    """Decodes packet by packet and records which pictures are lost."""
 
     def __init__(self, stream: VideoStream, record: DecodingRecord) -> None:
         self._stream = stream
@@ -167,7 +167,7 @@ class _Decoder:
         try:
             frames = self._stream.decode(packet)
         except av.FFmpegError:
-            # Whatever a codec says of one packet is no word on the next.
+            # An error of one packet says nothing about the next.
             self._broken = True
             self._failures += 1
             if self._started and packet.pts is None and packet.pos is not None:
@@ -305,7 +305,6 @@ def _square_width(frame: VideoFrame, pixel_aspect: Fraction | None) -> int:
 
 
 def _upright(image: NDArray[np.uint8], axes: tuple[int, int, int, int]) -> NDArray[np.uint8]:
-    """Turn and mirror a picture as the film's display matrix says, see `_axes`."""
     right_x, right_y, down_x, down_y = axes
     if abs(right_y) + abs(down_x) > abs(right_x) + abs(down_y):
         image = np.asarray(cv2.transpose(image), np.uint8)
@@ -316,7 +315,7 @@ def _upright(image: NDArray[np.uint8], axes: tuple[int, int, int, int]) -> NDArr
 
 
 def _axes(frame: VideoFrame) -> tuple[int, int, int, int]:
-    """Where the frame's right and its down point to on the screen: x and y of the one, x and y of the other."""
+    """Directions of the frame's right and down on the screen: x and y of each."""
     try:
         matrix = cast(bytes | None, frame.side_data.get("DISPLAYMATRIX"))
     except ValueError:

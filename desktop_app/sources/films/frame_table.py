@@ -30,7 +30,7 @@ _TEXT_FORMATS: Final = frozenset({"tty", "bin", "xbin", "adf", "idf"})
 _HOLLOW_TIMEOUT_S: Final = 0.25
 # More than a day at 30 pictures a second.
 _MOST_PACKETS: Final = 4_000_000
-# Here packets need not lie in the file as they are shown.
+# Here the order of packets in the file may differ from that of their times.
 _INDEXED_FORMATS: Final = frozenset({"mov,mp4,m4a,3gp,3g2,mj2"})
 _STEADY_SHARE: Final = 0.9
 
@@ -108,7 +108,7 @@ def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
 
 
 def is_hollow(path: Path) -> bool:
-    """Whether parts of the file are not on disk: a disk image, a download that goes on, or a trap.
+    """Whether parts of the file are not on disk: a disk image, a download in progress, or a trap.
 
     Raises:
         OSError: the file cannot be opened.
@@ -164,7 +164,7 @@ def scan_frames(path: Path, start: int | None) -> FrameTable:
 
 
 class _Places:
-    """Where a film's packets lie in the file, to tell a destroyed part from a picture that stands for long."""
+    """Byte positions of a film's packets, to distinguish a destroyed part from a picture that is shown for long."""
 
     def __init__(self) -> None:
         self._times, self._places, self._sizes = array("q"), array("q"), array("q")
@@ -181,7 +181,7 @@ class _Places:
         shown = np.unique(times)
         steps = np.diff(shown)
         period = float(np.median(steps)) if len(steps) > 2 else 0.0
-        # Where the pace changes all the time nothing can be told.
+        # Where the pace changes all the time nothing is known.
         if period <= 0 or np.mean(np.abs(steps - period) <= 0.5 * period) < _STEADY_SHARE:
             return 0
         missing = np.rint(steps / period) - 1

@@ -19,7 +19,7 @@ _BACK_S: Final = 0.1
 _FORWARD_S: Final = 10.0
 # In other formats a picture may stand for long, as in a slide show; but not for that long.
 _FORWARD_ELSEWHERE_S: Final = 3600.0
-# FFmpeg gives up after some ten kilobytes of garbage; behind them the film may go on.
+# FFmpeg gives up after some ten kilobytes of garbage; behind them the film may continue.
 _MOST_FAILURES: Final = 100
 
 

@@ -79,7 +79,7 @@ def _to_light(curve: int) -> NDArray[np.uint16]:
 
 @cache
 def _to_screen(curve: int) -> NDArray[np.uint8]:
-    """What an ordinary screen is sent for each level of linear light."""
+    """The 8-bit value of an SDR screen for each level of linear light."""
     whites = np.linspace(0, _BRIGHTEST, _LEVELS)
     if curve in _CURVES:
         room = 1 - _SHOULDER

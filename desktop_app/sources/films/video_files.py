@@ -192,7 +192,7 @@ class VideoFileSource(SourceBase):
         return frame
 
     def _note_end(self) -> None:
-        """A file that was cut off, as by a broken download, ends without any error."""
+        """Note the number of frames, and what is missing: a file that was cut off ends without an error."""
         if self._closed:
             return
         self._info = replace(self._info, frame_count=self._next_index + len(self._lost()))
@@ -228,7 +228,7 @@ class VideoFileSource(SourceBase):
         return container, stream
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
-        """The film's packets from its start on; the container must stand there."""
+        """The film's packets from its start; the container must be there."""
         return read_packets(self._container, self._stream, Timeline(self._container, self._stream))
 
     def _decode(self, packets: Iterable[Packet[VideoStream]]) -> Iterator[VideoFrame]:
@@ -245,7 +245,7 @@ class VideoFileSource(SourceBase):
             self._break = error.strerror or "?"
 
     def _decode_tail(self, last: int) -> Iterator[VideoFrame]:
-        """The pictures after `last`, which FFmpeg's threads do not give any more once one of them was damaged."""
+        """The pictures after `last`, which FFmpeg's threads do not return once one of them was damaged."""
         self._record.tail, self._one_thread = False, True
         table = self._frame_table()
         if table.keys:
@@ -254,14 +254,14 @@ class VideoFileSource(SourceBase):
                     yield frame
 
     def _shown(self, table: FrameTable) -> list[int]:
-        """When the pictures are shown: those that were met as they came, the others as their packets say."""
+        """Times of the pictures: as decoded for those that were, as the packets state for the others."""
         if table.counted or not self._met:
             return table.times
         lost, rest = self._lost(), table.times[bisect_right(table.times, self._met[-1]) :]
         return self._met + [time for time in rest if time not in lost]
 
     def _count_to(self, table: FrameTable, times: list[int], index: int) -> None:
-        """Stand before picture `index` by counting from the last key frame that has its time for itself."""
+        """Position before picture `index` by counting from the last key frame with a unique time."""
         base, before = 0, times[0] - 1
         for key in reversed(table.keys[: table.keys_until(times[max(index - 1, 0)])]):
             place = bisect_left(times, key.time)
@@ -274,7 +274,6 @@ class VideoFileSource(SourceBase):
             next(self._frames, None)
 
     def _seek_picture(self, table: FrameTable, times: list[int], index: int) -> None:
-        """Stand before picture `index`."""
         # Deinterlacing looks at the picture before.
         time = times[max(index - 1, 0) if self._record.deinterlaced else index]
         if not table.steady or not self._seek_time(table, time):
@@ -284,7 +283,7 @@ class VideoFileSource(SourceBase):
             self._pending = next(self._frames, None)
 
     def _seek_time(self, table: FrameTable, time: int) -> bool:
-        """Stand at or before the picture that is shown at `time`; False where the container cannot."""
+        """Position at or before the picture that is shown at `time`; False where the container cannot."""
         # Some come out elsewhere, or with other times than in a row.
         known = {(key.time, key.size) for key in table.keys}
         for key in reversed(table.keys[: table.keys_until(time)]):
@@ -300,7 +299,7 @@ class VideoFileSource(SourceBase):
         return False
 
     def _packets_before(self, table: FrameTable, time: int) -> Iterator[Packet[VideoStream]]:
-        """The film's packets from the last key frame up to `time` on, found by counting from its start."""
+        """The film's packets from the last key frame up to `time`, found by counting from its start."""
         place = table.keys_until(time)
         before = table.keys[place - 1].packets if place else 0
         self._container.close()
@@ -308,7 +307,7 @@ class VideoFileSource(SourceBase):
         return islice(self._packets(), before, None)
 
     def _replay(self, index: int) -> None:
-        """Stand before frame `index` by decoding everything before it."""
+        """Position before frame `index` by decoding everything before it."""
         self._container.close()
         self._container, self._stream = self._open()
         self._frames = self._decode(self._packets())
@@ -352,7 +351,7 @@ class VideoFileSource(SourceBase):
 
 
 def _stated_duration(container: InputContainer, stream: VideoStream) -> float | None:
-    """How long the pictures last, in seconds, as far as the file says so; None where it does not."""
+    """Duration of the pictures in seconds, as the file states it; None where it does not."""
     if container.format.name in _UNSTATED_LENGTH:
         return None
     if stream.duration is not None and stream.time_base:
@@ -363,7 +362,7 @@ def _stated_duration(container: InputContainer, stream: VideoStream) -> float | 
 
 
 def _stated_count(container: InputContainer, stream: VideoStream, rate: float) -> int | None:
-    """How many frames are shown, as far as the container says so; None where it does not."""
+    """Number of frames, as the container states it; None where it does not."""
     stated = stream.frames or None
     if container.format.name == "avi":
         # It counts moments at which nothing changes as well, and has no times for pictures that are sorted.

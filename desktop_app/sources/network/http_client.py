@@ -163,14 +163,14 @@ def _get(url: str, headers: dict[str, str], timeout_s: float) -> BaseHTTPRespons
 
 
 def _authorization(url: str, challenges: str, user: str, password: str) -> str:
-    """The answer to a server that asks who is there: a digest where it takes one, else the password itself."""
+    """The answer to a request for authentication: a digest where the server takes one, else the password."""
     _, digest, challenge = challenges.partition("Digest ")
     if digest:
         values = parse_keqv_list([item for item in parse_http_list(challenge) if "=" in item])
         passwords = HTTPPasswordMgrWithDefaultRealm()
         passwords.add_password(None, url, user, password)
         with suppress(Exception):
-            # Whatever a damaged challenge causes; without an answer the server refuses again.
+            # Any error of a damaged challenge; without an answer the server refuses again.
             return f"Digest {HTTPDigestAuthHandler(passwords).get_authorization(Request(url), values)}"  # noqa: S310 - nothing is opened
     return urllib3.make_headers(basic_auth=f"{user}:{password}")["authorization"]
 
@@ -208,7 +208,7 @@ def unauthorized(name: str, *, has_credentials: bool) -> SourceError:
 
 
 def _reason(error: BaseException) -> Message | str:
-    """The system's own words, without the address; ours where there are none."""
+    """The system's message, without the address; ours where there is none."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:

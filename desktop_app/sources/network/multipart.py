@@ -1,4 +1,4 @@
-"""Splits a multipart stream into its parts as browsers do, for the many dialects that cameras speak."""
+"""Splits a multipart stream into its parts as browsers do, for the many dialects of cameras."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def read_parts(stream: ByteStream, boundary: str) -> Iterator[Part]:
 
 
 class _Reader:
-    """The bytes that have come and are not used yet, and where they are in the stream."""
+    """Bytes that have arrived and are not consumed yet, and their position in the stream."""
 
     def __init__(self, stream: ByteStream, boundary: str) -> None:
         self._stream = stream
@@ -116,7 +116,7 @@ class _Reader:
             raise EndedEarlyError
 
     def _learn_token(self, boundary: str) -> bytes:
-        """What every boundary holds, without the dashes around it."""
+        """The part common to all boundaries, without the dashes around it."""
         while b"\n" not in self._buffer.lstrip() and len(self._buffer) < _MAX_LINE and not self._ended:
             self._fill()
         token = boundary.strip("-").encode("latin-1", "replace")
@@ -128,7 +128,7 @@ class _Reader:
         return token
 
     def _find_delimiter(self, start: int) -> tuple[int, int] | None:
-        """Where the first boundary begins and ends, with the line feed before and all of its own line."""
+        """Start and end of the first boundary, with the line feed before it and all of its line."""
         buffer, token = self._buffer, self._token
         while (place := buffer.find(token, start)) >= 0:
             begin = place
@@ -149,7 +149,7 @@ class _Reader:
         return None
 
     def _read_headers(self) -> dict[bytes, bytes]:
-        """The headers at the beginning of a part, names in lower case; none where it begins with its content."""
+        """The headers of a part, names in lower case; empty where it starts with its content."""
         headers: dict[bytes, bytes] = {}
         while True:
             end = self._buffer.find(b"\n", 0, _MAX_LINE)

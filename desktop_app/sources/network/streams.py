@@ -86,7 +86,7 @@ def open_stream(
 
 
 def _keep_picture(source: LiveSource) -> PictureSource:
-    """The one picture that an address gave."""
+    """Keep the single picture of an address."""
     with source:
         frame = source.read()
         assert frame is not None
@@ -203,7 +203,7 @@ def _connect(url: str, name: str, open_timeout_s: float, read_timeout_s: float) 
 
 
 def _refusal(error: Exception, url: str, name: str, timeout_s: float) -> SourceError:
-    """What to say of a stream that gives no first picture."""
+    """The error for a stream that gives no first picture."""
     if isinstance(error, av.error.ExitError):
         return SourceError(
             "Cannot open “{name}”: no answer came within {seconds} seconds. Check the address and the network.",

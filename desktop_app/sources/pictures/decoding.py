@@ -1,8 +1,8 @@
 """Decodes still and animated pictures: upright BGR arrays, bounded memory, damage reported.
 
 One rule decides which library decodes what: Pillow opens every picture and reads its header; the pixels of JPEG files
-come from simplejpeg, which tells damaged data from sound data and needs half the memory, and those of all other formats
-from Pillow. Nothing is decoded before the header's size was checked.
+come from simplejpeg, which reports damaged data and needs half the memory, and those of all other formats from Pillow.
+Nothing is decoded before the header's size was checked.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _MAX_PIXELS_PER_BYTE: Final = 200
 _MAX_PIECES: Final = 50_000
 # More than a byte for each pixel is hardly ever found in JPEG; metadata and what phones append come on top.
 _JPEG_EXTRA_BYTES: Final = 64 << 20
-# Progressive files have about ten scans, each of which passes over the whole picture.
+# Progressive files have about ten scans, each of which covers the whole picture.
 _MAX_JPEG_SCANS: Final = 20
 # From the data of a scan to the next marker that is not part of it.
 _NEXT_MARKER: Final = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
@@ -201,7 +201,6 @@ def _explained_errors(file: IO[bytes], name: str) -> Iterator[None]:
 
 
 def _open_header(file: IO[bytes], name: str) -> Image.Image:
-    """Read a picture's header and check what it states."""
     image = Image.open(file, formats=_FORMATS)
     _check_pixels(image.size, name)
     if len(getattr(image, "tile", ())) > _MAX_PIECES:
@@ -248,7 +247,7 @@ def _decode_jpeg(file: IO[bytes], header: Image.Image, name: str) -> tuple[NDArr
 
 
 def _count_scans(data: bytes) -> int:
-    """How often a JPEG picture is passed over, as far as its markers are in order."""
+    """Number of scans of a JPEG picture, as far as its markers are in order."""
     scans, place = 0, 2
     while (marker := _NEXT_MARKER.search(data, place)) and marker[0] != b"\xff\xd9":
         scans += marker[0] == b"\xff\xda"
@@ -334,7 +333,7 @@ def _upright(pixels: NDArray[np.uint8], image: Image.Image) -> NDArray[np.uint8]
 
 
 def _orientation(image: Image.Image) -> int:
-    """The orientation that Exif states, 1 to 8; Pillow states that of AVIF pictures, too."""
+    """The orientation in the Exif data, 1 to 8; Pillow gives that of AVIF pictures, too."""
     try:
         return int(image.getexif().get(_ORIENTATION_TAG, 1))
     except Exception:
@@ -343,7 +342,6 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _turn(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Turn and mirror pixels as an Exif orientation asks."""
     if orientation in {5, 6, 7, 8}:
         pixels = np.asarray(cv2.transpose(pixels), np.uint8)
     flip = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
@@ -362,7 +360,7 @@ def _has_more_pages(image: Image.Image) -> bool:
 
 
 class _PictureFile(io.BufferedReader):
-    """A file of which no more is asked than there is: Python would first get the memory for all that is asked."""
+    """A file that reads no more than is left: Python would first allocate all that was requested."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(io.FileIO(path))
@@ -393,7 +391,7 @@ def _open_file(path: Path) -> IO[bytes]:
 
 
 def _silence_libtiff() -> None:
-    """Keep libtiff from writing to stderr what Pillow raises anyway."""
+    """Keep libtiff from writing to stderr what Pillow raises as well."""
     with suppress(OSError, AttributeError):
         # Where the library is part of Pillow's own module, its functions cannot be reached.
         libtiff = ctypes.CDLL(_imaging.__file__)
@@ -416,7 +414,7 @@ def _too_many_pixels(name: str) -> PictureTooLargeError:
 
 
 def _is_heic(head: bytes) -> bool:
-    """Whether a file's first box names one of the brands of HEIC."""
+    """Whether a file's first box holds a HEIC brand."""
     size = int.from_bytes(head[:4], "big")
     brands = {head[place : place + 4] for place in range(8, min(size, len(head)), 4)}
     return head[4:8] == b"ftyp" and not brands.isdisjoint(_HEIC_BRANDS)

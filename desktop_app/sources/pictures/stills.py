@@ -94,7 +94,7 @@ class PictureSource(SourceBase):
         return self._frame if self.skip(1) else None
 
     def skip(self, count: int) -> int:
-        """Pass over the picture if it was not read yet."""
+        """Skip the picture if it was not read yet."""
         passed = min(max(count, 0), self._left)
         self._left -= passed
         return passed
@@ -134,7 +134,7 @@ class ImageSource(PictureSource):
 
 @dataclass(slots=True)
 class _Item:
-    """A file of a folder: one picture, until it was opened and found to be animated."""
+    """A file of a folder: one picture, or an animation once it was opened."""
 
     path: Path
     frame_count: int = 1
@@ -231,7 +231,7 @@ class FolderSource(SourceBase):
             return frame
 
     def skip(self, count: int) -> int:
-        """Pass over up to `count` pictures without opening them."""
+        """Skip up to `count` pictures without opening them."""
         with self._lock:
             left = self._total()[0] - self._start - self._offset
             passed = 0 if self._closed else min(max(count, 0), left)
@@ -275,7 +275,7 @@ class FolderSource(SourceBase):
         return Message("Several pages, only the first one is shown: {names}", names=_listed(self._with_pages))
 
     def _total(self) -> tuple[int, float]:
-        """How many frames there are, and how long they last."""
+        """Number of frames, and their duration in seconds."""
         if self._totals is None:
             count, length_s = sum(item.frame_count for item in self._items), sum(item.length_s for item in self._items)
             self._totals = count, length_s
@@ -297,7 +297,7 @@ class FolderSource(SourceBase):
             self._animation = None
 
     def _load_next(self) -> NDArray[np.uint8] | None:
-        """Decode the frame that is next, skipping what cannot be read."""
+        """Decode the next frame; skip what cannot be read."""
         while self._place < len(self._items):
             item = self._items[self._place]
             try:

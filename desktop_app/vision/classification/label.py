@@ -156,7 +156,7 @@ def _leader(probabilities: NDArray[np.float32]) -> tuple[int, float]:
 
 
 def _smallest_run(probabilities: NDArray[np.float32], best: int) -> tuple[int, int]:
-    """First and last index of the run that is shown instead of a leader that is unsure."""
+    """First and last index of the groups that are shown together where the most probable one is unsure."""
     count = len(probabilities)
     for length in range(2, count):
         runs = [

@@ -81,7 +81,7 @@ def try_network(file: Path, checksum: str) -> None:
 
 
 def _watch(process: subprocess.Popen[bytes], size: int) -> Message | None:
-    """Wait for the trial's end; returns what is wrong, or nothing."""
+    """Wait for the end of the trial; returns the reason to refuse the network, or None."""
     import psutil
 
     until = time.monotonic() + HANG_S
@@ -119,7 +119,7 @@ def _inspect(data: memoryview) -> int:
 
 
 def _parts(data: memoryview) -> Iterator[tuple[bytes, memoryview | None]]:
-    """Operations and tensors of a network, those of its functions and inner graphs included."""
+    """Operations and tensors of a network, including those of functions and inner graphs."""
     graphs: list[memoryview] = []
     nodes: list[memoryview] = []
     for number, payload in fields(data):
@@ -154,7 +154,7 @@ _EXTERNAL: Final = memoryview(bytes([_TENSOR_EXTERNAL << 3 | 2, 0]))
 
 
 def _run(path: str) -> int:
-    """The trial itself, in its own process: load the network as the app does, and run it once."""
+    """The trial, in its own process: load the network as the app does, and run it once."""
     with Path(path).open("rb") as stream:
         found = _inspect(memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)))
     if found:

@@ -134,7 +134,7 @@ def choose_fastest(loaded: Mapping[str, Sequence[Any]]) -> str:
 
 
 def _seconds_of(session: Any) -> float:
-    """What a batch takes at best, after the first; infinite where it does not run."""
+    """The shortest time of a batch in seconds, without the first run; infinite where it does not run."""
     taken_s: list[float] = []
     try:
         wanted = session.get_inputs()[0]
@@ -150,7 +150,7 @@ def _seconds_of(session: Any) -> float:
 
 
 def _open(file: Path, short: str, threads: int) -> Any:
-    """A session that really uses the provider, or None where the provider does not load."""
+    """A session that really uses the provider; None where it does not load."""
     runtime = _runtime()
     options = runtime.SessionOptions()
     options.log_severity_level = 4
@@ -181,7 +181,7 @@ def _open(file: Path, short: str, threads: int) -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep ONNX Runtime's own account of a provider that does not load off the terminal."""
+    """Hide ONNX Runtime's own report of a provider that does not load."""
     runtime = _runtime()
     runtime.set_default_logger_severity(4)
     try:

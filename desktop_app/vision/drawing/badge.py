@@ -38,7 +38,7 @@ def render_badge(text: str, text_size: int, width: int) -> Sprite | None:
 
 
 def _draw_icon(sprite: Sprite, left: int, side: int) -> None:
-    """Lay the icon on a plate that was not laid on any picture yet, in place."""
+    """Draw the icon on a plate that was not drawn on a picture yet, in place."""
     top = (sprite.height - side) // 2
     place = (slice(top, top + side), slice(left, left + side))
     cover = _icon(side)[..., None]
@@ -47,7 +47,7 @@ def _draw_icon(sprite: Sprite, left: int, side: int) -> None:
 
 
 def _icon(side: int) -> NDArray[np.float32]:
-    """How much of each pixel the icon covers, side×side, 0 to 1."""
+    """Coverage of each pixel by the icon, side×side, 0 to 1."""
     large = side * _FINE
     mask = np.zeros((large, large), np.uint8)
     middle, line = large // 2, max(large // 11, 1)

@@ -78,7 +78,7 @@ def _beside(size: tuple[int, int], box: _Edges, picture: tuple[int, int], gap: i
 
 
 def _anywhere(size: tuple[int, int], box: _Edges, picture: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    """Places all over the picture, nearest to the wanted one first."""
+    """Places in the whole picture, nearest to the preferred one first."""
     width, height = size
     wanted_x, wanted_y = box[0], box[1] - height
     columns = {0, picture[0] - width, min(max(round(box[0]), 0), picture[0] - width)}

@@ -114,7 +114,7 @@ class Scene:
 
 
 class _Said(NamedTuple):
-    """A word of a face's plate, its percentage if that is to be drawn, and whether it is unsure."""
+    """A word of a face's plate, its percentage if that is drawn, and whether it is unsure."""
 
     text: str
     percent: int | None
@@ -250,7 +250,7 @@ LAYERS: Final[tuple[Layer, ...]] = (draw_privacy, draw_boxes, draw_landmarks, dr
 
 
 def _badge_of(scene: Scene, room: int) -> Sprite | None:
-    """What says that something is hidden; None where nothing is, or in a picture of a few pixels."""
+    """The sign that something is hidden; None where nothing is, or in a picture of a few pixels."""
     if scene.style.privacy == "off":
         return None
     text = PICTURE_HIDDEN if scene.style.privacy == "picture" or scene.covers is None else FACES_HIDDEN
@@ -264,7 +264,7 @@ def _status_sprite(status: tuple[str, ...], text_size: int, width: int) -> Sprit
 
 
 def _sprite_of(scene: Scene, track: Track) -> Sprite | None:
-    """The face's plate, drawn; None where there is nothing to say."""
+    """The face's plate, drawn; None where it is empty."""
     style, label = scene.style, scene.labels.get(track.id)
     said: list[_Said] = []
     if label is not None and style.ages:
@@ -313,7 +313,7 @@ def _translated(word: str, style: OverlayStyle) -> str:
 
 
 def _fitted(plate: Plate, width: int) -> Plate:
-    """The plate with smaller text where it would be wider than the picture."""
+    """The plate, with smaller text where it is wider than the picture."""
     while plate.width > width and plate.text_size > 6:
         plate = dataclasses.replace(plate, text_size=plate.text_size - 1)
     return plate
@@ -324,7 +324,6 @@ def _fixed(point: Point) -> tuple[int, int]:
 
 
 def _area(image: NDArray[np.uint8], box: Box, margin: int) -> NDArray[np.uint8]:
-    """The part of the picture under a box."""
     left, top = max(math.floor(box.x) - margin, 0), max(math.floor(box.y) - margin, 0)
     right, bottom = max(math.ceil(box.right) + margin, 0), max(math.ceil(box.bottom) + margin, 0)
     return image[top:bottom, left:right]

@@ -102,7 +102,7 @@ def _blur(area: NDArray[np.uint8], shares: list[float], cell: float) -> None:
 
 
 def _softened(cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The cells blended into each other, at eight times their size: from there on linear does, and is quicker."""
+    """The cells blended into each other, at eight times their size; from there linear scaling is enough and faster."""
     size = (cells.shape[1] * 8, cells.shape[0] * 8)
     return np.asarray(cv2.resize(cells, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 

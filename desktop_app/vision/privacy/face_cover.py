@@ -140,7 +140,7 @@ def edge_tiles(image: NDArray[np.uint8]) -> Iterator[Box]:
 
 
 def _square_around(image: NDArray[np.uint8]) -> Box:
-    """The whole picture and something beyond each edge: the models look at squares anyway."""
+    """The whole picture and a border: the models look at squares anyway."""
     height, width = image.shape[:2]
     side = round((1 + 2 * _BEYOND) * max(height, width))
     return Box(-((side - width) // 2), -((side - height) // 2), side, side)

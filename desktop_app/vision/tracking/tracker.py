@@ -167,7 +167,7 @@ class Tracker:
         return {place: pairs[row] for place, row in enumerate(left) if row in pairs}
 
     def _take_back(self, detection: Detection, at: float, image: NDArray[np.uint8]) -> bool:
-        """Go on with the track of a face that was lost a moment ago and is found elsewhere, as after a swish."""
+        """Continue the track of a face that was lost a moment ago and is found elsewhere, as after a fast pan."""
         lost = [state for state in self._tracks if state.missed and state.look is not None]
         lost = sorted(lost + self._parted, key=lambda state: (-state.last_seen_at, state.id))[:MOST_LOST]
         for state in lost:
@@ -276,7 +276,7 @@ class _State:
 
 
 def _costs(states: Sequence[_State], found: Sequence[Detection], at: float) -> list[dict[int, float]]:
-    """For each track how badly each detection within reach fits it: from 0, in full, to `UNMATCHED_COST`."""
+    """For each track the cost of each detection in reach, by its index: 0 (full overlap) to `UNMATCHED_COST`."""
     # By their x, so that for each track only those at about its place are looked at.
     order = sorted(
         (center.x, center.y, one.box.size, column)

@@ -2,7 +2,7 @@
 
 import os
 
-# ONNX Runtime's own builds report to Microsoft unless they are told not to before they are loaded. Nothing of what is
+# ONNX Runtime's own builds report to Microsoft unless this is set before they are loaded. Nothing of what is
 # done here may leave the machine, so this is no default that the environment can change.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # Read by OpenCV at its import: with hardware transforms, Media Foundation takes many seconds to open some cameras.

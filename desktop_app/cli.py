@@ -99,7 +99,7 @@ def main(arguments: Sequence[str]) -> int:
         say(_INTERRUPTED)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output left, as `head` does: nothing to say, and nowhere to say it.
+        # The reader of our output has ended, as `head` does: there is nothing to report, and nowhere.
         drop_output()
         return EXIT_DONE
     except OSError as error:

@@ -15,7 +15,7 @@ class AgelensError(Exception):
 
     Args:
         template: a literal with named placeholders.
-        comment: tells two equal templates with different meanings apart.
+        comment: distinguishes two equal templates with different meanings.
         n: the count that chooses between singular and plural.
         parameters: values of the placeholders.
     """

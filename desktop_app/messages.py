@@ -20,7 +20,7 @@ class Message:
     Args:
         template: English with named `{placeholders}`. With a count it holds `%n` and plural endings in brackets, as
             in "%n picture(s)".
-        comment: tells two equal templates with different meanings apart.
+        comment: distinguishes two equal templates with different meanings.
         n: the count that chooses between singular and plural.
         parameters: values of the placeholders; a `Message` among them is translated, too.
     """

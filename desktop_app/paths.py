@@ -1,4 +1,4 @@
-"""Where the files that ship with the app lie."""
+"""Paths of the files that ship with the app."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any
 
 
 class StopRequest:
-    """Set once by whoever wants the work to end; looked at by the work. Safe from any thread."""
+    """Set once to end the work, which checks it. Safe from any thread."""
 
     def __init__(self) -> None:
         self.event = threading.Event()

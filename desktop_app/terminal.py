@@ -169,7 +169,7 @@ def _wait(outcome: Future[None], worth_it: Callable[[], bool]) -> None:
 
 
 class ProgressLine:
-    """A line on standard error that tells how far a command is, drawn on a thread of its own.
+    """A line on standard error that shows the progress of a command, drawn on a thread of its own.
 
     Work that reports here never waits for a terminal.
 

@@ -52,7 +52,7 @@ class BenchmarkRequest:
         plot: where to draw the curves (`.svg`, `.png`); None for nowhere. Where no curve was asked for, `faces` is.
         overwrite: replace a plot that exists.
         camera: format asked of a camera.
-        warm_up_s: how long live use goes on before it is measured.
+        warm_up_s: seconds of live use before it is measured.
         face_counts: points of the curve.
         frame_sizes: points of the curve, width and height in pixels.
         compared_faces: in the clips on which the usual way runs.

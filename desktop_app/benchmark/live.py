@@ -41,7 +41,7 @@ class LiveFigures:
         source_fps: the source's own rate; 0 where it has none.
         displayed_fps: pictures painted a second.
         displayed: pictures painted.
-        dropped: frames of the source that were passed over to stay in time.
+        dropped: frames of the source that were skipped to keep up.
         unpainted: finished pictures that a newer one replaced before they were painted.
         dropped_crops: crops that the classifier had no time for.
         latency_ms: from the moment a frame was captured to the moment its picture was painted. A camera's frame is
@@ -164,7 +164,7 @@ class _Onlooker:
             Whether it did; its first picture was then painted last.
 
         Raises:
-            BenchmarkError: it could not be wound back.
+            BenchmarkError: its seek to the start failed.
         """
         info = self.session.status().info
         before = self._last

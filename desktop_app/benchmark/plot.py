@@ -20,7 +20,7 @@ PANEL_HEIGHT: Final = 360
 PNG_SCALE: Final = 2
 """Pixels of a PNG for each unit of the drawing."""
 
-# Okabe and Ito's colours: told apart by people with any colour vision.
+# Okabe and Ito's colours: distinguishable with any colour vision.
 _COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 _INK: Final = "#1f2430"
 

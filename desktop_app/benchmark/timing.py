@@ -20,7 +20,7 @@ PATIENCE_S: Final = 0.5
 
 
 def percentiles(milliseconds: Sequence[float] | NDArray[np.float64]) -> Percentiles | None:
-    """The 50th, 95th and 99th percentile; None of nothing."""
+    """The 50th, 95th and 99th percentile of N values in milliseconds; None where N is 0."""
     if not len(milliseconds):
         return None
     p50, p95, p99 = (float(value) for value in np.percentile(milliseconds, (50, 95, 99)))
@@ -31,7 +31,7 @@ class FrameTimes:
     """How old each frame was when its picture was painted.
 
     A camera's frame says when it was captured. A file's frame is due at its media time after the file's beginning;
-    when that was is not known, but no frame leaves the source before it is due, so the earliest one tells. Where the
+    when that was is not known, but no frame leaves the source before it is due, so the earliest one shows it. Where the
     file starts again, so does its clock.
 
     Args:

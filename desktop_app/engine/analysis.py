@@ -72,7 +72,7 @@ class CropChooser:
     Every second crop of a face is handed over as its mirror image. Networks answer the two a little differently, and
     the mean of both is right more often, as in the over-sampling of Levi and Hassner (2015), at no cost here.
 
-    Remembers the newest crop of each face, for whoever shows it.
+    Keeps the newest crop of each face for display.
 
     Args:
         max_batch: crops a frame at the most.
@@ -145,7 +145,7 @@ class CropChooser:
         return _both_sides(batch) if standing and not spec.both_sides else batch
 
     def shown(self, style: OverlayStyle) -> Mapping[int, NDArray[np.uint8]]:
-        """The newest crop of each face as it may be shown: hidden where anything of the picture is."""
+        """The newest crop of each face, S×S×3 uint8 BGR, by track id; hidden where anything of the picture is."""
         if style.privacy == "off":
             return self.crops
         for track_id, crop in self.crops.items():
@@ -224,7 +224,7 @@ def render_frame(
         labels: what is said of them.
         crops: newest crop of each face, as `CropChooser.shown` gives it for the same style.
         style: what is drawn.
-        covers: what hides the faces of this frame; None where nobody looked for them.
+        covers: what hides the faces of this frame; None where they were not looked for.
         mirror: flip the picture, not its texts.
         status: lines for a corner of the picture.
         taken_at: monotonic seconds when the frame left its source.
@@ -259,7 +259,7 @@ def mirrored(track: Track, width: int) -> Track:
     flipped = Detection(
         _mirrored_box(box, width),
         track.detection.score,
-        # The person's right eye stays the person's right eye, and lies to the right in a mirror.
+        # The person's right eye stays the person's right eye, and is on the right in a mirror.
         Landmarks(*(Point(width - 1 - point.x, point.y) for point in marks.points)),
     )
     return replace(track, detection=flipped)

@@ -117,7 +117,7 @@ def annotate(request: AnnotationRequest, stop: StopRequest | None = None) -> Gen
     stop = stop or StopRequest()
     classifier = Classifier.of(request.choice)
     with ExitStack() as stack:
-        # What a source says that was closed in the middle is nobody's mistake.
+        # An error of a source that was closed early is not the user's.
         stack.push(lambda kind, *_: stop.is_set() and kind is not None and issubclass(kind, SourceError))
         source = stack.enter_context(open_source(request.source, camera=request.camera, cancel=stop.event))
         if request.output is not None:
@@ -150,7 +150,7 @@ def _run(
             if request.predictions is not None:
                 table = PredictionWriter(request.predictions, overwrite=request.overwrite)
                 outputs.append(table)
-            # Nobody can do anything with the moment of the machine's own clock, and the video begins at 0.
+            # The monotonic clock's value is of no use to a reader, and the video begins at 0.
             started_at = frame.captured_at if source.info.live else 0.0
         if sink is not None:
             sink.write(rendered)
@@ -166,7 +166,7 @@ def _run(
             "Cannot annotate “{name}”: it contains no picture that can be read. Choose another source.",
             name=source.info.name,
         )
-    # The other end of a network tells a regular end and a crash of its own apart as little as this one can.
+    # A regular end and a crash of the other end of a network cannot be distinguished.
     ended = f"“{source.info.name}” sends no more pictures. If that was too early, check the connection."
     lines = [
         ended if source.info.live else "",

@@ -37,7 +37,7 @@ class CaptureWorker(Worker):
         inference: takes the crops, and gives the pipeline the answers.
         playback: paces the source.
         statistics: where to note rates and times.
-        board: is told each finished picture, then the state that holds after it.
+        board: receives each finished picture, then the state that holds after it.
     """
 
     def __init__(
@@ -211,13 +211,13 @@ class CaptureWorker(Worker):
     def _draw_again(self, now: float) -> None:
         """Draw the picture that stands still in the present style."""
         if self._last is not None and self._wanted_detector != self._detector:
-            # Nobody would see what was chosen before the next picture, which may never come.
+            # Otherwise the choice would show with the next picture only, which may never come.
             self._forget()
             self._process(self._last[0], now)
         else:
             self._catch_up()
             if self._last is not None and self._covers is None:
-                # Nobody looked for faces to hide when they were not to be hidden.
+                # While faces were not to be hidden, none were looked for.
                 self._covers = self._pipeline.cover(*self._last, self.style.privacy, thorough=True)
             self._publish(now)
 

@@ -43,7 +43,7 @@ class Covering(Closeable):
             thorough: see `FaceCover.cover`.
 
         Returns:
-            As `FaceCover.cover`; None where nobody looked, and nothing of the picture may be shown.
+            As `FaceCover.cover`; None where no face was looked for, and nothing of the picture may be shown.
         """
         if alone or privacy != "faces":
             # What was seen before frames that are not looked at says nothing about those that follow.
@@ -55,7 +55,7 @@ class Covering(Closeable):
                 self._cover = FaceCover()
             return self._cover.cover(frame.image, frame.captured_at, tracks, thorough=thorough)
         except Exception:
-            # Whatever it is, and however often it comes: the picture stays hidden, and all else goes on.
+            # For any error, each time: the picture stays hidden, and the rest continues.
             log.exception("faces could not be looked for; the whole picture is hidden")
             return None
 

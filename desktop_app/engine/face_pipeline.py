@@ -31,7 +31,7 @@ EXPECTED_FOR_S: Final = 0.3
 
 
 class FacePipeline(Closeable):
-    """The steps from a frame to a finished picture; whoever drives them decides on pace, threads and what to drop.
+    """The steps from a frame to a finished picture; the caller decides on pace, threads and what to drop.
 
     It has three groups of methods. Each group is for one thread at a time, and the three threads may differ:
 
@@ -66,7 +66,7 @@ class FacePipeline(Closeable):
         return self._labels
 
     def show_gender(self, shown: bool) -> None:
-        """Let labels tell the gender, or not; where not, those that stand lose it at once."""
+        """Show gender in labels, or not; present labels lose it at once."""
         with self._labels_lock:
             self._gender = shown
             self._labels = self._as_shown(self._labels)
@@ -75,7 +75,7 @@ class FacePipeline(Closeable):
         """The faces of the next frame, in pixels of the frame.
 
         Args:
-            frame: the frame; kept until the next one, so nobody may write into it. The faces of one that is `alone`
+            frame: the frame; kept until the next one, so it must not be written to. The faces of one that is `alone`
                 are new ones.
             detector: the detectors.
         """
@@ -178,7 +178,7 @@ class FacePipeline(Closeable):
         self._publish({})
 
     def reset(self) -> None:
-        """At a jump in time, or for another way to look, nobody is who they were; ids go on counting."""
+        """Drop all faces, after a jump in time or a change of the detector; ids continue."""
         self._generation += 1
         self._tracker.reset()
         self._expected, self._near = 0, ()

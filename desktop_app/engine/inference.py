@@ -99,7 +99,7 @@ class InferenceWorker(Worker):
                 if first is not None and self._classifier is not None:
                     self._classify([first, *self.crops.drain()])
         finally:
-            # The network and the pictures are let go now, whoever still asks the session how it ended.
+            # Released now: the session may be kept, and queried, for long.
             self._classifier = None
             self.crops.drain()
 
@@ -112,7 +112,7 @@ class InferenceWorker(Worker):
         try:
             classifier = Classifier.of(choice)
         except Exception as error:
-            # Whatever a model brings along: the one in use goes on.
+            # A model can raise anything: the one in use continues.
             self._keep_running_without(choice, notice or _sentence(error))
             return
         self._classifier, self._in_use = classifier, choice
@@ -133,7 +133,7 @@ class InferenceWorker(Worker):
         if self._classifier is None and choice != default:
             with self._choice_lock:
                 self._choice = self._choice or default
-            # Told together with the model that runs instead: nobody may see that one and not the reason.
+            # Published together with the model that runs instead, so that the reason is never missing.
             self._load_choice(notice=reason)
             return
         self.model = replace(self.model, notice=reason)
@@ -179,7 +179,7 @@ class InferenceWorker(Worker):
 
 
 def _sentence(error: Exception) -> Message:
-    """What to tell of an error that ended no thread."""
+    """The message of an error that ended no thread."""
     if isinstance(error, AgelensError):
         return error.message
     log.exception("unforeseen", exc_info=error)

@@ -15,7 +15,7 @@ from desktop_app.sources.opening import Source, SourceInfo
 STILL_RATE: Final = 1.0
 """Pictures a second of a folder, whose pictures have no rate of their own."""
 LATE_FRAMES: Final = 1.5
-"""A picture that is later than this many frame times is passed over rather than shown."""
+"""A picture that is later than this many frame times is skipped rather than shown."""
 LONG_HOLD_UP_S: Final = 10.0
 """After this long nothing is caught up."""
 SLOW_PERIOD_S: Final = 0.15
@@ -67,7 +67,7 @@ class Playback:
         self._anchor: tuple[float, float] | None = None
         self._last: PlaybackPosition | None = None
         self.skipped = 0
-        """Frames that were passed over so far, to stay in time."""
+        """Frames that were skipped so far, to keep up."""
         self.read_s = 0.0
         """Seconds that reading the newest frame took, without the wait until it was due."""
         self.generation = 0
@@ -86,7 +86,7 @@ class Playback:
             return replace(last, paused=self._paused or self._ended, speed=self._speed, loop=self._loop)
 
     def play(self) -> None:
-        """Go on; from the beginning where the end was reached."""
+        """Continue; from the beginning where the end was reached."""
         with self._changed:
             if self._ended:
                 self._seek_to = 0
@@ -287,9 +287,9 @@ class Playback:
         return False
 
     def _catch_up(self, source: Source) -> None:
-        """Pass over what is late, the frame that was read included, so that the next one is in time.
+        """Skip late frames, including the one that was read, so that the next one is in time.
 
-        Not under the lock: skipping decodes, and whoever presses pause must not wait for it.
+        Not under the lock: skipping decodes, and a request to pause must not wait for it.
         """
         self._pending = None
         self.skipped += 1 + source.skip(self._late - 1)
@@ -301,7 +301,7 @@ class Playback:
             if frame is None:
                 self._anchor = None
             elif now - self._due(media_time) > LATE_FRAMES * self._period_s:
-                # Late again, and shown all the same: a slow machine must see something. Time goes on from here.
+                # Late again, and shown all the same: a slow machine must show something. Time continues from here.
                 self._anchor = (now, media_time)
 
     def _note(self, frame: Frame, info: SourceInfo, *, at_once: bool) -> None:
@@ -309,7 +309,7 @@ class Playback:
             self._steps = max(self._steps - 1, 0)
             self._redraw = False
             if at_once:
-                # Time goes on from the frame that was jumped to, which is shown as long as any other.
+                # Time continues from the frame that was jumped to, which is shown as long as any other.
                 self._anchor = (time.monotonic(), frame.captured_at)
             self._last = PlaybackPosition(
                 index=frame.index,

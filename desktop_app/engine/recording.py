@@ -23,7 +23,7 @@ from desktop_app.output.recorder import NameTakenError, Recorder, RecordingError
 QUEUE_CAPACITY: Final = 24
 """Pictures that may wait for the encoder: under a second, about 66 MB at 720p."""
 STILL_AFTER_S: Final = 0.25
-"""A picture that nothing followed for so long is written again: a recording goes on while the picture stands still."""
+"""A picture that nothing followed for so long is written again: a recording continues while it stands still."""
 LATE_S: Final = 0.7
 """How much later than its predecessor a picture may come and still find its moment free. Together with `STILL_AFTER_S`
 that is how far a recording may be behind what is shown, which a program that is killed loses: under a second."""
@@ -50,7 +50,7 @@ class RecordingClock:
             self._paused_at = at
 
     def resume(self, at: float) -> None:
-        """Go on at the moment `at`; no effect while it runs."""
+        """Continue at the moment `at`; no effect while it runs."""
         if self._paused_at is not None:
             self._paused_s += at - self._paused_at
             self._paused_at, self._resumed_at = None, at
@@ -120,7 +120,7 @@ class RecorderWorker(Worker):
         self._pictures.put((time_s, rendered))
 
     def pause(self, paused: bool, *, at: float) -> None:
-        """Leave out what is shown from the moment `at` (monotonic seconds), or go on."""
+        """Leave out what is shown from the moment `at` (monotonic seconds), or continue."""
         with self._lock:
             if paused and self._status.state == "recording":
                 self._clock.pause(at)
@@ -268,7 +268,7 @@ class RecorderWorker(Worker):
                 self._recorder.close()
             except AgelensError as error:
                 message = error.message
-            # Closed for good, also after an error: now it tells what is in the file.
+            # Closed for good, also after an error: the summary is final.
             summary = self._recorder.close()
             self._note(
                 path=summary.path,

@@ -176,7 +176,7 @@ class Session:
         self._inference.choose(choice)
 
     def play(self) -> None:
-        """Go on after a pause or from the end; `status` says when it does."""
+        """Continue after a pause or from the end; `status` says when it does."""
         self._playback.play()
 
     def pause(self) -> None:
@@ -208,7 +208,7 @@ class Session:
             path: the film, `.mp4` or `.mkv`.
             predictions: the table beside it, `.csv` or `.jsonl`.
             overwrite: replace existing files.
-            numbered: take the next free number where a name is taken; `recording` tells the name.
+            numbered: take the next free number where a name is taken; `recording` holds the name.
         """
         info = self._board.status.info
         rate = info.rate if info is not None else 0.0
@@ -226,7 +226,7 @@ class Session:
         self._playback.redraw()
 
     def pause_recording(self, paused: bool) -> None:
-        """Leave out what is shown, or go on."""
+        """Leave out what is shown, or continue."""
         recorder = self._board.recorder
         if recorder is not None:
             recorder.pause(paused, at=time.monotonic())

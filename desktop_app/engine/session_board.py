@@ -1,4 +1,4 @@
-"""What a session's threads report, kept for whoever asks."""
+"""The newest reports of a session's threads."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class SessionBoard:
     def start_recorder(self, make: Callable[[], RecorderWorker]) -> bool:
         """Start a recorder; returns False where one is at work or the session is over."""
         with self._lock:
-            # By its state rather than its thread, which lives a moment longer than the front end is told.
+            # By its state rather than its thread, which ends a moment after the front end was notified.
             if self._closed or (self._recorder is not None and self._recorder.status.state in UNFINISHED):
                 return False
             self._recorder = make()

@@ -40,7 +40,7 @@ class StatisticsSnapshot:
         stage_ms: recent median milliseconds of each stage in `STAGES`.
         latency_ms: capture to paint (capture to finished picture while nothing is painted).
         queue_fill: of the crop channel, 0 to 1.
-        dropped_frames: frames of the source that were passed over to stay in time.
+        dropped_frames: frames of the source that were skipped to keep up.
         dropped_crops: crops that the classifier had no time for.
         recorder_dropped: pictures that the encoder had no time for.
         faces: in view now.
@@ -128,7 +128,7 @@ class Statistics:
                 self._latencies.append(seconds * 1000)
 
     def drop_frames(self, amount: int) -> None:
-        """Note frames of the source that were passed over."""
+        """Count frames of the source that were skipped."""
         with self._lock:
             self._dropped_frames += amount
 

@@ -86,7 +86,7 @@ class RenderedFrame:
     """A finished picture and what it shows: screen, recording, screenshot and CSV cannot disagree.
 
     Attributes:
-        picture: H×W×3 uint8, BGR, overlay drawn, mirrored if asked; nobody writes into it any more.
+        picture: H×W×3 uint8, BGR, overlay drawn, mirrored if asked; not written to any more.
         frame: the frame that it was made from, never mirrored; its pixels are not hidden and must not be shown or kept.
         tracks: the faces, in pixels of `picture`.
         labels: what is said of them by track id; a face without an answer yet is not in it.
@@ -140,7 +140,7 @@ class RecordingStatus:
         size_bytes: on disk so far; 0 after the end where there is no file at `path`.
         dropped: pictures that the encoder was too slow for.
         message: why it went wrong or ended by itself.
-        started_at: when it began, in seconds of the monotonic clock; tells apart two that were to have one name.
+        started_at: when it began, in seconds of the monotonic clock; distinguishes recordings of one name.
     """
 
     state: RecordingState = "idle"

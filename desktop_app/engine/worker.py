@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class Worker(ABC):
-    """A thread that does one job until it is done or told to stop.
+    """A thread that does one job until it is done or stopped.
 
     What a worker uses is created, used and closed in `run`, on the worker's own thread. An exception ends the thread,
     not the process: it is kept as `error` and `on_end` is called.

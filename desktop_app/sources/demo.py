@@ -90,7 +90,7 @@ class DemoSource(SourceBase):
         return self._info
 
     def render(self, index: int) -> NDArray[np.uint8]:
-        """The picture at `index`: HxWx3 uint8, BGR, a new array each time."""
+        """The picture at `index`: H×W×3 uint8, BGR, a new array each time."""
         loop = index % LOOP_FRAMES / LOOP_FRAMES
         image = self._background.copy()
         # The cast keeps its proportions and spreads over whatever width and height there is.

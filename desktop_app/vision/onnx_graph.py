@@ -38,7 +38,7 @@ class Graph:
 
 
 def read_graph(model: bytes) -> Graph:
-    """Read operations and output names from the bytes of an ONNX file; weights are passed over.
+    """Read operations and output names from the bytes of an ONNX file; weights are skipped.
 
     Raises:
         ValueError: the bytes are no protobuf message.
@@ -87,7 +87,7 @@ def _text(payload: memoryview) -> str:
 
 
 def fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Field number and payload of each length-delimited field; numbers are passed over."""
+    """Field number and payload of each length-delimited field; numbers are skipped."""
     position = 0
     while position < len(message):
         key, position = _read_varint(message, position)

@@ -248,7 +248,7 @@ class Classifier:
 
 
 def classify_both_sides(classifier: Classifier, crops: NDArray[np.uint8]) -> list[Prediction]:
-    """The means of the answers to crops and to their mirror images; crops as for `Classifier.classify`.
+    """The means of the answers to crops (N×S×S×3, as for `Classifier.classify`) and to their mirror images.
 
     The ten views of a classifier that over-samples hold both sides already.
     """
@@ -260,7 +260,7 @@ def classify_both_sides(classifier: Classifier, crops: NDArray[np.uint8]) -> lis
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Probabilities along the last axis of logits, float32."""
+    """Probabilities along the last axis of logits of any shape (…×K), float32."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), np.float32)
 

@@ -55,7 +55,7 @@ def try_network(file: Path, checksum: str) -> None:
 
     Raises:
         ModelError: it takes more memory or time than a network of its size needs, crashes, holds a loop, or has its
-            weights elsewhere. What else may be wrong with it is found by whoever loads it.
+            weights elsewhere. Other faults are found when it is loaded.
     """
     # A packed program starts no Python of its own.
     if checksum in _accepted or getattr(sys, "frozen", False) or not sys.executable:
@@ -150,7 +150,7 @@ def _parts(data: memoryview) -> Iterator[tuple[bytes, memoryview | None]]:
 
 
 _EXTERNAL: Final = memoryview(bytes([_TENSOR_EXTERNAL << 3 | 2, 0]))
-"""A tensor that lies elsewhere: stands for a sparse one, which can be of any size, too."""
+"""A tensor in another file: stands for a sparse one, which can be of any size, too."""
 
 
 def _run(path: str) -> int:
@@ -174,7 +174,7 @@ def _run(path: str) -> int:
 
 if __name__ == "__main__":
     code = 1
-    # What is wrong beyond that is told by the program itself, when it loads the network.
+    # Other faults are reported by the program itself, when it loads the network.
     with suppress(Exception):
         code = _run(sys.argv[1])
     os._exit(code)

@@ -144,7 +144,7 @@ def _seconds_of(session: Any) -> float:
             session.run(None, {wanted.name: np.zeros(shape, np.float32)})
             taken_s.append(time.perf_counter() - began_at)
     except Exception:
-        # Why it does not run is told by whoever uses it.
+        # The caller that uses it reports why it does not run.
         return math.inf
     return min(taken_s[1:])
 

@@ -70,7 +70,7 @@ def _bracket() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.boo
 
     Returns:
         Points on the line's middle (N×2, in sides of the box), the directions from there to its edge (N×2, unit
-        vectors), and which of them lie on the inner side (N).
+        vectors), and which of them are on the inner side (N).
     """
     middle = np.concatenate([[[0, ARM_LENGTH]], _arc(), [[ARM_LENGTH, 0]]])
     angles = np.linspace(0, math.pi / 2, _ARC_POINTS)

@@ -101,7 +101,7 @@ class Plate:
         return round(self.text_size * run.gap)
 
     def draw(self, image: NDArray[np.uint8], x: int, y: int) -> None:
-        """Draw the plate with its top left corner at (x, y), in place."""
+        """Draw the plate on a picture (H×W×3 uint8, BGR) with its top left corner at pixel (x, y), in place."""
         radius = round(self.text_size * 0.28)
         fill_rounded(image, x, y, self.width, self.height, radius, PLATE_COLOUR, PLATE_OPACITY)
         middle = y + self.line_height / 2
@@ -142,7 +142,13 @@ class Sprite:
         return int(self.added.shape[0])
 
     def draw(self, image: NDArray[np.uint8], x: int, y: int) -> None:
-        """Lay it on a picture with its top left corner at (x, y), both ≥ 0, in place; what is outside is left out."""
+        """Draw it on a picture (H×W×3 uint8, BGR), in place; parts outside of the picture are left out.
+
+        Args:
+            image: the picture.
+            x: left edge in pixels, at least 0.
+            y: top edge in pixels, at least 0.
+        """
         area = image[y : y + self.height, x : x + self.width]
         if area.size:
             added, kept = (layer[: area.shape[0], : area.shape[1]] for layer in (self.added, self.kept))
@@ -169,7 +175,18 @@ def draw_text(
     *,
     base: int | None = None,
 ) -> None:
-    """Draw text in place, its capitals centred on the height `middle`; `base`: size whose baseline it shares."""
+    """Draw text on a picture, in place.
+
+    Args:
+        image: H×W×3 uint8, BGR.
+        text: one line.
+        x: left edge in pixels.
+        middle: height in pixels on which capitals are centred.
+        size: of the font in pixels.
+        colour: BGR.
+        weight: of the font, 100 to 900.
+        base: size of the text whose baseline this one shares; None for its own.
+    """
     baseline = round(middle + CAP_HEIGHT * (base or size) / 2)
     for step in range(_extra_width(text, size, weight) + 1):
         cv2.putText(image, text, (x + step, baseline), colour, _fonts.face, size, weight)
@@ -197,7 +214,18 @@ def fill_rounded(
     colour: Colour,
     opacity: float,
 ) -> None:
-    """Fill a rectangle with round corners, in place; the parts outside of the picture are left out."""
+    """Fill a rectangle with round corners on a picture, in place; parts outside of the picture are left out.
+
+    Args:
+        image: H×W×3 uint8, BGR.
+        x: left edge in pixels.
+        y: top edge in pixels.
+        width: in pixels.
+        height: in pixels.
+        radius: of the corners in pixels.
+        colour: BGR.
+        opacity: 0 to 1.
+    """
     left, top = max(x, 0), max(y, 0)
     right, bottom = min(x + width, image.shape[1]), min(y + height, image.shape[0])
     if left >= right or top >= bottom:
@@ -213,7 +241,7 @@ def _rounded_patch(
     width: int, height: int, radius: int, colour: Colour, opacity: float
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
     """A patch of the colour, and the weights of it and of the picture: smooth at the corners."""
-    # Distance from the rectangle that is smaller by the radius: the edge lies where it equals the radius.
+    # Distance from the rectangle that is smaller by the radius: the edge is where it equals the radius.
     across = np.abs(np.arange(width) + 0.5 - width / 2) - (width / 2 - radius)
     down = np.abs(np.arange(height) + 0.5 - height / 2) - (height / 2 - radius)
     distance = np.hypot(np.maximum(across, 0)[None, :], np.maximum(down, 0)[:, None])

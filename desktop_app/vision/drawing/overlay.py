@@ -83,11 +83,11 @@ class Scene:
     """What the layers draw from and on.
 
     Attributes:
-        image: HxWx3 uint8, BGR; drawn on.
+        image: H×W×3 uint8, BGR; drawn on.
         tracks: all faces, by rising id.
         shown: those of them that boxes, landmarks and labels are drawn for.
         labels: what is known of the faces, by track id.
-        covers: boxes that hide the faces; None where nobody looked for them.
+        covers: boxes that hide the faces; None where they were not looked for.
         style: what to draw.
         status: lines for the corner.
         unit: pixels that are one pixel of a picture whose shorter side is 720.
@@ -137,14 +137,14 @@ def draw_overlay(
 
     Sizes follow the shorter side of the picture. Faces that were not seen for a moment fade, then go.
 
-    What is to be hidden is hidden first: all of the picture where faces are to be hidden and nobody looked for them.
+    What is to be hidden is hidden first: all of the picture where faces are to be hidden and were not looked for.
 
     Args:
-        image: HxWx3 uint8, BGR, C-contiguous; the caller owns it.
+        image: H×W×3 uint8, BGR, C-contiguous; the caller owns it.
         tracks: the faces, in pixels of `image`.
         labels: what to write for each track id; a face without one yet shows "…".
         style: what to draw.
-        covers: what hides the faces of this very picture, as `FaceCover` gives it; None where nobody looked.
+        covers: what hides the faces of this very picture, as `FaceCover` gives it; None where they were not looked for.
         status: lines for the corner in place of the style's own.
     """
     height, width = image.shape[:2]
@@ -164,7 +164,7 @@ def track_colour(track_id: int) -> Colour:
 
 
 def draw_privacy(scene: Scene) -> None:
-    """Hide the faces, or the whole picture where that is asked for or nobody looked for faces."""
+    """Hide the faces, or the whole picture where that is chosen or no faces were looked for."""
     style = scene.style
     if style.privacy == "off":
         return
@@ -193,7 +193,7 @@ def draw_boxes(scene: Scene) -> None:
 
 
 def draw_landmarks(scene: Scene) -> None:
-    """Draw the six points of each face that is seen; where the whole picture is hidden they would tell too much."""
+    """Draw the six points of each face that is seen; where the whole picture is hidden they would reveal too much."""
     if not scene.style.landmarks or scene.style.privacy == "picture":
         return
     one = 1 << SUBPIXEL_BITS

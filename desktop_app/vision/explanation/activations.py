@@ -65,7 +65,7 @@ class OpenNetwork:
 
     Args:
         file: the `.onnx` file.
-        probe: a batch of one as the network takes it; what each tensor really is, one run tells.
+        probe: a batch of one as the network takes it; one run shows the shape of each tensor.
         threads: CPU threads of ONNX Runtime.
         names: what the model calls its layers, by tensor.
 
@@ -95,7 +95,7 @@ class OpenNetwork:
         self.layers = _named(with_maps, values, names or {})
 
     def run(self, pixels: NDArray[np.float32], names: Sequence[str]) -> list[NDArray[np.float32]]:
-        """The tensors of these names for a batch of inputs, as float32."""
+        """The named tensors for a batch of inputs (N×3×H×W float32), as float32 of their own shapes, N first."""
         if not names:
             return []
         results = self._session.run(list(names), {self._input: pixels})

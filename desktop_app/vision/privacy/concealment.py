@@ -24,7 +24,7 @@ PICTURE_CELLS: Final = 4
 WIDTH_FACTOR: Final = 1.55
 HEIGHT_FACTOR: Final = 1.85
 LIFT: Final = 0.08
-"""The detector's box ends at the brows and the chin: hair, forehead and ears lie outside, most of them above."""
+"""The detector's box ends at the brows and the chin: hair, forehead and ears are outside, most of them above."""
 MASK_SIDE: Final = 96
 
 
@@ -69,7 +69,7 @@ def hide_face(image: NDArray[np.uint8], box: Box, *, style: PrivacyStyle) -> Non
     Both styles first average the face down to a few cells, so that nothing can be sharpened back.
 
     Args:
-        image: HxWx3 uint8, BGR.
+        image: H×W×3 uint8, BGR.
         box: the detector's box, in pixels of `image`; it may reach beyond the border.
         style: `blur` blends the cells softly, `pixelate` shows them.
     """
@@ -129,7 +129,7 @@ def _averaged(area: NDArray[np.uint8], cell: float) -> NDArray[np.uint8]:
 
 
 def _mask_part(shares: list[float]) -> NDArray[np.float32]:
-    """The part of the ellipse's mask that lies in the picture."""
+    """The part of the ellipse's mask inside the picture."""
     left, top, right, bottom = (round(share * MASK_SIDE) for share in shares)
     left, top = min(left, MASK_SIDE - 1), min(top, MASK_SIDE - 1)
     return _mask()[top : max(bottom, top + 1), left : max(right, left + 1)]

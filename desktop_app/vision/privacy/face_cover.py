@@ -42,9 +42,9 @@ _TILE_STEP: Final = 0.75
 class FaceCover(Closeable):
     """Finds what must be hidden in a frame, and keeps it hidden for a while.
 
-    Both of MediaPipe's models look at every frame, none is passed over, with more patience for doubtful faces than
-    where faces are labelled. The short-range one also looks at tiles along the edges. What lies beyond an edge is the
-    mirror image of what lies within: half a face and its reflection make a whole one, which the models know, while
+    Both of MediaPipe's models look at every frame, with more patience for doubtful faces than
+    where faces are labelled. The short-range one also looks at tiles along the edges. Beyond an edge is the
+    mirror image of the picture: half a face and its reflection make a whole one, which the models know, while
     they miss most faces that end at an edge or at a plain border.
 
     A face that is not found any more stays hidden where it was last and where it is expected, in ever larger areas.
@@ -121,7 +121,10 @@ class FaceCover(Closeable):
 
 
 def edge_tiles(image: NDArray[np.uint8]) -> Iterator[Box]:
-    """Overlapping square tiles along the edges of a picture, which reach beyond it; none for a tiny picture."""
+    """Overlapping square tiles along the edges of a picture (H×W×3), in its pixels, which reach beyond it.
+
+    A picture whose tiles would be smaller than 16 pixels has none.
+    """
     height, width = image.shape[:2]
     side = round(_TILE_SIDE * min(height, width))
     if side < 16:
@@ -147,7 +150,7 @@ def _square_around(image: NDArray[np.uint8]) -> Box:
 
 
 def _look(detectors: Sequence[BlazeFaceDetector], image: NDArray[np.uint8], region: Box) -> list[Detection]:
-    """The faces in a square region, in pixels of `image`; beyond the picture lies its mirror image."""
+    """The faces in a square region, in pixels of `image`; beyond the picture is its mirror image."""
     height, width = image.shape[:2]
     left, top, right, bottom = (int(edge) for edge in (region.x, region.y, region.right, region.bottom))
     inside = image[max(top, 0) : min(bottom, height), max(left, 0) : min(right, width)]

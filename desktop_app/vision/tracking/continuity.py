@@ -16,7 +16,7 @@ from desktop_app.vision.geometry import Box, Point
 _SIDE: Final = 32
 """Side of a face's box in pixels of its view."""
 _REACH: Final = 8
-"""How far a face may lie from where the detector puts it, in pixels of its view: boxes jump, faces do not."""
+"""How far a face may be from where the detector puts it, in pixels of its view: boxes jump, faces do not."""
 _WINDOW: Final = _SIDE + 2 * _REACH
 _INSIDE: Final = slice(_REACH, _REACH + _SIDE)
 _DETAIL: Final = 9
@@ -32,10 +32,10 @@ RETURNED_FACE: Final = 0.65
 SAME_BLOCKS: Final = 0.84
 """The same for the best third of a face's nine blocks, where something came before the others."""
 _LEAST_CONTRAST: Final = 5.0
-"""Standard deviation in grey levels (0 to 255) below which a face is too dark or too pale to be told from another."""
+"""Standard deviation in grey levels (0 to 255) below which a face is too dark or too pale to compare."""
 _BLOWN_OUT: Final = 250
 _LARGEST_GLARE: Final = 0.3 * _SIDE**2
-"""So many blown out pixels of the view above which a face cannot be told from another, as in the light of a flash."""
+"""The number of blown out pixels above which a face cannot be compared, as in the light of a flash."""
 _REMEMBERED: Final = 2
 _REMEMBER_EVERY_S: Final = 0.4
 """Some older views are kept: what covers a face in the newest one need not have covered it then."""
@@ -58,7 +58,7 @@ class FaceView:
 
 
 class FaceContinuity:
-    """Tells when the face that a track stays with has become another one: at a cut, at the same place.
+    """Detects when the face of a track has become another one: at a cut, at the same place.
 
     A frame in which a face is unlike all its views is doubtful; it is another face if the next one that shows enough is
     unlike them, too, and like the doubtful one. So the frames of a flash or a swish of the camera are no cut. Darkness,
@@ -109,7 +109,7 @@ class FaceContinuity:
         return not confirmed
 
     def comes_back(self, image: NDArray[np.uint8], box: Box, at: float) -> bool:
-        """Look whether a face elsewhere is the one that was lost a moment ago, and go on with it if so.
+        """Look whether a face elsewhere is the one that was lost a moment ago, and continue it if so.
 
         Args:
             image: H×W×3 uint8, BGR.
@@ -140,7 +140,7 @@ def view_face(image: NDArray[np.uint8], box: Box) -> FaceView | None:
 
     Args:
         image: H×W×3 uint8, BGR.
-        box: of the face in pixels of the image; it may lie partly outside of it.
+        box: of the face in pixels of the image; it may be partly outside of it.
 
     Returns:
         What can be compared with later frames; None where the picture shows too little: too dark, too pale, or empty.

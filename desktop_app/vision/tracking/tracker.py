@@ -105,7 +105,7 @@ class Tracker:
 
         Args:
             detections: the faces found, in any order; two of the same face count as one (the better score).
-            at: moment of the frame in seconds. A moment before the last one (a video was wound back) ends all
+            at: moment of the frame in seconds. A moment before the last one (after a seek backwards) ends all
                 tracks.
             image: the frame, H×W×3 uint8, BGR; with it a track ends where its face has become another one.
 
@@ -137,7 +137,7 @@ class Tracker:
         return [state.as_track(at) for state in self._tracks]
 
     def reset(self) -> None:
-        """End all tracks; ids go on counting."""
+        """End all tracks; ids continue."""
         self._tracks, self._parted = [], []
         self._at = -math.inf
 
@@ -182,7 +182,7 @@ class Tracker:
     def _is_alive(self, state: _State, at: float) -> bool:
         patience_s = self._max_missed_s
         if state.missed == 0:
-            # Nobody looked meanwhile: a slow or stalled source is no evidence that the face has gone.
+            # No frame was searched meanwhile: a slow or stalled source is no evidence that the face has gone.
             patience_s *= 3
         elif state.hits < self._young_hits:
             patience_s /= 3

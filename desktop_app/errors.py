@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Self
+from typing import Final, Self
 
 from desktop_app.messages import Message
+
+MAX_REASON: Final = 200
+"""Letters of other programs' words in a sentence."""
 
 
 class AgelensError(Exception):
@@ -44,14 +47,20 @@ def describe_error(error: Exception) -> Message:
         return error.message
     if isinstance(error, OSError):
         return Message(
-            "Cannot continue: the system reports “{reason}”. Check the disk, and try again.",
-            reason=error.strerror or str(error),
+            "Cannot continue: the system reports “{reason}”. Check the disk, and try again.", reason=reason_of(error)
         )
     return Message(
         "Cannot continue: Agelens has a defect ({kind}: {reason}). Try again, and report it.",
         kind=type(error).__name__,
-        reason=error,
+        reason=reason_of(error),
     )
+
+
+def reason_of(error: Exception) -> str:
+    """What the system or a library says of an error, to be put into a sentence: one line without a full stop."""
+    said = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
+    line = said.splitlines()[0]
+    return (line if len(line) <= MAX_REASON else f"{line[:MAX_REASON]}…").rstrip(".")
 
 
 class CommandError(AgelensError):

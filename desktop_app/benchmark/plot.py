@@ -13,6 +13,7 @@ from desktop_app.benchmark.offline import BenchmarkError
 from desktop_app.benchmark.per_face_baseline import Comparison
 from desktop_app.benchmark.recall import RecallPoint
 from desktop_app.benchmark.report import BenchmarkReport, CostPoint
+from desktop_app.errors import reason_of
 
 PLOT_SUFFIXES: Final = (".svg", ".png")
 PANEL_WIDTH: Final = 460
@@ -66,7 +67,7 @@ def plot_report(report: BenchmarkReport, path: Path) -> None:
         path.write_bytes(data)
     except OSError as error:
         raise BenchmarkError(
-            "Cannot write “{path}”: {reason}. Choose another place.", path=path, reason=error.strerror or str(error)
+            "Cannot write “{path}”: {reason}. Choose another place.", path=path, reason=reason_of(error)
         ) from error
 
 

@@ -24,6 +24,7 @@ from desktop_app.catalogue.manifest import (
     read_manifest,
     sha256_of,
 )
+from desktop_app.errors import reason_of
 from desktop_app.messages import Message
 from desktop_app.paths import MODELS_FOLDER
 
@@ -274,7 +275,7 @@ def _check_file(path: Path, checksum: str | None) -> None:
         raise ModelError(
             "Cannot read the model file “{path}”: {reason}. Check its permissions.",
             path=path,
-            reason=error.strerror or str(error),
+            reason=reason_of(error),
         ) from error
     if actual != checksum.lower():
         raise ModelError(
@@ -290,7 +291,7 @@ def _read_mean(path: Path) -> NDArray[np.float32]:
         # Mapped, so that a false shape is detected before anything is allocated for it.
         mean = np.lib.format.open_memmap(path, mode="r")
     except OSError as error:
-        raise _bad_mean(path, error.strerror or str(error)) from error
+        raise _bad_mean(path, reason_of(error)) from error
     except (ValueError, TypeError, ArithmeticError, SyntaxError, TokenError, RecursionError, MemoryError) as error:
         # NumPy evaluates the header as Python, and its message advises to unpickle unchecked data.
         raise _bad_mean(path, Message("it is no .npy file of numbers")) from error

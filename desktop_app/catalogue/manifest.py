@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from desktop_app.errors import AgelensError
+from desktop_app.errors import MAX_REASON, AgelensError, reason_of
 from desktop_app.messages import Message
 
 Colour = Literal["BGR", "RGB"]
@@ -40,8 +40,6 @@ MAX_LINE_DOTS: Final = 100
 MAX_LINE: Final = 200
 MAX_NAME_BYTES: Final = 255
 MAX_YEARS: Final = 200
-MAX_REASON: Final = 200
-"""Letters of a parser's own words in a message."""
 MAX_NUMBER: Final = 1e30
 
 
@@ -298,10 +296,10 @@ def read_manifest(path: Path) -> Manifest:
     except RecursionError as error:
         raise _unreadable(path, Message("it is nested too deeply")) from error
     except OSError as error:
-        raise _unreadable(path, error.strerror or str(error)) from error
+        raise _unreadable(path, reason_of(error)) from error
     except ValueError as error:
         # Besides wrong TOML, a number of more digits than Python reads.
-        raise _unreadable(path, (str(error).splitlines() or [""])[0][:MAX_REASON]) from error
+        raise _unreadable(path, reason_of(error)) from error
     return manifest if manifest.title else replace(manifest, title=manifest.name)
 
 

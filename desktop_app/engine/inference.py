@@ -14,7 +14,7 @@ from desktop_app.engine.bounded_queue import BoundedQueue, ChannelClosedError
 from desktop_app.engine.face_pipeline import FacePipeline
 from desktop_app.engine.types import CropBatch
 from desktop_app.engine.worker import Worker
-from desktop_app.errors import AgelensError
+from desktop_app.errors import AgelensError, reason_of
 from desktop_app.messages import Message
 from desktop_app.vision.classification.classifier import Classifier
 
@@ -186,6 +186,6 @@ def _sentence(error: Exception) -> Message:
     kind = type(error).__name__
     return Message(
         "Cannot classify faces: {reason} ({kind}). Choose another model, and report it.",
-        reason=str(error) or kind,
+        reason=reason_of(error),
         kind=kind,
     )

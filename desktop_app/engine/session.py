@@ -24,6 +24,7 @@ from desktop_app.engine.types import (
     SessionSettings,
     SessionStatus,
 )
+from desktop_app.errors import reason_of
 from desktop_app.messages import Message
 from desktop_app.vision.detection.face_detector import DetectorMode
 from desktop_app.vision.drawing.overlay import OverlayStyle
@@ -99,7 +100,9 @@ class Session:
             log.exception("the session's threads cannot be started")
             self._board.take_state(
                 "failed",
-                Message("Cannot start the source: {reason}. Close other programs, and start again.", reason=str(error)),
+                Message(
+                    "Cannot start the source: {reason}. Close other programs, and start again.", reason=reason_of(error)
+                ),
             )
 
     def stop(self) -> None:

@@ -15,6 +15,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
+from desktop_app.errors import reason_of
 from desktop_app.messages import Message
 
 _CLAUSES: Final[dict[int, Message]] = {
@@ -51,7 +52,7 @@ def explain(error: OSError) -> Message:
             "a device, a pipe or a broken link has that name, and only files are replaced. Choose another name"
         )
     known = _CLAUSES.get(error.errno or 0)
-    return known or Message("the system reports “{reason}”. Choose another folder", reason=error.strerror or str(error))
+    return known or Message("the system reports “{reason}”. Choose another folder", reason=reason_of(error))
 
 
 def free_space(path: Path) -> int:

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from desktop_app.errors import reason_of
 from desktop_app.messages import Message
 from desktop_app.sources.base import SourceBase, SourceError, SourceInfo, SourceStalledError
 from desktop_app.sources.frame import Frame
@@ -225,7 +226,7 @@ class LiveSource(SourceBase):
             self._error = error
         except Exception as error:
             self._error = SourceError(
-                "Cannot read “{name}”: {reason}. Open it again.", name=self._name, reason=str(error)
+                "Cannot read “{name}”: {reason}. Open it again.", name=self._name, reason=reason_of(error)
             )
         finally:
             with self._changed:

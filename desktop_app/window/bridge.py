@@ -19,6 +19,7 @@ from desktop_app.engine.session import (
     SessionStatus,
 )
 from desktop_app.engine.types import UNFINISHED
+from desktop_app.errors import reason_of
 from desktop_app.messages import Message
 
 log = logging.getLogger(__name__)
@@ -111,7 +112,7 @@ class SessionSwitch:
             self._on_failure(
                 Message(
                     "Cannot stop the last source in order: {reason}. Start Agelens again, and report it.",
-                    reason=str(error),
+                    reason=reason_of(error),
                 )
             )
 

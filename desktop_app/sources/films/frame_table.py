@@ -14,6 +14,7 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from desktop_app.errors import reason_of
 from desktop_app.sources.base import SourceError
 from desktop_app.sources.films.decoding import MOST_PIXELS, choose_video_stream
 from desktop_app.sources.films.timeline import Timeline, read_packets
@@ -93,7 +94,7 @@ def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
         raise SourceError(
             "Cannot open “{name}”: {reason}. Check the file and its disk.",
             name=path.name,
-            reason=error.strerror or str(error),
+            reason=reason_of(error),
         ) from error
     stream = choose_video_stream(container)
     if container.format.name in _TEXT_FORMATS:

@@ -16,6 +16,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from desktop_app.errors import reason_of
 from desktop_app.messages import Message
 from desktop_app.sources.base import SourceBase, SourceError, SourceInfo
 from desktop_app.sources.films.decoding import DecodingRecord, PictureConverter, decode_frames, nominal_rate
@@ -156,7 +157,7 @@ class VideoFileSource(SourceBase):
                 raise SourceError(
                     "Cannot continue with “{name}”: {reason}. Open it again.",
                     name=self._path.name,
-                    reason=error.strerror or str(error),
+                    reason=reason_of(error),
                 ) from error
             self._next_index = index
 
@@ -242,7 +243,7 @@ class VideoFileSource(SourceBase):
         except (av.error.ExitError, av.error.BlockingIOError):
             self._break = Message("nothing that can be read follows")
         except av.FFmpegError as error:
-            self._break = error.strerror or "?"
+            self._break = reason_of(error)
 
     def _decode_tail(self, last: int) -> Iterator[VideoFrame]:
         """The pictures after `last`, which FFmpeg's threads do not return once one of them was damaged."""

@@ -26,6 +26,7 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, _imaging
 
+from desktop_app.errors import reason_of
 from desktop_app.sources.base import MAX_PIXELS, SourceError
 
 MAX_FILE_BYTES: Final = 4 * MAX_PIXELS
@@ -187,7 +188,7 @@ def _explained_errors(file: IO[bytes], name: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno:
             raise SourceError(
-                "Cannot open “{name}”: {reason}. Check the file and its disk.", name=name, reason=error.strerror
+                "Cannot open “{name}”: {reason}. Check the file and its disk.", name=name, reason=reason_of(error)
             ) from error
         # Not only OSError: on damaged files, Pillow's readers raise whatever their parsers run into.
         file.seek(0)
@@ -379,7 +380,7 @@ def _open_file(path: Path) -> IO[bytes]:
         raise SourceError(
             "Cannot open “{name}”: {reason}. Check the file and its disk.",
             name=path.name,
-            reason=error.strerror or str(error),
+            reason=reason_of(error),
         ) from error
     if file.size > MAX_FILE_BYTES:
         file.close()

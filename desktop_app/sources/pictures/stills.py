@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from desktop_app.errors import reason_of
 from desktop_app.messages import Message, join_lines
 from desktop_app.sources.base import SourceBase, SourceError, SourceInfo
 from desktop_app.sources.frame import Frame
@@ -60,7 +61,7 @@ def list_images(folder: Path) -> list[Path]:
         raise SourceError(
             "Cannot read the folder “{folder}”: {reason}. Check its permissions and its disk.",
             folder=folder,
-            reason=error.strerror or str(error),
+            reason=reason_of(error),
         ) from error
     return sorted(paths, key=lambda path: _natural_key(path.name))
 

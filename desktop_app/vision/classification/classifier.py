@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.catalogue.catalogue import Catalogue, Labels, ModelChoice, ModelError, ModelPackage
-from desktop_app.catalogue.manifest import MAX_REASON
+from desktop_app.errors import MAX_REASON, reason_of
 from desktop_app.messages import Message
 from desktop_app.paths import MODELS_FOLDER
 from desktop_app.vision.classification.network_trial import try_network
@@ -153,7 +153,7 @@ class Classifier:
                 "model or provider.",
                 model=self._package.name,
                 provider=self._provider,
-                reason=_first_line(error),
+                reason=reason_of(error),
             ) from error
         if not answers:
             return []
@@ -231,7 +231,7 @@ class Classifier:
                 answers = self._run(np.full((count, size, size, 3), 127, np.uint8))[: len(self._outputs)]
             except Exception as error:
                 raise self._invalid(
-                    Message("its network does not run on %n face(s) ({reason})", None, count, reason=_first_line(error))
+                    Message("its network does not run on %n face(s) ({reason})", None, count, reason=reason_of(error))
                 ) from error
             for probabilities in answers:
                 sums = probabilities.sum(axis=1)
@@ -268,10 +268,6 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 def _classes(tensor: Any) -> int:
     sizes = [size for size in tensor.shape[1:] if isinstance(size, int)]
     return int(np.prod(sizes)) if sizes else -1
-
-
-def _first_line(error: Exception) -> str:
-    return _shortened((str(error).strip() or type(error).__name__).splitlines()[0])
 
 
 def _shortened(text: str) -> str:

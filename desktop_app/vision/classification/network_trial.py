@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from desktop_app.catalogue.manifest import ModelError
+from desktop_app.errors import reason_of
 from desktop_app.messages import Message
 from desktop_app.paths import ROOT
 from desktop_app.vision.onnx_graph import fields
@@ -74,7 +75,7 @@ def try_network(file: Path, checksum: str) -> None:
         )
         reason = _watch(process, file.stat().st_size)
     except OSError as error:
-        reason = Message("it cannot be tried ({reason})", reason=error.strerror or str(error))
+        reason = Message("it cannot be tried ({reason})", reason=reason_of(error))
     if reason is not None:
         raise ModelError("Cannot use the network “{file}”: {reason}.", file=file, reason=reason)
     _accepted.add(checksum)

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from desktop_app.catalogue.catalogue import ModelError
-from desktop_app.errors import AgelensError
+from desktop_app.errors import AgelensError, reason_of
 from desktop_app.messages import Message
 
 PROVIDERS: Final[dict[str, str]] = {
@@ -172,7 +172,7 @@ def _open(file: Path, short: str, threads: int) -> Any:
     except Exception as error:
         if short != "cpu":
             return None
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        reason = reason_of(error)
         raise ModelError(
             "Cannot load the network “{file}”: {reason}. Install the model again.", file=file, reason=reason
         ) from error

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.catalogue.catalogue import ModelPackage
-from desktop_app.errors import AgelensError
+from desktop_app.errors import AgelensError, reason_of
 from desktop_app.vision.classification.classifier import Prediction, softmax
 from desktop_app.vision.explanation.activations import Layer, OpenNetwork
 from desktop_app.vision.preprocessing import Preprocessing, center
@@ -85,7 +85,7 @@ class Explainer:
         try:
             self._networks = {file: OpenNetwork(file, probe, threads, package.manifest.layers) for file in files}
         except Exception as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+            reason = reason_of(error)
             raise ExplainError(
                 "Cannot look into the model “{model}”: {reason}. Choose another model.",
                 model=package.title,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -12,7 +11,6 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from desktop_app.engine.session import (
     FINISH_S,
-    RecordingStatus,
     RenderedFrame,
     Session,
     SessionSettings,
@@ -21,6 +19,7 @@ from desktop_app.engine.session import (
 from desktop_app.engine.types import UNFINISHED
 from desktop_app.errors import reason_of
 from desktop_app.messages import Message
+from desktop_app.window.background import Background
 
 log = logging.getLogger(__name__)
 
@@ -28,101 +27,13 @@ STOP_LIMIT_S: Final = 3.0
 IDLE: Final = SessionStatus()
 
 
-class SessionSwitch:
-    """Starts and stops sessions on a thread of its own; only the newest that was asked for is ever started.
-
-    Args:
-        on_change: called on the thread when a session was started or stopped.
-        on_recording_end: called on the thread with the last status of a recording that ended with its session.
-        on_failure: called on the thread with what to say where a session could not be stopped in order.
-    """
-
-    def __init__(
-        self,
-        *,
-        on_change: Callable[[], None],
-        on_recording_end: Callable[[RecordingStatus], None],
-        on_failure: Callable[[Message], None],
-    ) -> None:
-        self._on_change, self._on_recording_end, self._on_failure = on_change, on_recording_end, on_failure
-        self._changed = threading.Condition()
-        self._wanted: Session | None = None
-        self._running: Session | None = None
-        self._closed = False
-        # Daemon: a window that was never closed must not keep the process alive.
-        self._thread = threading.Thread(target=self._run, name="session-switch", daemon=True)
-        self._thread.start()
-
-    def show(self, session: Session | None) -> None:
-        """Run this session from now on, or none; returns at once."""
-        with self._changed:
-            if not self._closed:
-                self._wanted = session
-                self._changed.notify()
-
-    def close(self) -> bool:
-        """Stop what runs and take nothing more; returns whether that was done in time."""
-        with self._changed:
-            running = self._running
-            self._closed, self._wanted = True, None
-            self._changed.notify()
-        self._thread.join(STOP_LIMIT_S)
-        if running is not None and running.recording().state in UNFINISHED:
-            # The user's work comes before a prompt end.
-            self._thread.join(FINISH_S)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._wanted is not self._running)
-                wanted, running, closed = self._wanted, self._running, self._closed
-            if running is not None and running is not wanted:
-                self._running = None
-                self._stop(running)
-                self._on_change()
-            elif wanted is not None:
-                self._running = wanted
-                wanted.start()
-                self._on_change()
-            elif closed:
-                return
-            # Kept until something else is wanted, a session would be.
-            del wanted, running
-
-    def _stop(self, session: Session) -> None:
-        try:
-            unfinished = session.recording().state in UNFINISHED
-            session.stop()
-            recording = session.recording()
-            if recording.state in UNFINISHED:
-                self._on_failure(
-                    Message(
-                        "Cannot finish the recording “{path}” in time: the disk is slow. It is finished in the "
-                        "background, "
-                        "and plays up to where it is.",
-                        path=recording.path,
-                    )
-                )
-            elif unfinished:
-                self._on_recording_end(recording)
-        except Exception as error:
-            # A defect or a system at its limits: an error in a thread would vanish.
-            log.exception("a session cannot be stopped")
-            self._on_failure(
-                Message(
-                    "Cannot stop the last source in order: {reason}. Start Agelens again, and report it.",
-                    reason=reason_of(error),
-                )
-            )
-
-
 class SessionBridge(QObject):
     """Owns the session in use and tells the widgets, on the GUI thread, that there is something new.
 
     The engine rings (signals without payload); the slots here take the latest picture and status, so that a slow
     GUI skips pictures rather than queues them. What the widgets see changes in these slots alone, and in the engine's
-    order: a state is never shown before the picture that it holds for.
+    order: a state is never shown before the picture that it holds for. Sessions are started and stopped on a thread;
+    only the newest that was asked for is ever started.
 
     Args:
         parent: the Qt owner.
@@ -138,22 +49,15 @@ class SessionBridge(QObject):
     """A `Message` on a session that could not be stopped."""
     _frame_ready = Signal()
     _status_rang = Signal()
-    _recording_left = Signal(object)
-    _stop_failed = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session: Session | None = None
         self._status = IDLE
-        self._switch = SessionSwitch(
-            on_change=_emitter(self._status_rang.emit),
-            on_recording_end=_emitter(self._recording_left.emit),
-            on_failure=_emitter(self._stop_failed.emit),
-        )
+        self._background = Background("session-switch", self)
+        self._running: Session | None = None
         self._frame_ready.connect(self._on_picture_rang)
         self._status_rang.connect(self._on_status_rang)
-        self._recording_left.connect(self.recording_ended)
-        self._stop_failed.connect(self.failed)
         self._shown_at = -1.0
 
     @property
@@ -178,11 +82,11 @@ class SessionBridge(QObject):
         )
         self._session = session
         self._status = session.status()
-        self._switch.show(session)
+        self._background.submit(lambda: self._switch_to(session), newest=True, failed=self.failed.emit)
 
     def stop(self) -> None:
         """Stop the session; its last status stays readable. Returns at once."""
-        self._switch.show(None)
+        self._background.submit(lambda: self._switch_to(None), newest=True)
 
     def close(self) -> bool:
         """Stop the session and wait until it has, so that its recording is complete.
@@ -190,12 +94,57 @@ class SessionBridge(QObject):
         Returns:
             Whether everything stopped in time.
         """
-        return self._switch.close()
+        running = self._running
+        self.stop()
+        self._background.close()
+        self._background.join(STOP_LIMIT_S)
+        if running is not None and running.recording().state in UNFINISHED:
+            # The user's work comes before a prompt end.
+            self._background.join(FINISH_S)
+        return not self._background.is_alive
 
     def painted(self, rendered_at: float) -> None:
         """Tell the engine that a picture reached the screen."""
         if self._session:
             self._session.painted(rendered_at)
+
+    def _switch_to(self, session: Session | None) -> None:
+        """Stop what runs, and start this unless something newer is wanted by then; on the thread."""
+        running, self._running = self._running, None
+        if running is not None:
+            self._stop(running)
+        if session is not None and not self._background.has_newer:
+            self._running = session
+            session.start()
+        self._background.call_back(self._on_status_rang)
+
+    def _stop(self, session: Session) -> None:
+        try:
+            unfinished = session.recording().state in UNFINISHED
+            session.stop()
+            recording = session.recording()
+            if recording.state in UNFINISHED:
+                self._tell_of_failure(
+                    Message(
+                        "Cannot finish the recording “{path}” in time: the disk is slow. It is finished in the "
+                        "background, and plays up to where it is.",
+                        path=recording.path,
+                    )
+                )
+            elif unfinished:
+                self._background.call_back(lambda: self.recording_ended.emit(recording))
+        except Exception as error:
+            # A defect or a system at its limits: the next session runs all the same.
+            log.exception("a session cannot be stopped")
+            self._tell_of_failure(
+                Message(
+                    "Cannot stop the last source in order: {reason}. Start Agelens again, and report it.",
+                    reason=reason_of(error),
+                )
+            )
+
+    def _tell_of_failure(self, message: Message) -> None:
+        self._background.call_back(lambda: self.failed.emit(message))
 
     @Slot()
     def _on_picture_rang(self) -> None:

@@ -47,7 +47,7 @@ class MainWindow(QMainWindow):
         self._store = store
         self._notice: Message | None = None
         self.bridge = SessionBridge(self)
-        self._background = Background("files", self)
+        self._background = Background("files", self, finish_at_exit=True)
         self.settings = SettingsModel(settings, store, self._background, self)
         self.stage = PictureArea()
         self.actions_ = Actions(self, self.stage.view)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Final
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
+from desktop_app.messages import Message
 from desktop_app.sources.cameras import CameraDevice, list_cameras
+from desktop_app.window.background import Background
 
-INTERVAL_S: Final = 3.0
+INTERVAL_MS: Final = 3000
 
 
 class CameraWatcher(QObject):
@@ -24,29 +25,30 @@ class CameraWatcher(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="cameras", daemon=True)
+        self._known: list[CameraDevice] | None = None
+        self._background = Background("cameras", self)
+        # Begins anew with each answer: a driver that is slow to answer is not asked meanwhile.
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(INTERVAL_MS)
+        self._timer.timeout.connect(self.start)
 
+    @Slot()
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        self._background.submit(list_cameras, self._on_found, self._on_failed)
 
     def stop(self) -> None:
         """End; returns at once."""
-        self._stopped.set()
+        self._timer.stop()
+        self._background.close()
 
-    def _watch(self) -> None:
-        known: list[CameraDevice] | None = None
-        while not self._stopped.is_set():
-            try:
-                found = list_cameras()
-            except Exception:
-                # A driver that cannot be asked is no reason to lose the window: there is no camera then.
-                found = []
-            if found != known and not self._stopped.is_set():
-                known = found
-                try:
-                    self.cameras_changed.emit(found)
-                except RuntimeError:
-                    return
-            self._stopped.wait(INTERVAL_S)
+    def _on_found(self, found: list[CameraDevice]) -> None:
+        self._timer.start()
+        if found != self._known:
+            self._known = found
+            self.cameras_changed.emit(found)
+
+    def _on_failed(self, _message: Message) -> None:
+        # A driver that cannot be asked is no reason to lose the window: there is no camera then.
+        self._on_found([])

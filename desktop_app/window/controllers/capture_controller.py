@@ -70,7 +70,7 @@ class CaptureController(QObject):
         self._stage, self._control_bar = stage, control_bar
         self._announced = 0.0
         self._guard = guard
-        self._background = Background("saving", self)
+        self._background = Background("saving", self, finish_at_exit=True)
         self._burst: Burst | None = None
         self._burst_timer = QTimer(self)
         self._burst_timer.setInterval(BURST_INTERVAL_MS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Final
 
 import numpy as np
@@ -19,8 +18,8 @@ from desktop_app.vision.explanation.activations import Layer
 from desktop_app.vision.explanation.explanation import Head, Occlusion
 from desktop_app.vision.privacy.concealment import PrivacyMode
 from desktop_app.window.panels.face_card import probability_bars
+from desktop_app.window.panels.network_explorer import Explanation, NetworkExplorer, Request
 from desktop_app.window.panels.network_page import NetworkPage
-from desktop_app.window.panels.network_worker import Explanation, NetworkWorker, Request
 from desktop_app.window.panels.probability_bars import align_labels
 from desktop_app.window.style.translation import answer_share, answer_word, label_word, tr, translated
 
@@ -42,7 +41,6 @@ class NetworkView(QWidget):
     """
 
     closed = Signal()
-    _news = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -55,9 +53,8 @@ class NetworkView(QWidget):
         self._layers: tuple[Layer, ...] = ()
         self._shown_occlusion: Occlusion | None = None
         self._problem: Message | None = None
-        self._worker: NetworkWorker | None = None
+        self._explorer: NetworkExplorer | None = None
         self._page = NetworkPage(self)
-        self._news.connect(self._on_news)
         self._page.heads.currentIndexChanged.connect(self._on_choice)
         self._page.layer_names.currentIndexChanged.connect(self._on_choice)
         self._page.hold.toggled.connect(self._on_choice)
@@ -112,7 +109,7 @@ class NetworkView(QWidget):
     @property
     def is_running(self) -> bool:
         """Whether the view's thread is there."""
-        return self._worker is not None and self._worker.is_alive
+        return self._explorer is not None and self._explorer.is_alive
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
         """Start the thread."""
@@ -121,20 +118,17 @@ class NetworkView(QWidget):
 
     def end(self) -> None:
         """End the thread and wait for the network's run that it is in."""
-        worker = self._worker
-        self._end_worker()
-        if worker is not None:
-            worker.join(LONGEST_RUN_S)
+        self._end_explorer(LONGEST_RUN_S)
 
     def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802
         """End the thread."""
         super().hideEvent(event)
-        self._end_worker()
+        self._end_explorer()
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         """Tell that the user closed the window."""
         super().closeEvent(event)
-        self._end_worker()
+        self._end_explorer()
         self.closed.emit()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
@@ -160,17 +154,16 @@ class NetworkView(QWidget):
         self._page.show_message(obstacle or self._problem_text())
         if obstacle or not self.isVisible():
             # A concealed or missing face needs no thread.
-            self._end_worker()
+            self._end_explorer()
             return
         assert self._package is not None
         assert self._crop is not None
-        if self._worker is None:
-            self._worker = NetworkWorker(self._ring)
-            self._worker.start()
+        if self._explorer is None:
+            self._explorer = NetworkExplorer(self._on_news, self)
         names = [layer.name for layer in self._layers]
         index = self._page.layer_names.currentIndex()
         layer = names[index] if 0 <= index < len(names) else ""
-        self._worker.submit(Request(self._package, self._track_id, self._crop, self._head, layer, self._gender))
+        self._explorer.submit(Request(self._package, self._track_id, self._crop, self._head, layer, self._gender))
 
     def _obstacle(self) -> str:
         if self._privacy != "off":
@@ -181,15 +174,10 @@ class NetworkView(QWidget):
             return tr("No face to look at.\nSelect one in the picture or in the list of faces.")
         return ""
 
-    def _ring(self) -> None:
-        # The view may be gone when its thread ends; PySide says so with a TypeError while it is being destroyed.
-        with contextlib.suppress(RuntimeError, TypeError):
-            self._news.emit()
-
-    def _end_worker(self) -> None:
-        if self._worker is not None:
-            self._worker.stop()
-            self._worker = None
+    def _end_explorer(self, wait_s: float = 0.0) -> None:
+        if self._explorer is not None:
+            self._explorer.close(wait_s)
+            self._explorer = None
 
     @Slot()
     def _on_choice(self) -> None:
@@ -197,9 +185,9 @@ class NetworkView(QWidget):
 
     @Slot()
     def _on_news(self) -> None:
-        if self._worker is None:
+        if self._explorer is None:
             return
-        insight, self._problem = self._worker.latest, self._worker.problem
+        insight, self._problem = self._explorer.latest, self._explorer.problem
         self._page.show_message(self._problem_text())
         if insight is not None:
             self._show(insight)

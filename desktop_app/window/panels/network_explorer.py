@@ -1,8 +1,7 @@
-"""Worker thread of the network view."""
+"""What the network view computes, on a thread."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,13 +9,14 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from PySide6.QtCore import QObject
 
 from desktop_app.catalogue.catalogue import ModelPackage
-from desktop_app.engine.worker import Worker
 from desktop_app.errors import AgelensError
 from desktop_app.messages import Message
 from desktop_app.vision.explanation.activations import Layer
 from desktop_app.vision.explanation.explanation import Activations, Explainer, Head, Occlusion
+from desktop_app.window.background import Background
 from desktop_app.window.panels.tiles import heat_picture, map_pictures
 
 LOOK_INTERVAL_S: Final = 0.15
@@ -73,20 +73,20 @@ class Explanation:
     heat: NDArray[np.uint8] | None
 
 
-class NetworkWorker(Worker):
-    """Answers the newest request, again and again, until it is stopped.
+class NetworkExplorer:
+    """Answers the newest request on a thread of its own, until it is closed.
 
     The heat map takes many runs of the network; the crops that come meanwhile are looked at between them. Request and
     answer are slots, not queues: the newest wins.
 
     Args:
-        on_news: called on the worker's thread when `latest` or `problem` changed.
+        on_news: called on the GUI thread when `latest` or `problem` changed.
+        parent: whose end is the end of the calls.
     """
 
-    def __init__(self, on_news: Callable[[], None]) -> None:
-        super().__init__("network-view", on_end=self._on_end_of_run)
+    def __init__(self, on_news: Callable[[], None], parent: QObject) -> None:
         self._on_news = on_news
-        self._changed = threading.Condition()
+        self._background = Background("network-view", parent)
         self._request: Request | None = None
         self._latest: Explanation | None = None
         self._problem: Message | None = None
@@ -94,59 +94,42 @@ class NetworkWorker(Worker):
         self._broken: ModelPackage | None = None
         self._occlude_at = 0.0
 
-    def stop(self) -> None:
-        """Let the thread end after the run it is in; returns at once."""
-        super().stop()
-        with self._changed:
-            self._changed.notify()
+    def close(self, wait_s: float = 0.0) -> None:
+        """Let the thread end after the run it is in, and wait so long for that."""
+        self._background.close()
+        self._background.join(wait_s)
+        self._background.deleteLater()
 
     def submit(self, request: Request) -> None:
         """Ask for something newer."""
-        with self._changed:
-            self._request = request
-            self._changed.notify()
+        self._request = request
+        self._background.submit(lambda: self._answer(request), failed=self._on_failed, newest=True)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._background.is_alive
 
     @property
     def latest(self) -> Explanation | None:
         """The newest answer."""
-        with self._changed:
-            return self._latest
+        return self._latest
 
     @property
     def problem(self) -> Message | None:
         """Why the model of the newest request cannot be looked into."""
-        with self._changed:
-            return self._problem
+        return self._problem
 
-    def run(self) -> None:
-        """Answer requests until stopped."""
-        while not self.stopping.is_set():
-            started_at = time.monotonic()
-            self._answer(self._wait())
-            self.stopping.wait(max(started_at + LOOK_INTERVAL_S - time.monotonic(), 0))
-
-    def _wait(self) -> Request | None:
-        """The newest request, once there is one that needs work; None when stopped."""
-        with self._changed:
-            while not self.stopping.is_set():
-                request = self._request
-                if request is not None and request.package is not self._broken:
-                    if self._latest is None or self._latest.request is not request:
-                        return request
-                    if self._latest.occluded is not request.crop:
-                        rest_s = self._occlude_at - time.monotonic()
-                        if rest_s <= 0:
-                            return request
-                        self._changed.wait(rest_s)
-                        continue
-                self._changed.wait()
-            return None
-
-    def _answer(self, request: Request | None) -> None:
-        if request is None or not self._look(request):
+    def _answer(self, request: Request) -> None:
+        """Look at a crop, and explain it once the thread has rested enough; on the thread."""
+        started_at = time.monotonic()
+        if request.package is self._broken or not self._look(request):
             return
-        if time.monotonic() >= self._occlude_at:
+        rest_s = self._occlude_at - time.monotonic()
+        if rest_s <= 0 or not self._background.wait_for_newer(rest_s):
             self._occlude(request)
+        # Crops come faster than anyone can look at them.
+        self._background.wait_for_close(started_at + LOOK_INTERVAL_S - time.monotonic())
 
     def _look(self, request: Request) -> bool:
         """Look at one crop and publish; False where the model cannot be looked into."""
@@ -201,25 +184,24 @@ class NetworkWorker(Worker):
 
     def _go_on(self, occluded: Request) -> bool:
         """Between the runs of a heat map: look at what came meanwhile; False where something else is asked."""
-        with self._changed:
-            newest, latest = self._request, self._latest
-        if self.stopping.is_set() or newest is None or not _same_question(newest, occluded):
+        newest, latest = self._request, self._latest
+        if self._background.is_closed or newest is None or not _same_question(newest, occluded):
             return False
         if latest is not None and latest.request is not newest:
             return self._look(newest)
         return True
 
-    def _on_end_of_run(self, worker: Worker) -> None:
-        if worker.error is not None:
-            self._publish(
-                None,
-                Message("Cannot show the network: Agelens has a defect. Close the network view and open it again."),
-            )
-
-    def _publish(self, insight: Explanation | None, problem: Message | None = None) -> None:
-        with self._changed:
-            self._latest, self._problem = insight, problem
+    def _on_failed(self, _message: Message) -> None:
+        # A defect: what it is stands in the log.
+        self._latest = None
+        self._problem = Message(
+            "Cannot show the network: Agelens has a defect. Close the network view and open it again."
+        )
         self._on_news()
+
+    def _publish(self, latest: Explanation | None, problem: Message | None = None) -> None:
+        self._latest, self._problem = latest, problem
+        self._background.call_back(self._on_news)
 
 
 def _same_question(one: Request, other: Request) -> bool:

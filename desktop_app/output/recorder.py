@@ -317,4 +317,4 @@ class Recorder(Closeable):
 
 def _cannot_record(path: Path, error: OSError) -> RecordingError:
     kind = NameTakenError if isinstance(error, FileExistsError) else RecordingError
-    return kind("Cannot record to “{path}”: {reason}.", path=path, reason=explain(error))
+    return kind.from_message(Message("Cannot record to “{path}”: {reason}.", path=path, reason=explain(error)))

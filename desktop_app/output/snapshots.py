@@ -178,4 +178,5 @@ def _save(path: Path, data: bytes, *, overwrite: bool) -> None:
         write_whole(path, data, overwrite=overwrite)
     except OSError as error:
         kind = SnapshotTakenError if isinstance(error, FileExistsError) else SnapshotError
-        raise kind("Cannot save “{path}”: {reason}.", path=path, reason=explain(error)) from error
+        message = Message("Cannot save “{path}”: {reason}.", path=path, reason=explain(error))
+        raise kind.from_message(message) from error

@@ -468,6 +468,10 @@
         <translation>无法保存“{path}”：已有同名文件。请选择其他名称。</translation>
     </message>
     <message>
+        <source>Cannot save “{path}”: {reason}.</source>
+        <translation>无法保存“{path}”：{reason}。</translation>
+    </message>
+    <message>
         <source>Cannot show the network: Agelens has a defect. Close the network view and open it again.</source>
         <translation>无法显示网络：Agelens 出现错误。请关闭网络视图后重新打开。</translation>
     </message>

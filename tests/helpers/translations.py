@@ -1,13 +1,16 @@
 """Collects the texts of the program in `resources/translations/*.ts` and compiles these.
 
-Run as `python -m tests.helpers.translations` after a text was added or changed, and again when it is translated.
+Run as `python -m tests.helpers.translations` after a text was added or changed, and again when it is translated; with
+the code of a further language, as in `python -m tests.helpers.translations fr`, to begin that.
 """
 
 from __future__ import annotations
 
 import ast
 import subprocess
+import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +41,7 @@ def error_names() -> set[str]:
 
 def texts() -> Iterator[tuple[str, ast.Call]]:
     """The calls that make a text for the user, and where they stand."""
-    makers = {"Message", "tr", *_subclasses("AgelensError")}
+    makers = makers_of_texts()
     for path in SOURCES:
         for node in ast.walk(parse(path)):
             match node:
@@ -49,6 +52,24 @@ def texts() -> Iterator[tuple[str, ast.Call]]:
                     yield f"{path.relative_to(ROOT)}:{node.lineno}", node
 
 
+def makers_of_texts() -> set[str]:
+    """Names of what makes a text of a template, those included that are not translated."""
+    return {"Message", "tr", *_subclasses("AgelensError")}
+
+
+def hidden_texts() -> Iterator[str]:
+    """Where something else is called with a template and its parameters, which `lupdate` does not see."""
+    makers = makers_of_texts()
+    for path in SOURCES:
+        for node in ast.walk(parse(path)):
+            match node:
+                case ast.Call(func=function, args=[ast.Constant(value=str(template)), *_], keywords=[_, *_] as given):
+                    name = function.id if isinstance(function, ast.Name) else ""
+                    if name not in makers and any(f"{{{keyword.arg}}}" in template for keyword in given):
+                        yield f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
+@cache
 def parse(path: Path) -> ast.Module:
     """The syntax tree of a file."""
     return ast.parse(path.read_text(encoding="utf-8"))
@@ -71,6 +92,7 @@ def _run(tool: str, *arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    for one in sorted(TRANSLATIONS_FOLDER.glob("*.ts")):
-        update(one)
-        compile_ts(one, one.with_suffix(".qm"))
+    new = [TRANSLATIONS_FOLDER / f"agelens_{code}.ts" for code in sys.argv[1:]]
+    for path in sorted({*TRANSLATIONS_FOLDER.glob("*.ts"), *new}):
+        update(path)
+        compile_ts(path, path.with_suffix(".qm"))

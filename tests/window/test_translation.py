@@ -19,7 +19,7 @@ from desktop_app.paths import TRANSLATIONS_FOLDER, languages, translation_path
 from desktop_app.window.bars.actions import Actions
 from desktop_app.window.picture.video_view import VideoView
 from desktop_app.window.style.translation import install_language, language_name, resolve_language, tr, translated
-from tests.helpers.translations import compile_ts, texts, update
+from tests.helpers.translations import compile_ts, hidden_texts, texts, update
 
 FILES = sorted(TRANSLATIONS_FOLDER.glob("*.ts"))
 RUN = "run `python -m tests.helpers.translations`, and translate what is unfinished"
@@ -42,6 +42,7 @@ def test_every_text_is_a_literal_with_a_value_for_each_placeholder() -> None:
         assert isinstance(call.args[0], ast.Constant), f"{place}: a text is a literal, with {{names}} for what differs"
         given = {f"{{{keyword.arg}}}" for keyword in call.keywords} | ({"%n"} if len(call.args) == 3 else set())
         assert given == placeholders(str(call.args[0].value)), place
+    assert list(hidden_texts()) == [], "name the class or `Message` where the text stands: lupdate goes by these names"
 
 
 @pytest.mark.parametrize("ts", FILES, ids=lambda path: path.stem)

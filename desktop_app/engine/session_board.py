@@ -14,7 +14,8 @@ from desktop_app.engine.recording import RecorderWorker
 from desktop_app.engine.statistics import Statistics
 from desktop_app.engine.types import UNFINISHED, RecordingStatus, RenderedFrame, SessionStatus, SourceState
 from desktop_app.engine.worker import Worker
-from desktop_app.messages import Message
+from desktop_app.errors import describe_error
+from desktop_app.messages import Message, join_lines
 from desktop_app.sources.opening import SourceInfo
 
 _REMEMBERED_PICTURES: Final = 16
@@ -40,6 +41,8 @@ class SessionBoard:
         self._on_picture, self._on_status = on_picture, on_status
         self._lock = threading.Lock()
         self._status = SessionStatus()
+        self._source_notice: Message | None = None
+        self._model_notice: Message | None = None
         self._latest: RenderedFrame | None = None
         self._taken: deque[tuple[float, float]] = deque(maxlen=_REMEMBERED_PICTURES)
         self._recorder: RecorderWorker | None = None
@@ -124,31 +127,25 @@ class SessionBoard:
         self._on_status()
 
     def take_notice(self, notice: Message) -> None:
-        """Note something for the user."""
+        """Note what there is to say of the source."""
         with self._lock:
-            self._status = replace(self._status, notice=notice)
+            self._source_notice = notice
+            self._status = replace(self._status, notice=join_lines(self._model_notice, notice))
         self._on_status()
 
     def take_end(self, worker: Worker) -> None:
         """Note that a thread ended; an error is the end of the session's source."""
         if worker.error is not None:
-            self.take_state(
-                "failed",
-                Message(
-                    "Cannot continue: Agelens has a defect in its thread “{thread}” ({reason}). Start again, and "
-                    "report it.",
-                    thread=worker.name,
-                    reason=str(worker.error),
-                ),
-            )
+            self.take_state("failed", describe_error(worker.error))
 
     def take_model(self, model: ModelInUse) -> None:
         """Note which model runs, and what there is to say of it."""
         with self._lock:
+            self._model_notice = model.notice
             self._status = replace(
                 self._status,
                 model=model.package.name if model.package is not None else "",
                 provider=model.provider,
-                notice=model.notice,
+                notice=join_lines(model.notice, self._source_notice),
             )
         self._on_status()

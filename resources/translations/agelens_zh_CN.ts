@@ -214,10 +214,6 @@
         <translation>无法继续：Agelens 出现错误（{kind}：{reason}）。请重试，并报告此问题。</translation>
     </message>
     <message>
-        <source>Cannot continue: Agelens has a defect in its thread “{thread}” ({reason}). Start again, and report it.</source>
-        <translation>无法继续：Agelens 的线程“{thread}”出现错误（{reason}）。请重新开始，并报告此问题。</translation>
-    </message>
-    <message>
         <source>Cannot continue: the system reports “{reason}”. Check the disk, and try again.</source>
         <translation>无法继续：系统报告“{reason}”。请检查磁盘后重试。</translation>
     </message>
@@ -256,6 +252,10 @@
     <message>
         <source>Cannot load the provider {failed}: {chosen} is used instead.</source>
         <translation>无法加载运行设备 {failed}：改用 {chosen}。</translation>
+    </message>
+    <message>
+        <source>Cannot look for faces: the face detector’s model “{path}” is missing. Install Agelens again.</source>
+        <translation>无法查找人脸：缺少人脸检测器的模型“{path}”。请重新安装 Agelens。</translation>
     </message>
     <message>
         <source>Cannot look into the model “{model}”: {reason}. Choose another model.</source>

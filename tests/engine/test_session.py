@@ -143,6 +143,16 @@ def test_a_network_that_fails_later_is_told_and_labels_do_not_freeze(make_model:
         assert session.status().notice is None
 
 
+def test_what_is_said_of_the_source_is_not_lost_with_what_is_said_of_the_model(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), astronaut_bgr())
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    with running(SessionSettings(source=str(tmp_path))) as (session, bell):
+        bell.wait_until(lambda: str(session.status().notice) == "Skipped 1 unreadable picture: b.png")
+        session.set_model(ModelChoice("no-such-model"))
+        bell.wait_until(lambda: "no-such-model" in str(session.status().notice))
+        assert str(session.status().notice).endswith("\nSkipped 1 unreadable picture: b.png")
+
+
 def test_a_model_that_runs_one_face_alone_is_refused_when_it_is_chosen(make_model: MakeModel) -> None:
     with running(SessionSettings(source="demo")) as (session, bell):
         bell.wait_until(lambda: labelled(session))

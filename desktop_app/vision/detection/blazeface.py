@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.closeable import Closeable
+from desktop_app.errors import AgelensError
 from desktop_app.paths import MODELS_FOLDER
 from desktop_app.vision.detection._mediapipe import mediapipe as mp
 from desktop_app.vision.detection.native_stderr import silence_native_stderr
@@ -52,7 +53,7 @@ class BlazeFaceDetector(Closeable):
         models_folder: where the two `.tflite` files lie.
 
     Raises:
-        FileNotFoundError: the model file is not there.
+        AgelensError: the model file is not there.
     """
 
     def __init__(
@@ -64,7 +65,10 @@ class BlazeFaceDetector(Closeable):
     ) -> None:
         model = models_folder / MODEL_FILES[detector_range]
         if not model.is_file():
-            raise FileNotFoundError(f"the face detector's model is missing: {model}; reinstall Agelens")
+            raise AgelensError(
+                "Cannot look for faces: the face detector’s model “{path}” is missing. Install Agelens again.",
+                path=model,
+            )
         # The bytes rather than the path: MediaPipe cannot open paths with some characters on Windows.
         options = mp.tasks.vision.FaceDetectorOptions(
             base_options=mp.tasks.BaseOptions(model_asset_buffer=model.read_bytes()),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from desktop_app.errors import AgelensError
 from desktop_app.vision.detection.blazeface import BlazeFaceDetector, Detection, DetectorRange
 from desktop_app.vision.face_alignment import crop_face
 from tests.helpers.portrait import astronaut_bgr
@@ -126,7 +127,7 @@ def test_a_higher_threshold_finds_no_more(picture: NDArray[np.uint8]) -> None:
 
 
 def test_a_missing_model_is_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"face detector's model is missing.*reinstall"):
+    with pytest.raises(AgelensError, match="is missing"):
         BlazeFaceDetector(models_folder=tmp_path)
 
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def without_collecting() -> Iterator[None]:
-    """Import many modules without looking for garbage in between, which takes a tenth of the time and finds none."""
+    """Import many modules without looking for garbage, now or later: that takes a fifth of the time and finds none."""
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
         gc.enable()

@@ -185,6 +185,12 @@ def _command_parser() -> argparse.ArgumentParser:
         "--compare", action="store_true", help="also the usual way: the 2015 networks on every face of every frame"
     )
     benchmark.add_argument("--recall", action="store_true", help="also how small a face may be and still be found")
+    benchmark.add_argument(
+        "--recall-faces",
+        type=_file_name,
+        metavar="FOLDER|ZIP",
+        help="faces for --recall, one in each picture, in place of the demo's one portrait",
+    )
     benchmark.add_argument("--plot", type=_file_name, metavar="FILE", help="draw the curves (.svg or .png)")
     benchmark.add_argument("--overwrite", action="store_true", help="replace a plot that exists")
     _add_common(benchmark)
@@ -295,7 +301,8 @@ def _run_benchmark(options: argparse.Namespace) -> int:
             choice=_model_choice(options),
             faces=options.faces,
             compare=options.compare,
-            recall=options.recall,
+            recall=options.recall or options.recall_faces is not None,
+            recall_faces=options.recall_faces,
             plot=options.plot,
             overwrite=options.overwrite,
         )

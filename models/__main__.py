@@ -20,6 +20,7 @@ TOOLS: Final = {
     "evaluate": ("models.evaluation.evaluate", "measure a model on a labelled data set"),
     "card": ("models.evaluation.card", "write a model card"),
     "export": ("models.export.export", "export a checkpoint as a model of the app"),
+    "centerface": ("models.export.centerface", "make the face detector for stills from its authors' file"),
     "caffe": ("models.caffe.cli", "import a network trained with Caffe"),
 }
 

@@ -48,7 +48,8 @@ class BenchmarkRequest:
         choice: the model, and how it runs.
         faces: whether to measure the cost against the number of faces and the size of the frame.
         compare: whether to compare with the usual way.
-        recall: whether to measure how small a face may be.
+        recall: whether to measure how small a face may be, alone, in crowds, turned, in the dark and cut by an edge.
+        recall_faces: a folder or zip file of pictures of one face each for that; None for the app's own portrait.
         plot: where to draw the curves (`.svg`, `.png`); None for nowhere. Where no curve was asked for, `faces` is.
         overwrite: replace a plot that exists.
         camera: format asked of a camera.
@@ -64,6 +65,7 @@ class BenchmarkRequest:
     faces: bool = False
     compare: bool = False
     recall: bool = False
+    recall_faces: Path | None = None
     plot: Path | None = None
     overwrite: bool = False
     camera: CameraOptions = field(default_factory=CameraOptions)
@@ -129,7 +131,7 @@ class _Benchmark:
             by_faces=by_faces,
             by_size=by_size,
             compare=comparisons,
-            recall=measure_recall() if request.recall else [],
+            recall=measure_recall(faces=request.recall_faces) if request.recall else [],
             notices=notices,
         )
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from desktop_app.benchmark.offline import BenchmarkError
 from desktop_app.benchmark.per_face_baseline import Comparison
-from desktop_app.benchmark.recall import RecallPoint
+from desktop_app.benchmark.recall import RecallPoint, by_scene
 from desktop_app.benchmark.report import BenchmarkReport, CostPoint
 from desktop_app.errors import reason_of
 
@@ -186,13 +186,14 @@ def _size_chart(points: Sequence[CostPoint]) -> Chart:
 
 
 def _recall_chart(points: Sequence[RecallPoint]) -> Chart:
-    modes = dict.fromkeys(point.mode for point in points)
+    # As many lines as there are colours: the upright faces.
+    columns = {name: column for name, column in by_scene(points).items() if column[0].scene in ("alone", "crowd")}
     sizes = dict.fromkeys(point.size for point in points)
     return Chart(
         title="Faces found against their size",
         x_title="side of the face in pixels of 1280×720",
         y_title="found (%)",
-        series=[(mode, [(point.size, 100 * point.recall) for point in points if point.mode == mode]) for mode in modes],
+        series=[(name, [(point.size, 100 * point.recall) for point in column]) for name, column in columns.items()],
         x_ticks=[(size, str(size)) for size in sizes],
         x_logarithmic=True,
     )

@@ -1,38 +1,56 @@
-"""Detector recall against face size."""
+"""Recall of the detectors against face size: alone and in crowds, in stills and live, and of faces that are odd."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final, get_args
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Literal, get_args
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from desktop_app.benchmark.clip import PORTRAIT_FACE_SIZE, PORTRAIT_FACE_X, PORTRAIT_FACE_Y
-from desktop_app.paths import resource_path
-from desktop_app.sources.demo_cards import make_background
-from desktop_app.sources.pictures.stills import load_image
-from desktop_app.vision.detection.blazeface import Detection
+from desktop_app.benchmark.recall_scenes import (
+    DARK,
+    Picture,
+    Placement,
+    Portrait,
+    demo_portrait,
+    make_texture,
+    place_faces,
+    read_portraits,
+    render_scene,
+)
+from desktop_app.engine.face_pipeline import FacePipeline
+from desktop_app.engine.statistics import Statistics
+from desktop_app.sources.frame import Frame
 from desktop_app.vision.detection.face_detector import DetectorMode, FaceDetector
 from desktop_app.vision.geometry import Box
+from desktop_app.vision.tracking.tracker import Track
 
-SIZES: Final = (20, 30, 40, 50, 60, 80, 100, 120, 150, 200, 300, 400)
+Scene = Literal["alone", "crowd", "rolled", "upside down", "dark", "half cut", "empty"]
+"""What is shown: one upright face; a crowd that covers about a sixth of the picture; one face turned by any angle; by
+180°; a crowd at 3 % of the light; one face whose left half lies beyond the edge; no face at all."""
+Use = Literal["still", "live"]
+
+SIZES: Final = (16, 24, 32, 48, 64, 77, 96, 128, 192, 300, 400)
 """Side of the face's box in pixels of a 1280×720 picture."""
 PLACES: Final = 12
-"""Where each size is shown; figures move in steps of one over this."""
-FOUND_IOU: Final = 0.3
-"""A detection that overlaps the face by this much has found it."""
+"""Faces of each size that are shown alone."""
+LIVE_FRAMES: Final = 31
+"""A face must be there after a second of a camera's 30 frames a second."""
 
 _WIDTH: Final = 1280
 _HEIGHT: Final = 720
-_STEADY_FRAMES: Final = 36
-_STEADY_STEP: Final = 0.5
-_LARGEST_TILT: Final = 12.0
-# Steps of the R2 sequence, which fills a square evenly (Roberts 2018).
-_STEP_X, _STEP_Y = 0.754877666, 0.569840291
+_CROWD_SHARE: Final = 1 / 6
+_MOST_IN_CROWD: Final = 60
+_CROWDS: Final = 2
+_RATE: Final = 30.0
+_STEP: Final = 0.5
+_PORTRAITS: Final = 400
+_NEAR: Final = 0.5
+_SIZE_RATIO: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +61,10 @@ class RecallPoint:
         mode: which detectors looked.
         size: side of the face's box in pixels.
         places: faces that were shown.
-        recall: share that was found, 0 to 1.
-        false_faces: detections a picture that were no face.
+        recall: share that was found, 0 to 1; 1 where none was shown.
+        false_faces: detections a picture that were no face, or one more of the same.
+        scene: what was shown.
+        use: one picture, or the last frame of a second of them that move a little.
     """
 
     mode: str
@@ -52,112 +72,126 @@ class RecallPoint:
     places: int
     recall: float
     false_faces: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Placement:
-    """Where the face is: centre and side in pixels, tilt in degrees, and whether it is mirrored."""
-
-    x: float
-    y: float
-    size: float
-    tilt: float
-    mirrored: bool
-
-
-class RecallScene:
-    """One portrait, upright to slightly tilted, on a quiet background of 1280×720 pixels.
-
-    It is one person in good light: the figures compare sizes and detectors, they do not promise a recall in general.
-    """
-
-    def __init__(self) -> None:
-        self._background = make_background(_WIDTH, _HEIGHT)
-        self._portrait = load_image(resource_path("demo_portrait.jpg"))
-
-    def render(self, face: _Placement) -> NDArray[np.uint8]:
-        """A picture of the face: 720×1280×3 uint8, BGR."""
-        scale = face.size / PORTRAIT_FACE_SIZE
-        # Averaged first where it shrinks much, as a camera would.
-        factor = max(math.floor(1 / scale), 1)
-        height, width = self._portrait.shape[:2]
-        small = cv2.resize(self._portrait, (width // factor, height // factor), interpolation=cv2.INTER_AREA)
-        center = PORTRAIT_FACE_X / factor, PORTRAIT_FACE_Y / factor
-        transform = cv2.getRotationMatrix2D(center, face.tilt, scale * factor)
-        transform[0, 2] += face.x - center[0]
-        transform[1, 2] += face.y - center[1]
-        if face.mirrored:
-            transform[0] = -transform[0]
-            transform[0, 2] += 2 * face.x
-        picture = self._background.copy()
-        cv2.warpAffine(
-            small,
-            transform,
-            (_WIDTH, _HEIGHT),
-            dst=picture,
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_TRANSPARENT,
-        )
-        return picture
+    scene: Scene = "alone"
+    use: Use = "live"
 
 
 def measure_recall(
     *,
     sizes: Sequence[int] = SIZES,
-    modes: Sequence[DetectorMode] = get_args(DetectorMode),
+    scenes: Sequence[Scene] = get_args(Scene),
+    uses: Sequence[Use] = get_args(Use),
+    modes: Sequence[DetectorMode] = ("auto",),
     places: int = PLACES,
+    faces: Path | None = None,
 ) -> list[RecallPoint]:
-    """Show faces of each size in many places to each detector mode; the same each time.
+    """Show faces of each size to the app's own detection; the same ones each time.
 
-    A face holds still for three pictures, as faces in a video do, and must be found in the last: `auto` learns from the
-    pictures before which model it needs.
+    With the portrait that ships with the app it is one person in good light: such figures compare sizes and detectors,
+    they do not promise a recall in general.
 
     Args:
         sizes: sides of the face's box in pixels of a 1280×720 picture.
+        scenes: what is shown.
+        uses: stills, live or both.
         modes: of `FaceDetector`.
-        places: how many faces of each size.
+        places: how many faces of each size alone; as many empty pictures, and a sixth as many crowds.
+        faces: a folder or zip file of pictures of one face each; None for the app's portrait.
+
+    Raises:
+        BenchmarkError: `faces` cannot be used.
     """
-    scene = RecallScene()
+    portraits = [demo_portrait()] if faces is None else read_portraits(faces, _PORTRAITS)
     points: list[RecallPoint] = []
     for mode in modes:
         with FaceDetector(mode) as detector:
-            for size in sizes:
-                detector.reset()
-                found, other = zip(*(_look(detector, scene, face) for face in _placements(size, places)), strict=True)
-                points.append(RecallPoint(mode, size, places, sum(found) / places, sum(other) / places))
+            for use, scene in itertools.product(uses, scenes):
+                for size in sizes if scene != "empty" else sizes[:1]:
+                    shown = list(_scenes(scene, size, places, portraits))
+                    counts = [_count(one.truth(use), _look(detector, one, use)) for one in shown]
+                    total = sum(len(one.faces) for one in shown)
+                    found, other = (sum(values) for values in zip(*counts, strict=True))
+                    recall = found / total if total else 1.0
+                    points.append(RecallPoint(mode, size, total, recall, other / len(shown), scene, use))
     return points
 
 
-def smallest_found(points: Sequence[RecallPoint], mode: str, *, recall: float = 0.9) -> int | None:
-    """The size from which on a mode finds at least this share of the faces, at every larger size, too."""
+def by_scene(points: Sequence[RecallPoint]) -> dict[str, list[RecallPoint]]:
+    """The points of each kind of scene by rising size, under a short name."""
+    several = len({point.mode for point in points}) > 1
+    columns: dict[str, list[RecallPoint]] = {}
+    for point in sorted(points, key=lambda one: one.size):
+        name = f"{point.use}, {point.scene}" + (f" ({point.mode})" if several else "")
+        columns.setdefault(name, []).append(point)
+    return columns
+
+
+def smallest_found(points: Sequence[RecallPoint], *, recall: float = 0.9) -> int | None:
+    """The size from which on at least this share of the faces of a scene is found, at every larger size, too."""
     smallest: int | None = None
-    for point in sorted((one for one in points if one.mode == mode), key=lambda one: -one.size):
+    for point in sorted(points, key=lambda one: -one.size):
         if point.recall < recall:
             break
         smallest = point.size
     return smallest
 
 
-def _placements(size: float, places: int) -> Iterator[_Placement]:
-    """Evenly spread, the whole face within the picture."""
-    for number in range(places):
-        across, down = (0.5 + number * _STEP_X) % 1, (0.5 + number * _STEP_Y) % 1
-        yield _Placement(
-            x=size / 2 + across * (_WIDTH - size),
-            y=size / 2 + down * (_HEIGHT - size),
-            size=size,
-            tilt=_LARGEST_TILT * math.sin(2.4 * number),
-            mirrored=number % 2 == 1,
-        )
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A scene that can be rendered as it is after some frames."""
+
+    background: Picture
+    faces: Sequence[Placement]
+    light: float = 1.0
+
+    def render(self, index: int = 0) -> Picture:
+        return render_scene(self.background, self.faces, shift=_STEP * index, light=self.light)
+
+    def truth(self, use: Use) -> list[Box]:
+        moved = _STEP * (LIVE_FRAMES - 1) if use == "live" else 0.0
+        return [face.box.shifted(moved, 0) for face in self.faces]
 
 
-def _look(detector: FaceDetector, scene: RecallScene, face: _Placement) -> tuple[bool, int]:
-    """Whether the face is found, and the number of false detections."""
-    detections: list[Detection] = []
-    for step in range(_STEADY_FRAMES):
-        shown = _Placement(face.x + step * _STEADY_STEP, face.y, face.size, face.tilt, face.mirrored)
-        detections = detector.find(scene.render(shown))
-    last = face.x + (_STEADY_FRAMES - 1) * _STEADY_STEP
-    truth = Box(last - face.size / 2, face.y - face.size / 2, face.size, face.size)
-    hits = sum(one.box.iou(truth) >= FOUND_IOU for one in detections)
-    return hits > 0, len(detections) - hits
+def _scenes(scene: Scene, size: int, places: int, portraits: Sequence[Portrait]) -> Iterator[_Shown]:
+    """Always the same ones."""
+    random = np.random.default_rng(size)
+    people = itertools.cycle(portraits)
+    crowded = scene in ("crowd", "dark")
+    count = min(max(round(_CROWD_SHARE * _WIDTH * _HEIGHT / size**2), 1), _MOST_IN_CROWD) if crowded else 1
+    for number in range(max(places // 6, 1) if crowded else places):
+        faces = place_faces(random, people, size, count, _WIDTH, _HEIGHT) if scene != "empty" else []
+        if scene == "rolled":
+            faces = [replace(face, tilt=360 * (number + 0.5) / places - 180) for face in faces]
+        elif scene == "upside down":
+            faces = [replace(face, tilt=face.tilt + 180) for face in faces]
+        elif scene == "half cut":
+            faces = [replace(face, x=-_STEP * (LIVE_FRAMES - 1) / 2) for face in faces]
+        yield _Shown(make_texture(random, _WIDTH, _HEIGHT), faces, DARK if scene == "dark" else 1.0)
+
+
+def _look(detector: FaceDetector, shown: _Shown, use: Use) -> list[Box]:
+    """What is found in a still; live, what is seen and not only expected in the last frame."""
+    if use == "still":
+        return [face.box for face in detector.find_still(shown.render())]
+    detector.reset()
+    tracks: tuple[Track, ...] = ()
+    with FacePipeline(Statistics()) as pipeline:
+        for index in range(LIVE_FRAMES):
+            tracks = pipeline.locate(Frame(shown.render(index), index, index / _RATE), detector)
+    return [track.detection.box for track in tracks if track.missed == 0]
+
+
+def _count(truth: Sequence[Box], found: Sequence[Box]) -> tuple[int, int]:
+    """How many faces were found, and how many detections are none or second ones."""
+    left, hits = list(found), 0
+    for box in truth:
+        near = [
+            one
+            for one in left
+            if math.dist(one.center, box.center) < _NEAR * box.size
+            and 1 / _SIZE_RATIO < one.size / box.size < _SIZE_RATIO
+        ]
+        if near:
+            hits += 1
+            left.remove(min(near, key=lambda one: math.dist(one.center, box.center)))
+    return hits, len(left)

@@ -14,7 +14,7 @@ import psutil
 from desktop_app.benchmark.live import LiveFigures
 from desktop_app.benchmark.offline import OfflineFigures
 from desktop_app.benchmark.per_face_baseline import Comparison
-from desktop_app.benchmark.recall import RecallPoint, smallest_found
+from desktop_app.benchmark.recall import RecallPoint, by_scene, smallest_found
 from desktop_app.engine.statistics import Percentiles
 
 SCHEMA: Final = 1
@@ -198,13 +198,17 @@ def _compare_lines(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def _recall_lines(points: Sequence[RecallPoint]) -> list[str]:
-    modes = tuple(dict.fromkeys(point.mode for point in points))
-    sizes = tuple(dict.fromkeys(point.size for point in points))
-    recalls = {(point.mode, point.size): point.recall for point in points}
-    rows = [(str(size), *(f"{recalls[mode, size]:.0%}" for mode in modes)) for size in sizes]
-    smallest = [smallest_found(points, mode) for mode in modes]
+    """A column for each kind of scene; those without a face tell only what was taken for one."""
+    columns = by_scene(points)
+    shown = {name: column for name, column in columns.items() if any(point.places for point in column)}
+    sizes = sorted({point.size for column in shown.values() for point in column})
+    recalls = {(name, point.size): f"{point.recall:.0%}" for name, column in shown.items() for point in column}
+    rows = [(str(size), *(recalls.get((name, size), "–") for name in shown)) for size in sizes]
+    smallest = [smallest_found(column) for column in shown.values()]
     rows.append(("90 % from", *(f"{size} px" if size is not None else "–" for size in smallest)))
-    return table(("size", *modes), rows)
+    lines = table(("size", *shown), rows)
+    wrong = {name: sum(point.false_faces for point in column) / len(column) for name, column in columns.items()}
+    return [*lines, "", "False faces a picture: " + ", ".join(f"{name} {share:.2f}" for name, share in wrong.items())]
 
 
 def _percentiles(values: Percentiles | None) -> str:

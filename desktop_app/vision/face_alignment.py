@@ -23,22 +23,8 @@ DEFAULT_MARGIN: Final = 1.15
 
 
 def roll(detection: Detection) -> float:
-    """The angle in radians by which the face is turned in the picture's plane, clockwise positive.
-
-    The line between the eyes, as long as both are seen; in profile, where the eyes fall together, the line from
-    the eyes to the mouth gradually takes over.
-    """
-    marks = detection.landmarks
-    eyes = np.subtract(marks.left_eye, marks.right_eye)
-    middle = _between(marks.right_eye, marks.left_eye)
-    down = np.subtract(marks.mouth, middle)
-    across = np.array([down[1], -down[0]])
-    eye_distance, face_height = float(np.hypot(*eyes)), float(np.hypot(*across))
-    if face_height == 0:
-        return math.atan2(eyes[1], eyes[0]) if eye_distance else 0.0
-    profile = min(max((0.5 - eye_distance / face_height) / 0.3, 0.0), 1.0)
-    direction = (1 - profile) * eyes / (eye_distance or 1.0) + profile * across / face_height
-    return math.atan2(direction[1], direction[0])
+    """The angle in radians by which the face is turned in the picture's plane, clockwise positive."""
+    return detection.landmarks.roll
 
 
 def crop_transform(

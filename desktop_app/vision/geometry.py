@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -83,6 +84,25 @@ class Landmarks:
     def scaled(self, factor: float) -> Landmarks:
         """The points in a picture that was resized by `factor`."""
         return Landmarks(*(Point(p.x * factor, p.y * factor) for p in self.points))
+
+    @property
+    def roll(self) -> float:
+        """The angle in radians by which the face is turned in the picture's plane, clockwise positive.
+
+        The line between the eyes, as long as both are seen; in profile, where the eyes fall together, the line from
+        the eyes to the mouth gradually takes over.
+        """
+        right, left, mouth = self.right_eye, self.left_eye, self.mouth
+        eyes = Point(left.x - right.x, left.y - right.y)
+        # From the eyes to the mouth, turned by a quarter: along the eyes, too, where the face is not distorted.
+        across = Point(mouth.y - (right.y + left.y) / 2, (right.x + left.x) / 2 - mouth.x)
+        eye_distance, face_height = math.hypot(*eyes), math.hypot(*across)
+        if face_height == 0:
+            return math.atan2(eyes.y, eyes.x) if eye_distance else 0.0
+        profile = min(max((0.5 - eye_distance / face_height) / 0.3, 0.0), 1.0)
+        level = (1 - profile) / (eye_distance or 1.0)
+        x, y = (level * a + profile * b / face_height for a, b in zip(eyes, across, strict=True))
+        return math.atan2(y, x)
 
     @property
     def points(self) -> tuple[Point, ...]:

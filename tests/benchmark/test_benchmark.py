@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -11,15 +12,17 @@ import cv2
 import numpy as np
 import pytest
 
-from desktop_app.benchmark.benchmark import BenchmarkReport, BenchmarkRequest, run_benchmark
+from desktop_app.benchmark.benchmark import BenchmarkError, BenchmarkReport, BenchmarkRequest, run_benchmark
 from desktop_app.benchmark.clip import CrowdScene, write_crowd_clip
-from desktop_app.benchmark.recall import RecallPoint, measure_recall, smallest_found
+from desktop_app.benchmark.recall import RecallPoint, Scene, measure_recall, smallest_found
 from desktop_app.benchmark.timing import PATIENCE_S, FirstLabels, FrameTimes
 from desktop_app.catalogue.catalogue import AgeLabel, Labels
 from desktop_app.cli import main
 from desktop_app.engine.types import RenderedFrame
+from desktop_app.paths import resource_path
 from desktop_app.sources.frame import Frame
 from desktop_app.sources.opening import SourceInfo
+from desktop_app.sources.pictures.stills import load_image
 from desktop_app.vision.classification.classifier import Prediction
 from desktop_app.vision.classification.label import Label, make_label
 from desktop_app.vision.detection.blazeface import BlazeFaceDetector, Detection
@@ -136,24 +139,49 @@ def test_a_face_that_is_gone_is_not_unlabelled() -> None:
 
 
 def test_large_faces_are_found_and_tiny_ones_are_not() -> None:
-    points = measure_recall(sizes=(20, 120, 300), modes=("short", "full"), places=1)
-    assert {(point.mode, point.size): point.recall for point in points} == {
-        ("short", 20): 0,
-        ("short", 120): 0,
-        ("short", 300): 1,
-        ("full", 20): 0,
-        ("full", 120): 1,
-        ("full", 300): 1,
-    }
-    assert measure_recall(sizes=(120,), modes=("full",), places=1) == [points[4]]
-    assert [smallest_found(points, mode) for mode in ("short", "full")] == [300, 120]
+    def measure(*scenes: Scene, size: int = 120) -> list[RecallPoint]:
+        return measure_recall(sizes=(size,), scenes=scenes, uses=("still",), places=1)
+
+    points = measure("alone", "crowd", "half cut")
+    assert [(point.scene, point.recall, point.false_faces) for point in points] == [
+        ("alone", 1, 0),
+        ("crowd", 1, 0),
+        ("half cut", 1, 0),
+    ]
+    assert [point.places for point in points] == [1, pytest.approx(10, abs=2), 1]
+    assert points[1:2] == measure("crowd")
+    assert [point.recall for point in measure("alone", size=6)] == [0]
+
+
+def test_live_recall_is_what_is_seen_after_a_second() -> None:
+    points = measure_recall(sizes=(120,), scenes=("alone", "empty"), uses=("live",), places=1)
+    assert [(point.scene, point.places, point.recall) for point in points] == [("alone", 1, 1), ("empty", 0, 1)]
+
+
+def test_faces_for_recall_come_from_a_folder_or_a_zip_file(tmp_path: Path) -> None:
+    (tmp_path / "faces").mkdir()
+    data = cv2.imencode(".png", load_image(resource_path("demo_portrait.jpg"))[60:190, 160:290])[1].tobytes()
+    (tmp_path / "faces" / "one.png").write_bytes(data)
+    (tmp_path / "faces" / "notes.txt").write_text("no picture")
+    with zipfile.ZipFile(tmp_path / "faces.zip", "w") as archive:
+        archive.writestr("one.png", data)
+    found = [
+        measure_recall(sizes=(150,), scenes=("alone",), uses=("still",), places=1, faces=tmp_path / name)[0].recall
+        for name in ("faces", "faces.zip")
+    ]
+    assert found == [1, 1]
+    (tmp_path / "faces" / "one.png").unlink()
+    with pytest.raises(BenchmarkError, match="contains no picture"):
+        measure_recall(faces=tmp_path / "faces")
+    with pytest.raises(BenchmarkError, match="not a folder or a zip file"):
+        measure_recall(faces=tmp_path / "faces" / "notes.txt")
 
 
 def test_the_smallest_size_is_where_no_larger_one_fails() -> None:
     recalls = {40: 1.0, 60: 0.5, 80: 0.95, 100: 1.0}
     points = [RecallPoint("auto", size, 20, recall, 0.0) for size, recall in recalls.items()]
-    assert smallest_found(points, "auto") == 80
-    assert smallest_found(points[:2], "auto") is None
+    assert smallest_found(points) == 80
+    assert smallest_found(points[:2]) is None
 
 
 def test_the_json_has_its_keys_and_counts(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:

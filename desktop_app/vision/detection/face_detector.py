@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import cached_property
 from typing import Final, Literal
 
 import numpy as np
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 
 from desktop_app.closeable import Closeable
 from desktop_app.vision.detection.blazeface import BlazeFaceDetector, Detection, DetectorRange
+from desktop_app.vision.detection.centerface import CenterFaceDetector
 from desktop_app.vision.detection.optical_flow import OpticalFlowPropagator
 from desktop_app.vision.detection.small_faces import SAME_FACE_IOU, ZOOMS, SmallFaceFinder, is_small, is_unsure
+from desktop_app.vision.detection.still_faces import find_still_faces
 from desktop_app.vision.geometry import Box
 
 DetectorMode = Literal["auto", "short", "full"]
@@ -36,7 +39,7 @@ class FaceDetector(Closeable):
     sees those and misses faces that fill the picture. In `auto` both look at about every eighth frame, and where
     nothing was found; in between only those look that are needed for the faces of that frame. Faces too small for
     either are found in tiles of the picture, one tile at a time, and stayed with by zooming in on them; see
-    `SmallFaceFinder`.
+    `SmallFaceFinder`. A picture that stands alone is looked at by another model, which takes longer and misses less.
 
     In a frame that comes soon after a look, the faces are followed by their pixels instead; where one of them cannot
     be, this frame gets a look, too. See `OpticalFlowPropagator`.
@@ -49,15 +52,30 @@ class FaceDetector(Closeable):
     """
 
     def __init__(self, mode: DetectorMode = "auto", *, min_score: float = 0.5) -> None:
-        ranges = RANGES if mode == "auto" else (mode,)
-        with ExitStack() as stack:
-            self._detectors = {one: stack.enter_context(BlazeFaceDetector(one, min_score=min_score)) for one in ranges}
-            self._open = stack.pop_all()
-        self._small = SmallFaceFinder(self._detectors["short"], self._detectors["full"]) if mode == "auto" else None
+        self._mode, self._min_score = mode, min_score
+        self._open = ExitStack()
+        self._ranges: tuple[DetectorRange, ...] = RANGES if mode == "auto" else (mode,)
         self._follower = OpticalFlowPropagator()
         self._looked_at: float | None = None
-        self._needed: tuple[DetectorRange, ...] = ranges
+        self._needed = self._ranges
         self._until_probe = 0
+
+    # What is not needed is not loaded: stills need one model, moving pictures others.
+
+    @cached_property
+    def _detectors(self) -> Mapping[DetectorRange, BlazeFaceDetector]:
+        opened = {one: BlazeFaceDetector(one, min_score=self._min_score) for one in self._ranges}
+        for detector in opened.values():
+            self._open.callback(detector.close)
+        return opened
+
+    @cached_property
+    def _center(self) -> CenterFaceDetector:
+        return self._open.enter_context(CenterFaceDetector(min_score=self._min_score))
+
+    @cached_property
+    def _small(self) -> SmallFaceFinder | None:
+        return SmallFaceFinder(self._detectors["short"], self._detectors["full"]) if self._mode == "auto" else None
 
     def find(
         self,
@@ -153,20 +171,18 @@ class FaceDetector(Closeable):
             self._small.remember(image, [one for one in missed_by_short if not self._small.knows(one)])
 
     def find_still(self, image: NDArray[np.uint8]) -> list[Detection]:
-        """Find the faces in a picture that stands alone: both models look, twice where need be, and then at tiles."""
-        if self._small is None:
-            return next(iter(self._detectors.values())).detect_still(image)
-        found = {one: detector.detect_still(image) for one, detector in self._detectors.items()}
-        faces, unsure = self._sorted_out(found, image)
-        return faces + self._small.find_all(image, faces, unsure)
+        """Find the faces in a picture that stands alone; see `find_still_faces`."""
+        if self._mode != "auto":
+            return self._detectors[self._mode].detect_still(image)
+        return find_still_faces(self._center, image)
 
     def reset(self) -> None:
         """Forget what was learned, at a cut or a new source."""
-        self._needed = tuple(self._detectors)
+        self._needed = self._ranges
         self._until_probe = 0
         self._looked_at = None
         self._follower.reset()
-        if self._small is not None:
+        if "_small" in vars(self) and self._small is not None:
             self._small.reset()
 
     def close(self) -> None:

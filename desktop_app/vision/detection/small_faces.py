@@ -32,8 +32,6 @@ _CONFIRMED_SCORE: Final = 0.75
 _LARGEST_SHARE: Final = 0.14
 """From this size on the short-range model sees a face without a closer look."""
 _TILE_SIDE: Final = (1 + 2 * _OVERLAP) / 3
-_PIECE_SIDE, _PIECE_OVERLAP = 0.2, 0.08
-"""Of the pieces of a still picture that the short-range model looks at, over the picture's longer side."""
 _MIN_TILED_SIDE: Final = 640
 """In smaller pictures the faces that only tiles would find have too few pixels to say anything about."""
 _MIN_FACE: Final = 20.0
@@ -136,22 +134,6 @@ class SmallFaceFinder:
         self.remember(image, faces)
         return faces
 
-    def find_all(
-        self, image: NDArray[np.uint8], found: Sequence[Detection], unsure: Sequence[Detection] = ()
-    ) -> list[Detection]:
-        """Find the small faces in a picture that stands alone; otherwise as `find`.
-
-        The full-range model looks at every tile, then the short-range model at smaller pieces: in a crowd it sees many
-        faces that the other one misses.
-        """
-        faces = self.confirm(image, unsure, found)
-        for tile in tiles_of(image):
-            faces += self._look_at_tile(self._full, image, tile, [*found, *faces])
-        for piece in tiles_of(image, side=_PIECE_SIDE, overlap=_PIECE_OVERLAP):
-            faces += self._look_at_tile(self._short, image, piece, [*found, *faces])
-        self.reset()
-        return faces
-
     def reset(self) -> None:
         """Forget the faces, at a cut or a new source."""
         self._known = []
@@ -210,12 +192,11 @@ class SmallFaceFinder:
         self._next_tile += 1
         # A little aside in the next turns: what the model missed it may see there, even where nothing moves.
         aside = (0.0, 1.0, -1.0)[turn % 3] * _ASIDE * tiles[number].width
-        return self._look_at_tile(self._full, image, tiles[number].shifted(aside, aside), found)
+        return self._look_at_tile(image, tiles[number].shifted(aside, aside), found)
 
-    def _look_at_tile(
-        self, detector: BlazeFaceDetector, image: NDArray[np.uint8], tile: Box, found: Sequence[Detection]
-    ) -> list[Detection]:
-        return self.confirm(image, [one for one in self._looked(detector, image, tile) if is_small(one, image)], found)
+    def _look_at_tile(self, image: NDArray[np.uint8], tile: Box, found: Sequence[Detection]) -> list[Detection]:
+        unsure = [one for one in self._looked(self._full, image, tile) if is_small(one, image)]
+        return self.confirm(image, unsure, found)
 
     def _look_closely(self, image: NDArray[np.uint8], box: Box, *, min_score: float = 0.0) -> Detection | None:
         """The face that is about where the box is, None where there is none."""
@@ -265,20 +246,14 @@ def is_unsure(face: Detection, image: NDArray[np.uint8]) -> bool:
     return face.score < _SURE_SCORE and bool(_MIN_FACE <= face.box.size <= _UNSURE_SHARE * max(image.shape[:2]))
 
 
-def tiles_of(image: NDArray[np.uint8], *, side: float = _TILE_SIDE, overlap: float = _OVERLAP) -> Iterator[Box]:
-    """Overlapping square tiles that cover the picture; none for a small picture.
-
-    Args:
-        image: H×W×3 uint8, BGR.
-        side: of a tile, over the picture's longer side.
-        overlap: of two tiles at least, over the picture's longer side.
-    """
+def tiles_of(image: NDArray[np.uint8]) -> Iterator[Box]:
+    """Overlapping square tiles that cover the picture; none for a small picture."""
     height, width = image.shape[:2]
     longer = max(height, width)
     if longer < _MIN_TILED_SIDE:
         return
-    side *= longer
-    step = side - overlap * longer
+    side = _TILE_SIDE * longer
+    step = side - _OVERLAP * longer
     rows, columns = (max(math.ceil((length - side) / step - 1e-6), 0) + 1 for length in (height, width))
     for row in range(rows):
         for column in range(columns):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import cv2
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from desktop_app.vision.detection.blazeface import Detection
 from desktop_app.vision.detection.face_detector import DetectorMode, FaceDetector
 from desktop_app.vision.detection.small_faces import tiles_of
+from desktop_app.vision.face_alignment import roll
 from desktop_app.vision.geometry import Box
 from tests.helpers.portrait import astronaut_bgr
 
@@ -147,6 +149,36 @@ def test_a_crowd_in_a_still_picture_is_found(detector: FaceDetector) -> None:
             y, x = 50 + 170 * row, 60 + 185 * column
             picture[y : y + 100, x : x + 100] = face if column % 2 else face[:, ::-1]
     assert 55 <= len(detector.find_still(picture)) <= 60
+
+
+@pytest.mark.parametrize("angle", [90, 180, 270, 150])
+def test_turned_faces_of_a_still_picture_are_found(detector: FaceDetector, angle: int) -> None:
+    face = (300, 120, 90)
+    turn = cv2.getRotationMatrix2D((345, 165), angle, 1)
+    picture = cv2.warpAffine(scene(face, width=640, height=360), turn, (640, 360), borderValue=(90, 90, 90))
+    (found,) = detector.find_still(np.asarray(picture, np.uint8))
+    assert found.box.iou(Box(*face, 90)) > 0.6
+    # The eyes are level in the crop once it is turned back: within 12 degrees.
+    assert abs((math.degrees(roll(found)) + angle + 180) % 360 - 180) < 12
+
+
+@pytest.mark.parametrize("light", [0.03, 0.1, 0.4])
+def test_faces_of_a_dark_still_picture_are_found(detector: FaceDetector, light: float) -> None:
+    face = (300, 120, 90)
+    picture = np.asarray(np.rint(scene(face, width=640, height=360) * light), np.uint8)
+    assert_found(detector.find_still(picture), face)
+
+
+@pytest.mark.parametrize("x", [-45, -30, 1280 - 45])
+def test_a_face_half_cut_by_the_edge_of_a_still_picture_is_found(detector: FaceDetector, x: int) -> None:
+    (found,) = detector.find_still(scene((x, 300, 90)))
+    assert found.box.iou(Box(x, 300, 90, 90)) > 0.4
+
+
+def test_a_face_that_fills_a_still_picture_is_found_once(detector: FaceDetector) -> None:
+    picture = cv2.resize(astronaut_bgr()[60:190, 160:290], (1200, 1200))
+    (found,) = detector.find_still(np.asarray(picture, np.uint8))
+    assert found.box.size > 700
 
 
 def test_the_same_frames_give_the_same_faces(detector: FaceDetector) -> None:

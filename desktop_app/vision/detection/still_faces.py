@@ -1,0 +1,131 @@
+"""Faces of a picture that stands alone: near and far, dark, and turned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from desktop_app.vision.detection.blazeface import Detection
+from desktop_app.vision.detection.centerface import SAME_FACE_IOU, WHOLE_PIXELS, CenterFaceDetector, best_ones
+from desktop_app.vision.geometry import Box, Landmarks, Point
+
+FAR_PIXELS: Final = 1920 * 1080
+"""To so many pixels a picture is shrunk for the closest look; more would take more time."""
+_UPRIGHT: Final = math.radians(45)
+_LEVEL: Final = math.radians(20)
+"""The landmarks of faces that are turned by more are off; they are looked at in a part of the picture that is turned
+back: so many pixels wide, with a face of a third of that."""
+_LEVEL_SIDE: Final = 192
+_BRIGHTEST_SHARE: Final = 0.995
+"""So much of a picture is no brighter than what is made white in a dark one; lamps may be."""
+_DARK: Final = 170
+"""Grey level below which that is dark."""
+
+
+def find_still_faces(detector: CenterFaceDetector, image: NDArray[np.uint8]) -> list[Detection]:
+    """Find the faces of a picture.
+
+    Where there is none, the picture is looked at in more light if it is dark; where none is upright, also turned by 90,
+    180 and 270°.
+
+    Args:
+        detector: not owned.
+        image: H×W×3 uint8, BGR.
+
+    Returns:
+        The faces, each once, in pixels of `image`.
+    """
+    faces = _near_and_far(detector, image)
+    if not faces and (lit := _lit(image)) is not image:
+        image, faces = lit, _near_and_far(detector, lit)
+    faces = [_levelled(detector, image, face) for face in faces]
+    if not any(abs(face.landmarks.roll) <= _UPRIGHT for face in faces):
+        turned = [face for turns in (1, 2, 3) for face in _turned(detector, image, turns)]
+        faces = [_levelled(detector, image, face) for face in best_ones([*faces, *turned])]
+    return faces
+
+
+def _near_and_far(detector: CenterFaceDetector, image: NDArray[np.uint8]) -> list[Detection]:
+    near = detector.detect(image, WHOLE_PIXELS)
+    if image.shape[0] * image.shape[1] <= WHOLE_PIXELS:
+        return near
+    return _merged(near, detector.detect(image, FAR_PIXELS))
+
+
+def _merged(near: Sequence[Detection], far: Sequence[Detection]) -> list[Detection]:
+    """The faces of both looks: of one that both found the better, and none that is a part of a larger one."""
+    faces = list(near)
+    for face in far:
+        same = [one for one in faces if one.box.iou(face.box) >= SAME_FACE_IOU]
+        if same and all(face.score > one.score for one in same):
+            faces = [face if one is same[0] else one for one in faces if one not in same[1:]]
+        elif not same and not any(_is_part(face.box, one.box) for one in near):
+            faces.append(face)
+    return faces
+
+
+def _is_part(box: Box, whole: Box) -> bool:
+    x, y = box.center
+    return whole.area > 2 * box.area and whole.x <= x <= whole.right and whole.y <= y <= whole.bottom
+
+
+def _lit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A dark picture with its brightest parts made white; the same object where it is bright enough."""
+    counts = np.cumsum(np.bincount(image[::4, ::4].ravel(), minlength=256))
+    white = int(np.searchsorted(counts, _BRIGHTEST_SHARE * counts[-1]))
+    if not 0 < white < _DARK:
+        return image
+    levels = np.clip(np.arange(256) * 255.0 / white, 0, 255).astype(np.uint8)
+    return np.asarray(cv2.LUT(image, levels), np.uint8)
+
+
+def _turned(detector: CenterFaceDetector, image: NDArray[np.uint8], turns: int) -> list[Detection]:
+    """The faces of a picture turned by so many quarters against the clock, in pixels of the picture itself."""
+    height, width = image.shape[:2]
+    # Pixels of the turned picture to those of the picture; corners of the picture are at whole numbers, as in boxes.
+    back = {
+        1: np.array([[0, -1, width], [1, 0, 0]], float),
+        2: np.array([[-1, 0, width], [0, -1, height]], float),
+        3: np.array([[0, 1, 0], [-1, 0, height]], float),
+    }[turns]
+    found = detector.detect(np.ascontiguousarray(np.rot90(image, turns)), WHOLE_PIXELS)
+    return [_moved(face, back) for face in found]
+
+
+def _levelled(detector: CenterFaceDetector, image: NDArray[np.uint8], face: Detection) -> Detection:
+    """The face with landmarks that were found where it is upright."""
+    for _ in range(2):
+        angle = face.landmarks.roll
+        if abs(angle) <= _LEVEL:
+            break
+        scale = _LEVEL_SIDE / 3 / max(face.box.size, 1.0)
+        there = np.asarray(cv2.getRotationMatrix2D(face.box.center, math.degrees(angle), scale), np.float64)
+        there[:, 2] += np.subtract(_LEVEL_SIDE / 2, face.box.center)
+        part = cv2.warpAffine(image, there, (_LEVEL_SIDE, _LEVEL_SIDE), borderMode=cv2.BORDER_REFLECT)
+        back = np.asarray(cv2.invertAffineTransform(there), np.float64)
+        looked = [_moved(one, back) for one in detector.detect(np.asarray(part, np.uint8), WHOLE_PIXELS)]
+        same = [one for one in looked if one.box.iou(face.box) >= SAME_FACE_IOU]
+        if not same or abs(_between(same[0].landmarks.roll, angle)) <= _LEVEL:
+            return same[0] if same else face
+        face = same[0]
+    return face
+
+
+def _moved(face: Detection, transform: NDArray[np.float64]) -> Detection:
+    """The face after a similarity of the picture, with an upright box."""
+    points = np.array([face.box.center, *face.landmarks.points]) @ transform[:, :2].T + transform[:, 2]
+    (x, y), *marks = ((float(x), float(y)) for x, y in points)
+    side = face.box.size * math.hypot(transform[0, 0], transform[1, 0])
+    return Detection(
+        Box(x - side / 2, y - side / 2, side, side), face.score, Landmarks(*(Point(*mark) for mark in marks))
+    )
+
+
+def _between(one: float, other: float) -> float:
+    """The angle from one to the other, -π to π."""
+    return math.remainder(other - one, math.tau)

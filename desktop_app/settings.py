@@ -25,6 +25,7 @@ from desktop_app.catalogue.catalogue import ModelChoice
 from desktop_app.errors import AgelensError
 from desktop_app.messages import Message
 from desktop_app.paths import languages
+from desktop_app.preferences import GENERAL, PRIVACY, RECOGNITION, SAVING, Preference
 from desktop_app.sources.opening import CameraOptions
 from desktop_app.vision.drawing.overlay import OverlayStyle
 from desktop_app.vision.privacy.concealment import carry_over
@@ -41,6 +42,7 @@ MAX_RATE: Final = 1000.0
 MAX_FILE_BYTES: Final = 1 << 20
 """What is kept takes a hundredth of that."""
 BURST_COUNTS: Final = (2, 30)
+_SYSTEM: Final = Message("Use system setting")
 
 
 def _seal(data: bytes) -> str:
@@ -57,8 +59,12 @@ def _unseal(value: object) -> object:
     return data
 
 
+def _language_choices() -> list[str]:
+    return ["system", *languages()]
+
+
 def _check_language(value: str) -> str:
-    if value not in {"system", *languages()}:
+    if value not in _language_choices():
         raise ValueError("there is no such language")
     return value
 
@@ -82,22 +88,22 @@ class Settings:
     Attributes:
         source: what was shown last, as `open_source` takes it; empty: the first camera, else the demo.
         recent: files, folders and addresses that were opened, the newest first.
-        model: see `ModelChoice`, as the next three.
+        model: see `ModelChoice`, as `provider`, `oversample` and `gender`.
         provider: of the networks.
-        oversample: whether ten views of a face are averaged.
-        gender: whether perceived gender is computed and shown.
-        detector: which range of faces is looked for.
-        min_score: detections below this score (0 to 1) are left out.
         mirror: whether the picture is shown like in a mirror.
         loop: whether a file starts again at its end.
-        camera: the format that cameras are asked for.
-        style: what is drawn on the picture.
         theme: light, dark, or as the system.
         language: the code of one of `paths.languages`, or `system`.
+        camera: the format that cameras are asked for.
+        detector: which range of faces is looked for.
+        min_score: detections below this score (0 to 1) are left out.
+        oversample: whether ten views of a face are averaged.
+        style: what is drawn on the picture.
+        gender: whether perceived gender is computed and shown.
         recordings_folder: where recordings go.
-        screenshots_folder: where screenshots go.
         container: file format of recordings.
         recording_predictions: what is written beside a recording.
+        screenshots_folder: where screenshots go.
         snapshot_json: whether a JSON file is written beside a screenshot.
         burst_count: pictures in a burst.
         welcomed: whether the first page was read.
@@ -109,22 +115,100 @@ class Settings:
     recent: tuple[str, ...] = ()
     model: str = ""
     provider: str = "auto"
-    oversample: bool = False
-    gender: bool = True
-    detector: DetectorMode = "auto"
-    min_score: Annotated[float, Field(gt=0, lt=1)] = 0.5
     mirror: bool = False
     loop: bool = True
+    theme: Annotated[
+        ThemeChoice,
+        Preference(
+            page=GENERAL,
+            label=Message("Theme"),
+            texts={"system": _SYSTEM, "light": Message("Light"), "dark": Message("Dark")},
+        ),
+    ] = "system"
+    language: Annotated[
+        str,
+        AfterValidator(_check_language),
+        Preference(
+            page=GENERAL,
+            label=Message("Language"),
+            choices=_language_choices,
+            texts={"system": _SYSTEM},
+            languages=True,
+        ),
+    ] = "system"
     camera: CameraOptions = field(default_factory=CameraOptions)
+    detector: Annotated[
+        DetectorMode,
+        Preference(
+            page=RECOGNITION,
+            label=Message("Face distance"),
+            texts={
+                "auto": Message("Automatic"),
+                "short": Message("Near faces (fast)"),
+                "full": Message("Near and far faces"),
+            },
+        ),
+    ] = "auto"
+    min_score: Annotated[
+        float,
+        Field(gt=0, lt=1),
+        Preference(
+            page=RECOGNITION,
+            label=Message("Minimum detection confidence"),
+            limits=(0.1, 0.95),
+            step=0.05,
+            tool_tip=Message("Higher: fewer mistakes, and fewer faces found"),
+        ),
+    ] = 0.5
+    oversample: Annotated[
+        bool,
+        Preference(
+            page=RECOGNITION,
+            label=Message("Average ten views of each face"),
+            hint=Message("Ten views are a little more accurate and about ten times as much work."),
+        ),
+    ] = False
     style: OverlayStyle = field(default_factory=OverlayStyle)
-    theme: ThemeChoice = "system"
-    language: Annotated[str, AfterValidator(_check_language)] = "system"
-    recordings_folder: Path = field(default_factory=_videos_folder)
-    screenshots_folder: Path = field(default_factory=_pictures_folder)
-    container: ContainerFormat = "mp4"
-    recording_predictions: PredictionFormat = "none"
-    snapshot_json: bool = False
-    burst_count: int = 5
+    gender: Annotated[
+        bool,
+        Preference(
+            page=PRIVACY,
+            label=Message("Compute perceived gender"),
+            hint=Message("Without it gender is neither computed nor shown, and its columns stay empty."),
+        ),
+    ] = True
+    recordings_folder: Annotated[Path, Preference(page=SAVING, label=Message("Recordings"))] = field(
+        default_factory=_videos_folder
+    )
+    container: Annotated[
+        ContainerFormat,
+        Preference(
+            page=SAVING,
+            label=Message("File format"),
+            texts={"mp4": "MP4 (H.264)", "mkv": "MKV (H.264)"},
+        ),
+    ] = "mp4"
+    recording_predictions: Annotated[
+        PredictionFormat,
+        Preference(
+            page=SAVING,
+            label=Message("Save predictions with recordings"),
+            texts={"none": Message("Nothing"), "csv": "CSV", "jsonl": "JSON lines"},
+        ),
+    ] = "none"
+    screenshots_folder: Annotated[Path, Preference(page=SAVING, label=Message("Screenshots"))] = field(
+        default_factory=_pictures_folder
+    )
+    snapshot_json: Annotated[bool, Preference(page=SAVING, label=Message("Also write a JSON file"))] = False
+    burst_count: Annotated[
+        int,
+        Preference(
+            page=SAVING,
+            label=Message("Pictures in a burst"),
+            limits=BURST_COUNTS,
+            hint=Message("Recordings have no sound: Agelens never listens."),
+        ),
+    ] = 5
     welcomed: bool = False
     geometry: SealedBytes = b""
     layout: SealedBytes = b""
@@ -144,7 +228,6 @@ class SettingsError(AgelensError):
     """The settings cannot be kept."""
 
 
-_SETTINGS: Final = TypeAdapter(Settings)
 _NOT_KEPT: Final = {"style": {"selected", "words", "status"}}
 """What belongs to the picture that is shown, not to the user's choice."""
 
@@ -155,11 +238,13 @@ class SettingsStore:
     Args:
         path: the file; by default `settings.json` in the user's folder for Agelens.
         ini: the file of versions that kept an INI file, read where the other is missing; by default where those had it.
+        kind: what is kept.
     """
 
-    def __init__(self, path: Path | None = None, *, ini: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, ini: Path | None = None, kind: type[Settings] = Settings) -> None:
         self._path = path or platformdirs.user_config_path("Agelens", appauthor=False) / "settings.json"
         self._ini = ini or (_old_path() if path is None else None)
+        self._adapter = TypeAdapter(kind)
         self._lock = threading.Lock()
         self._problem: Message | None = None
 
@@ -176,7 +261,7 @@ class SettingsStore:
             values = self._read(self._ini, _parse_ini)
         values = values if isinstance(values, dict) else {}
         known = _carry_over_privacy(values)
-        settings, invalid = _validate(values)
+        settings, invalid = _validate(values, self._adapter)
         if not known:
             self._problem = Message(
                 "Cannot use the saved privacy mode: it is unknown. The whole picture is hidden; choose a mode."
@@ -193,7 +278,7 @@ class SettingsStore:
         Raises:
             SettingsError: they cannot be written.
         """
-        data = _SETTINGS.dump_json(_as_text(settings), indent=2, exclude=_NOT_KEPT)
+        data = self._adapter.dump_json(_as_text(settings), indent=2, exclude=_NOT_KEPT)
         try:
             with self._lock:
                 self._write(data)
@@ -256,12 +341,12 @@ class SettingsStore:
             raise
 
 
-def _validate(values: dict[str, Any]) -> tuple[Settings, list[str]]:
+def _validate(values: dict[str, Any], adapter: TypeAdapter[Settings]) -> tuple[Settings, list[str]]:
     """The settings of these values, and the names of invalid ones, for which the defaults are used."""
     invalid: list[str] = []
     while True:
         try:
-            settings = _SETTINGS.validate_python(values)
+            settings = adapter.validate_python(values)
         except ValidationError as error:
             for one in error.errors(include_url=False, include_context=False, include_input=False):
                 name = _remove(values, one["loc"])

@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import Annotated, Any, Final, Literal, Protocol
 
 import cv2
 import numpy as np
 
 from desktop_app.messages import Message
+from desktop_app.preferences import CAMERA, Preference
 from desktop_app.sources.base import SourceError, SourceInfo, SourceStalledError
 from desktop_app.sources.live import Captured, LiveSource
 
@@ -51,11 +52,33 @@ class CameraOptions:
         fourcc: the pixel format's four letters; MJPG is what most webcams need for their full rate.
     """
 
-    width: int = 1280
+    width: Annotated[
+        int,
+        Preference(
+            page=CAMERA,
+            label=Message("Size"),
+            choices=((640, 480), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160)),
+            beside=("height",),
+        ),
+    ] = 1280
     height: int = 720
-    rate: float = 30.0
-    backend: CameraBackend = "auto"
-    fourcc: str = "MJPG"
+    rate: Annotated[
+        float,
+        Preference(page=CAMERA, label=Message("Frame rate"), choices=(15.0, 24.0, 30.0, 50.0, 60.0), unit="Hz"),
+    ] = 30.0
+    backend: Annotated[
+        CameraBackend,
+        Preference(page=CAMERA, label=Message("Capture backend"), texts={"auto": Message("Automatic")}),
+    ] = "auto"
+    fourcc: Annotated[
+        str,
+        Preference(
+            page=CAMERA,
+            label=Message("Format"),
+            choices=("MJPG", "YUYV", "NV12", "H264"),
+            hint=Message("A camera takes the nearest format it has; the status line shows which."),
+        ),
+    ] = "MJPG"
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,11 @@ class SettingsModel(QObject):
         Returns:
             Whether any field has another value now.
         """
-        before, self._value = self._value, replace(self._value, **changes)
+        return self.put(replace(self._value, **changes))
+
+    def put(self, settings: Settings) -> bool:
+        """Use other settings, and keep them a little later; returns whether they differ."""
+        before, self._value = self._value, settings
         if self._value == before:
             return False
         self._timer.start()

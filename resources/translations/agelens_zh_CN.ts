@@ -1800,6 +1800,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>{name}：{value}</translation>
     </message>
     <message>
+        <source>{promise} {reach}</source>
+        <translation>{promise}{reach}</translation>
+    </message>
+    <message>
         <source>{rate} fps</source>
         <translation>{rate} 帧/秒</translation>
     </message>

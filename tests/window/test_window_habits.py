@@ -13,8 +13,8 @@ from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QTabBar, QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop_app.settings import Settings, SettingsStore
+from desktop_app.vision.privacy.promises import PROMISES
 from desktop_app.window.application import DisplayError, check_display
-from desktop_app.window.bars.actions import PROMISES
 from desktop_app.window.bars.source_names import display_name, guess_kind
 from desktop_app.window.dialogs.preferences import PreferencesDialog
 from desktop_app.window.main_window import MainWindow
@@ -230,7 +230,7 @@ def test_the_promises_are_the_same_everywhere(desk: Desk) -> None:
     desk.trigger("preferences")
     dialog = desk.window.dialogs.current
     assert dialog is not None
-    box = dialog.findChild(QComboBox, "privacy")
+    box = dialog.findChild(QComboBox, "style_privacy")
     assert isinstance(box, QComboBox)
     for row, mode in enumerate(("off", "faces", "picture")):
         box.setCurrentIndex(row)

@@ -8,12 +8,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from desktop_app.messages import Message
+from desktop_app.preferences import PRIVACY, Preference
 from desktop_app.vision.classification.label import Answer, Label
 from desktop_app.vision.drawing.badge import render_badge
 from desktop_app.vision.drawing.box_outlines import SUBPIXEL_BITS, draw_brackets, draw_outline
@@ -21,6 +23,7 @@ from desktop_app.vision.drawing.label_layout import PlateLayout
 from desktop_app.vision.drawing.label_plates import BOLD, PLATE_COLOUR, Colour, Plate, Run, Sprite, render_plate
 from desktop_app.vision.geometry import Box, Point
 from desktop_app.vision.privacy.concealment import PrivacyMode, PrivacyStyle, hide_face, hide_picture
+from desktop_app.vision.privacy.promises import FACES_PROMISE, PICTURE_PROMISE, PRIVACY_REACH
 from desktop_app.vision.tracking.tracker import Track
 
 PALETTE: Final[tuple[Colour, ...]] = (
@@ -71,8 +74,31 @@ class OverlayStyle:
     confidences: bool = True
     landmarks: bool = False
     statistics: bool = False
-    privacy: PrivacyMode = "off"
-    privacy_style: PrivacyStyle = "blur"
+    privacy: Annotated[
+        PrivacyMode,
+        Preference(
+            page=PRIVACY,
+            label=Message("Hide"),
+            texts={
+                "off": Message("Hide nothing"),
+                "faces": Message("Hide faces"),
+                "picture": Message("Hide the whole picture"),
+            },
+            hint={
+                "off": Message("Everybody can be recognised."),
+                "faces": Message("{promise} {reach}", promise=FACES_PROMISE, reach=PRIVACY_REACH),
+                "picture": Message("{promise} {reach}", promise=PICTURE_PROMISE, reach=PRIVACY_REACH),
+            },
+        ),
+    ] = "off"
+    privacy_style: Annotated[
+        PrivacyStyle,
+        Preference(
+            page=PRIVACY,
+            label=Message("How"),
+            texts={"blur": Message("Blur"), "pixelate": Message("Pixelate")},
+        ),
+    ] = "blur"
     selected: int | None = None
     words: tuple[tuple[str, str], ...] = ()
     status: tuple[str, ...] = ()

@@ -13,7 +13,8 @@ from desktop_app.messages import Message
 from desktop_app.settings import Settings
 from desktop_app.vision.drawing.overlay import OverlayStyle, draw_overlay
 from desktop_app.vision.privacy.concealment import PrivacyMode, PrivacyStyle, hides_enough
-from desktop_app.window.bars.actions import DRAWN, PRIVACY_REACH, PROMISES, Actions
+from desktop_app.vision.privacy.promises import PRIVACY_REACH, PROMISES
+from desktop_app.window.bars.actions import DRAWN, Actions
 from desktop_app.window.bars.status_line import figure_texts
 from desktop_app.window.bridge import SessionBridge
 from desktop_app.window.panels.side_panels import Panels

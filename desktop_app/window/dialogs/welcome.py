@@ -9,7 +9,7 @@ from PySide6.QtGui import QFont, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from desktop_app.messages import Message
-from desktop_app.window.bars.actions import FACES_PROMISE, PICTURE_PROMISE
+from desktop_app.vision.privacy.promises import FACES_PROMISE, PICTURE_PROMISE
 from desktop_app.window.style.theme import CANVAS, ON_CANVAS, app_icon, icon, scaled_font
 from desktop_app.window.style.translation import tr, translated
 from desktop_app.window.style.widgets import fit_wrapped, make_label, press_focused_button, scrolled

@@ -121,6 +121,14 @@ def positive_real(text: str) -> float:
     return number
 
 
+def not_negative_real(text: str) -> float:
+    """A number of 0 or more, as an option's `type`."""
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} must be 0 or more")
+    return number
+
+
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
     """Guard a file that is there already.
 

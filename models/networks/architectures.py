@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from desktop_app.catalogue.manifest import MAX_LABELS
 from desktop_app.errors import AgelensError
-from models.networks.efficientnet import EfficientNet
+from models.networks.efficientnet import LITE2, EfficientNet
 from models.networks.face_resnet import SMALLEST_SIDE, FaceResNet
 from models.networks.layers import ConvNorm, ResidualBlock, ResponseNorm
 
@@ -25,7 +25,7 @@ INPUT_SIZE: Final = 227
 FC6_SIDE: Final = 7
 """Side of the maps that reach fc6 of the paper's network."""
 
-NetworkName = Literal["compact", "levi-hassner", "efficientnet-lite0", "face-resnet"]
+NetworkName = Literal["compact", "levi-hassner", "efficientnet-lite0", "efficientnet-lite2", "face-resnet"]
 Norm = Literal["lrn", "batch"]
 State = Mapping[str, Tensor]
 
@@ -275,6 +275,8 @@ def build_network(spec: NetworkSpec) -> nn.Module:
         )
     if spec.architecture == "efficientnet-lite0":
         return EfficientNet(spec.ages, spec.genders, side=spec.side)
+    if spec.architecture == "efficientnet-lite2":
+        return EfficientNet(spec.ages, spec.genders, side=spec.side, scale=LITE2)
     if spec.architecture == "face-resnet":
         return FaceResNet(spec.ages, spec.genders, side=spec.side)
     if spec.ages and spec.genders:

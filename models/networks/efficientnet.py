@@ -1,7 +1,8 @@
-"""EfficientNet-Lite0, which starts from weights that were learnt on ImageNet, with an age and a gender head."""
+"""EfficientNet-Lite, which starts from weights that were learnt on ImageNet, with an age and a gender head."""
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple, cast
 
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ STEM_WIDTH: Final = 32
 HEAD_WIDTH: Final = 1280
 
 
-class PictureArea(NamedTuple):
+class BlockGroup(NamedTuple):
     """Blocks of one width: the first has the stride."""
 
     expansion: int
@@ -26,14 +27,44 @@ class PictureArea(NamedTuple):
 
 
 STAGES: Final = (
-    PictureArea(1, 16, 1, 1, 3),
-    PictureArea(6, 24, 2, 2, 3),
-    PictureArea(6, 40, 2, 2, 5),
-    PictureArea(6, 80, 3, 2, 3),
-    PictureArea(6, 112, 3, 1, 5),
-    PictureArea(6, 192, 4, 2, 5),
-    PictureArea(6, 320, 1, 1, 3),
+    BlockGroup(1, 16, 1, 1, 3),
+    BlockGroup(6, 24, 2, 2, 3),
+    BlockGroup(6, 40, 2, 2, 5),
+    BlockGroup(6, 80, 3, 2, 3),
+    BlockGroup(6, 112, 3, 1, 5),
+    BlockGroup(6, 192, 4, 2, 5),
+    BlockGroup(6, 320, 1, 1, 3),
 )
+"""Of Lite0, which the larger ones are scaled from."""
+
+
+class Scale(NamedTuple):
+    """How much wider and deeper a network is than Lite0."""
+
+    width: float = 1.0
+    depth: float = 1.0
+
+
+LITE0: Final = Scale()
+LITE2: Final = Scale(1.1, 1.2)
+
+
+def scaled_stages(scale: Scale) -> tuple[BlockGroup, ...]:
+    """The groups of blocks of a larger network; the first and the last keep their depth, as in all of the Lite kind."""
+    ends = STAGES[0], STAGES[-1]
+    return tuple(
+        stage._replace(
+            width=_rounded(stage.width * scale.width),
+            blocks=stage.blocks if stage in ends else math.ceil(stage.blocks * scale.depth),
+        )
+        for stage in STAGES
+    )
+
+
+def _rounded(width: float) -> int:
+    """The multiple of 8 that is nearest, and no more than a tenth below."""
+    nearest = max(int(width + 4) // 8 * 8, 8)
+    return nearest + 8 if nearest < 0.9 * width else nearest
 
 
 class InvertedBlock(nn.Module):
@@ -45,7 +76,7 @@ class InvertedBlock(nn.Module):
         stride: of the middle convolution; with 1 and as many channels out as in, the input is added.
     """
 
-    def __init__(self, inputs: int, stage: PictureArea, stride: int) -> None:
+    def __init__(self, inputs: int, stage: BlockGroup, stride: int) -> None:
         super().__init__()
         wide = inputs * stage.expansion
         self.expand: nn.Module = nn.Identity()
@@ -62,7 +93,7 @@ class InvertedBlock(nn.Module):
 
 
 class EfficientNet(nn.Module):
-    """EfficientNet-Lite0 (Tan and Le, ICML 2019, without squeeze-and-excitation and with ReLU6) with two heads.
+    """EfficientNet-Lite (Tan and Le, ICML 2019, without squeeze-and-excitation and with ReLU6) with two heads.
 
     Convolutions pad evenly. TensorFlow pads an even side at stride 2 by one pixel less at the top and left, so the
     published function is exactly this one for sides of 32n + 1, and this one moved by pixels for others.
@@ -71,15 +102,16 @@ class EfficientNet(nn.Module):
         ages: number of age groups.
         genders: number of genders.
         side: larger pictures are shrunk to this side first.
+        scale: which one of the family.
     """
 
-    def __init__(self, ages: int, genders: int, *, side: int) -> None:
+    def __init__(self, ages: int, genders: int, *, side: int, scale: Scale = LITE0) -> None:
         super().__init__()
         self.side = side
         self.stem = _conv_norm(3, STEM_WIDTH, 3, stride=2)
         self.blocks = nn.Sequential()
         channels = STEM_WIDTH
-        for stage in STAGES:
+        for stage in scaled_stages(scale):
             for index in range(stage.blocks):
                 self.blocks.append(InvertedBlock(channels, stage, stage.stride if index == 0 else 1))
                 channels = stage.width

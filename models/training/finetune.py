@@ -34,7 +34,13 @@ from models.training.recipes import CompactRecipe
 from models.training.trainer import DEFAULT_WORKERS, Budget, Trainer, TrainingSettings
 
 HELD_OUT: Final = 0.2
-RATES: Final = {"compact": 5e-4, "levi-hassner": 1e-4, "efficientnet-lite0": 3e-4, "face-resnet": 3e-4}
+RATES: Final = {
+    "compact": 5e-4,
+    "levi-hassner": 1e-4,
+    "efficientnet-lite0": 3e-4,
+    "efficientnet-lite2": 3e-4,
+    "face-resnet": 3e-4,
+}
 """Highest learning rates of all but the last layers, which learn five times as fast."""
 HEAD_FACTOR: Final = 5.0
 BATCH: Final = 32

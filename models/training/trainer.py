@@ -25,6 +25,10 @@ from models.training.recipes import Logits, Recipe, Targets, Weights, distillati
 
 DEFAULT_WORKERS: Final = 1 if sys.platform == "linux" else 0
 """Elsewhere, a process that starts would be sent all pictures instead of sharing them."""
+LOSS_EVERY: Final = 20
+"""Steps on a GPU after which the loss is looked at."""
+REPORT_EVERY_S: Final = 30.0
+"""Seconds that lie at least between two reports on a GPU, where a pass may take less time than to judge the network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +94,8 @@ class Trainer:
         self._start, self._recipe, self._faces, self._path, self._settings = start, recipe, faces, path, settings
         self._device = choose_device(settings.device)
         self._batch_size = min(recipe.batch_size, len(faces))
+        if self._device.type == "cuda":
+            torch.backends.cudnn.benchmark = True
         self._normaliser = Normaliser(start).to(self._device)
         self._network = build_network(start.spec)
         load_state(self._network, start.state)
@@ -101,6 +107,8 @@ class Trainer:
             # The weights of the start are the first that count.
             self._averager.update_parameters(self._network)
             self._average = self._averager.module
+        if settings.teacher is not None:
+            settings.teacher.to(self._device, memory_format=torch.channels_last)
         self._optimiser = recipe.make_optimiser(self._network)
         self._iteration, self._elapsed_s, self._loss = 0, 0.0, math.nan
         torch.manual_seed(settings.seed)
@@ -129,6 +137,7 @@ class Trainer:
         self._network.train()
         saved_at = time.monotonic()
         began_at = saved_at - self._elapsed_s
+        report_at = saved_at
         nothing: tuple[int, ...] = ()
         with progress(nothing, "training", quiet=self._settings.quiet) as bar:
             while self._progress() < 1:
@@ -145,7 +154,8 @@ class Trainer:
                         save_checkpoint(self._checkpoint(finished=False), self._path)
                     if self._progress() >= 1:
                         break
-                if on_epoch is not None:
+                if on_epoch is not None and (self._device.type == "cpu" or time.monotonic() >= report_at):
+                    report_at = time.monotonic() + REPORT_EVERY_S
                     on_epoch(self._average, f"{self._progress():.1%} epoch {epoch + 1} loss {self._loss:.4f}")
                     self._network.train()
 
@@ -173,6 +183,7 @@ class Trainer:
             num_workers=workers,
             prefetch_factor=6 if workers else None,
             worker_init_fn=_leave_interrupts,
+            pin_memory=self._device.type == "cuda",
             # Its own: drawing from the common one would shift the dropout of a run that goes on.
             generator=torch.Generator(),
         )
@@ -184,9 +195,9 @@ class Trainer:
             group["lr"] = rate * group["factor"]
         if self._settings.freeze_norms:
             freeze_norms(self._network)
-        pixels = self._normaliser(batch.views.to(self._device))
+        pixels = self._normaliser(batch.views.to(self._device, non_blocking=True))
         targets, answers, weights = (
-            {head: one.to(self._device) for head, one in each.items()}
+            {head: one.to(self._device, non_blocking=True) for head, one in each.items()}
             for each in (batch.targets, batch.answers, batch.weights)
         )
         loss = self._batch_loss(pixels, targets, answers, weights)
@@ -196,11 +207,13 @@ class Trainer:
             nn.utils.clip_grad_norm_(self._network.parameters(), self._recipe.largest_gradient)
         self._optimiser.step()
         self._iteration += 1
-        self._loss = float(loss.detach())
-        if not math.isfinite(self._loss):
-            raise ToolError(f"the training diverged at step {self._iteration}; start again with a lower --rate")
         if self._averager is not None:
             self._averager.update_parameters(self._network)
+        # To read a number of a GPU's is to wait for all that it was told to do.
+        if self._device.type == "cpu" or self._iteration % LOSS_EVERY == 0:
+            self._loss = float(loss.detach())
+            if not math.isfinite(self._loss):
+                raise ToolError(f"the training diverged at step {self._iteration}; start again with a lower --rate")
 
     def _batch_loss(self, pixels: Tensor, targets: Targets, answers: Targets, weights: Weights) -> Tensor:
         """The loss of a batch, whose pictures may be blended in pairs first (mixup: Zhang et al., ICLR 2018)."""
@@ -234,7 +247,7 @@ class Trainer:
         lessons = [{head: one.clamp(min=1e-6).log() for head, one in kept.items()}] if kept else []
         if teacher is not None:
             with torch.no_grad():
-                lessons.append(self._answers(teacher.to(self._device), pixels))
+                lessons.append(self._answers(teacher, pixels))
         total = pixels.new_zeros(())
         for lesson in lessons:
             for head, weight in weights.items():

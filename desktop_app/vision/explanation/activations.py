@@ -22,6 +22,8 @@ _LAYER_NAMES: Final = {
     "AveragePool": "pool",
     "LRN": "norm",
     "BatchNormalization": "bn",
+    # ReLU6.
+    "Clip": "relu",
 }
 _LAYER_KINDS: Final = {
     *(
@@ -29,7 +31,6 @@ _LAYER_KINDS: Final = {
         "Relu",
         "LeakyRelu",
         "PRelu",
-        "Clip",
         "Elu",
         "Gelu",
         "HardSwish",
@@ -115,10 +116,15 @@ def _open(model: bytes, threads: int) -> Any:
 
 
 def _candidates(graph: Graph) -> dict[str, str]:
-    """Tensors that may be feature maps and the kinds of layer that make them, in the order of the file."""
+    """Tensors that may be feature maps and the kinds of layer that make them, in the order of the file.
+
+    What comes before the first convolution is the picture itself, resized and scaled.
+    """
+    is_convolution = [node.op_type in _CONVOLUTIONS for node in graph.nodes]
+    first = is_convolution.index(True) if any(is_convolution) else 0
     return {
         node.outputs[0]: _LAYER_NAMES.get(node.op_type, node.op_type.lower())
-        for node in graph.nodes
+        for node in graph.nodes[first:]
         if node.op_type in _LAYER_KINDS and node.outputs
     }
 

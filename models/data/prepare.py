@@ -21,11 +21,7 @@ import platformdirs
 from desktop_app.vision.face_alignment import DEFAULT_MARGIN
 from models.cli_utils import positive
 from models.data.datasets import ADIENCE_MARGIN, DataName, Framing, Sample, read_data
-from models.data.prepared import LABELS, prepare
-
-# `models.training` takes these two from here.
-from models.data.prepared import Prepared as Prepared
-from models.data.prepared import hold_out as hold_out
+from models.data.prepared import LABELS, Prepared, prepare
 
 
 def add_data_options(

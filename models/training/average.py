@@ -21,7 +21,8 @@ from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
 from models.cli_utils import ToolError, positive_real, refuse_existing
-from models.data.prepare import Prepared, add_cache_option, add_data_options, prepare_chosen
+from models.data.prepare import add_cache_option, add_data_options, prepare_chosen
+from models.data.prepared import Prepared
 from models.networks.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from models.training.batches import Normaliser, center_batches
 
@@ -43,9 +44,11 @@ def average(checkpoints: Sequence[Checkpoint], weights: Sequence[float]) -> Chec
     last, total = checkpoints[-1], sum(weights)
     for one in checkpoints:
         if (one.spec, one.labels, one.input) != (last.spec, last.labels, last.input):
-            raise ToolError("the checkpoints hold networks of different kinds, labels or inputs; average like ones")
+            raise ToolError(
+                "Cannot average the checkpoints: their networks differ in kind, labels or input. Name like ones."
+            )
         if one.mean_image is not None or last.mean_image is not None:
-            raise ToolError("networks with a mean image each cannot be averaged; train them with --mean channel")
+            raise ToolError("Cannot average networks that each have a mean image. Train them with --mean channel.")
     state: dict[str, Tensor] = {}
     for name, value in last.state.items():
         parts = [one.state[name] * (weight / total) for one, weight in zip(checkpoints, weights, strict=True)]
@@ -76,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     weights = options.weights or [1.0] * len(options.checkpoints)
     if len(weights) != len(options.checkpoints):
-        raise ToolError("--checkpoints and --weights must be as many")
+        raise ToolError("Cannot average: --checkpoints and --weights differ in number. Give one weight for each.")
     refuse_existing(options.output, overwrite=options.overwrite)
     averaged = average([load_checkpoint(path) for path in options.checkpoints], weights)
     prepared = prepare_chosen(options, margin=averaged.input.margin, notes=averaged.notes)

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from desktop_app.vision.preprocessing import Preprocessing, center, normalise
 from models.cli_utils import progress
-from models.data.prepare import Prepared
+from models.data.prepared import Prepared
 from models.networks.architectures import INPUT_SIZE
 from models.networks.checkpoints import Checkpoint
 from models.training.recipes import Recipe

@@ -24,7 +24,8 @@ from desktop_app.catalogue.manifest import AgeLabel, Labels, check_model_name
 from desktop_app.vision.classification.classifier import Classifier
 from models.cli_utils import ToolError, not_negative, positive, positive_real, refuse_existing
 from models.data.labels import gender_targets, parse_age_buckets
-from models.data.prepare import Prepared, add_cache_option, add_data_options, prepare_chosen, read_chosen
+from models.data.prepare import add_cache_option, add_data_options, prepare_chosen, read_chosen
+from models.data.prepared import Prepared
 from models.evaluation.evaluate import as_text, evaluate, write_scores
 from models.export.export import ExportSettings, check_export, export_model
 from models.networks.checkpoints import Checkpoint, load_checkpoint
@@ -116,9 +117,13 @@ def fine_tune(
     labelled = {head: int((target[rows] >= 0).sum()) for head, target in targets.items()}
     new_ages = ages != old_ages
     if new_ages and not labelled["age"]:
-        raise ToolError("no picture's age lies within one of the new age groups; check the labels and --age-buckets")
+        raise ToolError(
+            "Cannot fine-tune: no age lies within one of the new age groups. Check the labels and --age-buckets."
+        )
     if not any(labelled.values()):
-        raise ToolError("no picture has a label that the model could learn; check the labels or give --age-buckets")
+        raise ToolError(
+            "Cannot fine-tune: no picture has a label that the model knows. Check the labels or give --age-buckets."
+        )
     tuned: list[Checkpoint] = []
     learnt = int(np.any([target[rows] >= 0 for target in targets.values()], axis=0).sum())
     for one in checkpoints:

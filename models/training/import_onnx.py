@@ -91,7 +91,9 @@ def _restore(path: Path, heads: Mapping[str, int]) -> tuple[NetworkSpec, dict[st
     elif set(_PAPER_LAYERS) <= {name.rpartition(".")[0] for name in weights}:
         spec = NetworkSpec(architecture="levi-hassner", ages=heads.get("age", 0), genders=heads.get("gender", 0))
     else:
-        raise ToolError(f"{path} holds another network than those known here; it cannot be fine-tuned")
+        raise ToolError(
+            f"Cannot fine-tune {path}: its architecture is unknown here. Choose a model that was trained here."
+        )
     return spec, _state(path, spec, weights)
 
 
@@ -99,7 +101,7 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
     try:
         return dict(parse_json(text))
     except (ValueError, TypeError) as error:
-        raise ToolError(f"{path} describes its network in a way that cannot be read; export it again") from error
+        raise ToolError(f"Cannot read {path}: the description of its network is invalid. Export it again.") from error
 
 
 def _state(path: Path, spec: NetworkSpec, weights: Weights) -> dict[str, Tensor]:
@@ -118,10 +120,12 @@ def _state(path: Path, spec: NetworkSpec, weights: Weights) -> dict[str, Tensor]
         learnt |= {"norm1.running_var", "norm2.running_var"}
     if not learnt <= weights.keys():
         missing = min(learnt - weights.keys())
-        raise ToolError(f"{path} lacks {missing} of the {spec.architecture} network; export it again")
+        raise ToolError(f"Cannot read {path}: it lacks {missing} of the {spec.architecture} network. Export it again.")
     for name, values in weights.items():
         target = name.replace(".conv.bias", ".norm.bias")
         if target not in state or state[target].shape != values.shape:
-            raise ToolError(f"{path}: the layer {name} does not fit the {spec.architecture} network; export it again")
+            raise ToolError(
+                f"Cannot read {path}: the layer {name} does not fit the {spec.architecture} network. Export it again."
+            )
         state[target] = torch.from_numpy(np.array(values))
     return state

@@ -99,7 +99,7 @@ def read_efficientnet(path: Path, _network: nn.Module) -> dict[str, Tensor]:
         state["stem.conv.weight"] = state["stem.conv.weight"].flip(1)
     except Exception as error:
         # A damaged file makes PyTorch's reader fail in many ways.
-        raise ToolError(f"{path} cannot be read as EfficientNet-Lite; get the file again") from error
+        raise ToolError(f"Cannot read {path} as EfficientNet-Lite. Get the file again.") from error
     return state
 
 
@@ -131,7 +131,9 @@ def read_face_network(path: Path, network: nn.Module) -> dict[str, Tensor]:
     norms = {name: one for name, one in network.named_modules() if isinstance(one, ConvNorm)}
     layers = read_layers(path)
     if len(layers) != len(norms):
-        raise ToolError(f"{path} has {len(layers)} convolutions and the network {len(norms)}; get another file")
+        raise ToolError(
+            f"Cannot use {path}: it has {len(layers)} convolutions and the network {len(norms)}. Get another file."
+        )
     state: dict[str, Tensor] = {}
     for (name, module), layer in zip(norms.items(), layers, strict=True):
         filters = layer.filters[:, ::-1] if name == "stem" else layer.filters
@@ -167,7 +169,7 @@ def read_layers(path: Path) -> list[Layer]:
             layers.append(Layer(filters, bias, scale, shift))
             at = data.find(CONVOLUTION, at)
     except (IndexError, ValueError, struct.error) as error:
-        raise ToolError(f"{path} is damaged or no network of dlib's; get the file again") from error
+        raise ToolError(f"Cannot read {path}: it is damaged or no network of dlib's. Get the file again.") from error
     return layers
 
 
@@ -191,7 +193,7 @@ def _read_integers(data: bytes, at: int, count: int) -> tuple[list[int], int]:
 
 
 def _unfit(path: Path, spec: NetworkSpec) -> ToolError:
-    return ToolError(f"{path} does not hold the weights of {spec.architecture}; get the file again")
+    return ToolError(f"Cannot use {path}: it does not hold the weights of {spec.architecture}. Get the file again.")
 
 
 PUBLISHED: Final[Mapping[NetworkName, Published]] = {

@@ -27,14 +27,8 @@ from desktop_app.vision.classification.classifier import Classifier, classify_bo
 from desktop_app.vision.face_alignment import CROP_SIZE
 from desktop_app.vision.preprocessing import center
 from models.cli_utils import ARRAY_ERRORS, ToolError, progress, refuse_existing
-from models.data.prepare import (
-    Prepared,
-    add_cache_option,
-    add_data_options,
-    add_margin_option,
-    margin_of,
-    prepare_chosen,
-)
+from models.data.prepare import add_cache_option, add_data_options, add_margin_option, margin_of, prepare_chosen
+from models.data.prepared import Prepared
 
 BATCH: Final = 64
 
@@ -78,8 +72,8 @@ def _views(pictures: NDArray[np.uint8], margin: float, teacher: Classifier) -> N
     side, size = round(CROP_SIZE * teacher.margin / margin), teacher.crop_size
     if side > pictures.shape[1]:
         raise ToolError(
-            f"{teacher.package.name} needs {side} pixels around each face and the prepared pictures have "
-            f"{pictures.shape[1]}; take another teacher"
+            f"Cannot ask {teacher.package.name}: it needs {side} pixels around each face and the prepared pictures "
+            f"have {pictures.shape[1]}. Choose another teacher."
         )
     views = center(pictures, side)
     if side == size:
@@ -116,14 +110,18 @@ def load_soft_labels(path: Path, prepared: Prepared, labels: Labels) -> SoftLabe
             answers = {head: np.asarray(file[head], np.float32) for head in ("age", "gender")}
             teachers = tuple(str(one) for one in file["teachers"])
     except ARRAY_ERRORS as error:
-        raise ToolError(f"{path} holds no soft labels; make them with python -m models soft-labels") from error
+        raise ToolError(f"Cannot read soft labels from {path}. Make them with python -m models soft-labels.") from error
     if not np.array_equal(names, prepared.names):
-        raise ToolError(f"{path} belongs to other pictures; make it again from the data set to train on")
+        raise ToolError(
+            f"Cannot use {path}: it belongs to other pictures. Make it again from the data set to train on."
+        )
     if any(not np.array_equal(classes[key], value) for key, value in _classes(labels).items()):
-        raise ToolError(f"{path} has other age groups or genders; its teachers must answer as the network to train")
+        raise ToolError(
+            f"Cannot use {path}: its age groups or genders differ from the network's. Choose other teachers."
+        )
     for head, count in (("age", len(labels.ages)), ("gender", len(labels.genders))):
         if answers[head].shape != (len(names), count) or not np.isfinite(answers[head]).all():
-            raise ToolError(f"{path} is damaged; make it again with python -m models soft-labels")
+            raise ToolError(f"Cannot read {path}: it is damaged. Make it again with python -m models soft-labels.")
     return SoftLabels(answers, teachers)
 
 
@@ -156,7 +154,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     labels = teachers[0].labels
     for name, teacher in zip(options.models, teachers, strict=True):
         if teacher.labels != labels:
-            raise ToolError(f"{name} has other age groups or genders than {options.models[0]}; leave one of them out")
+            raise ToolError(
+                f"Cannot average {name} and {options.models[0]}: their age groups or genders differ. Leave one out."
+            )
     prepared = prepare_chosen(options, margin=margin_of(options))
     options.output.parent.mkdir(parents=True, exist_ok=True)
     save_soft_labels(ask(prepared, teachers), labels, prepared.names, options.output)

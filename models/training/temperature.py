@@ -20,10 +20,11 @@ from torch.nn import functional
 
 from models.cli_utils import ToolError, refuse_existing
 from models.data.labels import gender_targets
-from models.data.prepare import add_cache_option, add_data_options, add_held_out_option, hold_out, prepare_chosen
+from models.data.prepare import add_cache_option, add_data_options, add_held_out_option, prepare_chosen
+from models.data.prepared import hold_out
 from models.networks.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from models.training.batches import as_faces
-from models.training.judging import answer
+from models.training.scoring import predict
 
 
 def fit_temperature(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
@@ -38,7 +39,7 @@ def fit_temperature(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> 
     """
     known = targets >= 0
     if not known.any():
-        raise ToolError("none of the pictures has a label; a temperature cannot be fitted")
+        raise ToolError("Cannot fit a temperature: no picture has a label. Choose another data set.")
     values, classes = torch.from_numpy(logits[known]).double(), torch.from_numpy(targets[known])
     log_temperature = torch.zeros((), dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.LBFGS([log_temperature], max_iter=100, line_search_fn="strong_wolfe")
@@ -87,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     rows = hold_out(len(prepared), options.held_out) if options.held_out else np.arange(len(prepared))
     faces = as_faces(prepared, {head: targets[head] for head in checkpoint.spec.heads}, rows)
-    logits = answer(checkpoint.network(), checkpoint, faces)
+    logits = predict(checkpoint.network(), checkpoint, faces)
     temperatures = {head: fit_temperature(one, faces.targets[head][faces.rows]) for head, one in logits.items()}
     said = ", ".join(f"{head} {value:.3f}" for head, value in temperatures.items())
     of = f"{options.data} {options.split}" if options.data == "fairface" else options.data

@@ -17,7 +17,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import numpy as np
 import torch
@@ -26,24 +26,27 @@ from torch import nn
 
 from desktop_app.catalogue.catalogue import load_package
 from desktop_app.catalogue.manifest import AgeLabel, InputSpec, Labels
-from models.cli_utils import ToolError
+from models.cli_utils import ToolError, not_negative, not_negative_real, positive, positive_real
 from models.data.labels import ADIENCE_AGES, FAIRFACE_AGES, GENDERS, parse_age_buckets
-from models.data.prepare import Prepared, hold_out, prepare_chosen
-from models.networks.architectures import INPUT_SIZE, NetworkSpec, build_network
+from models.data.prepare import add_cache_option, add_data_options, add_margin_option, margin_of, prepare_chosen
+from models.data.prepared import Prepared, hold_out
+from models.networks.architectures import INPUT_SIZE, NetworkName, NetworkSpec, build_network
 from models.networks.checkpoints import Checkpoint, load_checkpoint
 from models.training.batches import Faces, as_faces, mean_picture
 from models.training.ensemble import Ensemble
 from models.training.import_onnx import checkpoints_from_package
-from models.training.judging import judge, judge_ten_views
 from models.training.pretrained import published_state
 from models.training.recipes import DEFAULT_SIDES, CompactRecipe, PaperRecipe, Recipe, hard_group_weights
+from models.training.scoring import score, score_ten_views
 from models.training.soft_labels import load_soft_labels
-from models.training.train_options import parse_options
-from models.training.trainer import Budget, Trainer, TrainingSettings
+from models.training.trainer import DEFAULT_WORKERS, Budget, Trainer, TrainingSettings
 from models.training.unfold_batchnorm import unfold_norms
 
 HELD_OUT: Final = 0.1
 PAPER_ITERATIONS: Final = 50_000
+PAPER_OPTIONS: Final = ("mean", "step_every", "step_at")
+COMPACT_OPTIONS: Final = ("side", "sides", "augment", "batch_size", "gender_weight", "mixup")
+"""Options that only one recipe knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def split_rows(prepared: Prepared, *, test_fold: int | None, seed: int) -> tuple
     if test_fold is not None:
         held_out = prepared.fold == test_fold
         if not held_out.any() or held_out.all():
-            raise ToolError(f"there is no fold {test_fold} to test on; Adience has the folds 0 to 4")
+            raise ToolError(f"Cannot test on fold {test_fold}: there is no such fold. Adience has the folds 0 to 4.")
     else:
         held_out = np.zeros(len(rows), bool)
         chosen = np.random.default_rng(seed).permutation(len(rows))[: max(int(len(rows) * HELD_OUT), 1)]
@@ -123,7 +126,7 @@ def make_start(options: argparse.Namespace, ages: tuple[AgeLabel, ...], split: S
         side=options.side,
     )
     if spec.architecture != "levi-hassner" and len(spec.heads) < 2:
-        raise ToolError(f"{spec.architecture} answers both questions; use --task both")
+        raise ToolError(f"Cannot train {spec.architecture} for one question. Use --task both.")
     notes = {"data": f"{options.data}: {len(train)} pictures", "framing": split.prepared.framing}
     labels, state = Labels(ages, GENDERS), build_network(spec).state_dict()
     if options.recipe == "paper":
@@ -148,7 +151,9 @@ def make_start(options: argparse.Namespace, ages: tuple[AgeLabel, ...], split: S
     )
     sides = options.sides or (DEFAULT_SIDES if spec.architecture == "compact" else ((0.0, INPUT_SIZE),))
     if min(side for _, side in sides) < spec.smallest_side:
-        raise ToolError(f"{spec.architecture} needs --sides of at least {spec.smallest_side}")
+        raise ToolError(
+            f"Cannot train {spec.architecture} at that size. Give --sides of at least {spec.smallest_side}."
+        )
     return start, CompactRecipe(
         age_counts=tuple(int(one) for one in counts),
         base_rate=options.rate or 3e-3,
@@ -174,7 +179,7 @@ def train(options: argparse.Namespace, output: Path) -> dict[str, float]:
         earlier = load_checkpoint(output)
         same = (earlier.spec, earlier.labels, earlier.input) == (start.spec, start.labels, start.input)
         if same and earlier.training.get("finished"):
-            return _judge_fold(earlier, split.validation)
+            return _score_fold(earlier, split.validation)
     if options.init:
         start = _begun(start, options.init, split.train)
     teacher = _load_teachers(options.teacher, start) if options.teacher else None
@@ -205,30 +210,44 @@ def train(options: argparse.Namespace, output: Path) -> dict[str, float]:
     trainer = Trainer(start, recipe, faces, output, settings)
 
     def report(network: nn.Module, line: str) -> None:
-        scores = judge(network, start, split.validation)
+        scores = score(network, start, split.validation)
         print(line, *(f"{name} {value:.4f}" for name, value in scores.items()), flush=True)
 
     finished = trainer.run(report)
     if options.cross_validate:
-        return _judge_fold(finished, split.validation)
-    return judge(finished.network(), finished, split.validation)
+        return _score_fold(finished, split.validation)
+    return score(finished.network(), finished, split.validation)
+
+
+def _load_network(path: Path) -> Checkpoint:
+    """A checkpoint, or the only network of a model of the catalogue."""
+    if path.suffix != ".toml":
+        return load_checkpoint(path)
+    networks = checkpoints_from_package(load_package(path))
+    if len(networks) > 1:
+        raise ToolError(f"Cannot learn from {path}: it has a network for each question. Name one with two heads.")
+    return networks[0]
 
 
 def _load_teachers(paths: Sequence[Path], student: Checkpoint) -> nn.Module:
     teachers: list[nn.Module] = []
     for path in paths:
-        one = load_checkpoint(path)
+        one = _load_network(path)
         if (one.spec.heads, one.labels) != (student.spec.heads, student.labels):
-            raise ToolError(f"{path} answers other questions; a teacher must have the labels of its student")
+            raise ToolError(
+                f"Cannot learn from {path}: its labels differ from the network's. Choose a teacher with the same ones."
+            )
         if one.input != student.input or one.mean_image is not None or student.mean_image is not None:
-            raise ToolError(f"{path} takes other pixels; a teacher must have the mean and scale of its student")
+            raise ToolError(
+                f"Cannot learn from {path}: its mean, scale or margin differ from the network's. Choose another."
+            )
         teachers.append(one.network())
     return Ensemble(teachers) if len(teachers) > 1 else teachers[0]
 
 
-def _judge_fold(finished: Checkpoint, held_out: Faces) -> dict[str, float]:
+def _score_fold(finished: Checkpoint, held_out: Faces) -> dict[str, float]:
     network = finished.network()
-    return {**judge(network, finished, held_out), **judge_ten_views(network, finished, held_out)}
+    return {**score(network, finished, held_out), **score_ten_views(network, finished, held_out)}
 
 
 def _begun(start: Checkpoint, path: Path, faces: Faces) -> Checkpoint:
@@ -244,7 +263,9 @@ def _begun(start: Checkpoint, path: Path, faces: Faces) -> Checkpoint:
     # What a network shrinks its input to is no part of its weights.
     fitting = next((one for one in known if replace(one.spec, side=start.spec.side) == start.spec), None)
     if fitting is None:
-        raise ToolError("--init holds another network than the one to train; give the options that it was trained with")
+        raise ToolError(
+            "Cannot begin with the file of --init: it holds another network. Give the options that it was trained with."
+        )
     inherited = {key: value for key, value in fitting.notes.items() if key == "started_from"}
     state = (unfold_norms(fitting, faces) if is_model else fitting).state
     return replace(start, state=state, notes={**start.notes, **inherited})
@@ -260,7 +281,158 @@ def _budget(options: argparse.Namespace) -> Budget:
         return Budget(minutes=options.minutes)
     if options.iterations or options.recipe == "paper":
         return Budget(iterations=options.iterations or PAPER_ITERATIONS)
-    raise ToolError("say how long to train: --minutes or --iterations")
+    raise ToolError("Cannot train without an end. Give --minutes or --iterations.")
+
+
+def parse_options(arguments: Sequence[str] | None, description: str) -> argparse.Namespace:
+    """What was asked for.
+
+    Args:
+        arguments: None: those of the process.
+        description: the tool's, for its help.
+
+    Raises:
+        ToolError: options that do not go together.
+    """
+    parser = _build_parser(description)
+    options = parser.parse_args(arguments)
+    if len(options.widths) != len(options.blocks):
+        raise ToolError(
+            "Cannot build the network: --widths and --blocks differ in number. Give one block count for each width."
+        )
+    if options.teacher_weight is not None and not (options.teacher or options.soft_labels):
+        raise ToolError("Cannot use --teacher-weight: it has no teacher. Name one with --teacher or --soft-labels.")
+    if options.balance_groups and not options.soft_labels:
+        raise ToolError(
+            "Cannot use --balance-groups: it needs a network's errors. Give its answers with --soft-labels."
+        )
+    if options.balance_groups and options.task == "age":
+        raise ToolError("Cannot use --balance-groups with --task age: it weighs gender. Leave one of them out.")
+    if options.data == "fairface" and options.split != "train":
+        raise ToolError("Cannot train on val: the training is scored on it. Leave out --split.")
+    if options.output.is_dir():
+        raise ToolError(f"Cannot write to {options.output}: it is a folder. Name a file in it with --output.")
+    others = PAPER_OPTIONS if options.recipe == "compact" else COMPACT_OPTIONS
+    for name in others:
+        if getattr(options, name) != parser.get_default(name):
+            raise ToolError(f"Cannot use --{name.replace('_', '-')} with --recipe {options.recipe}. Leave it out.")
+    if options.hold_out and (options.cross_validate or options.test_fold is not None):
+        raise ToolError("Cannot use --hold-out: a fold is held out already. Leave it out.")
+    if options.data != "adience" and (options.cross_validate or options.test_fold is not None):
+        raise ToolError("Cannot use folds: only Adience has them. Leave out --cross-validate and --test-fold.")
+    options.margin = margin_of(options)
+    return options
+
+
+def _parse_sides(text: str) -> tuple[tuple[float, int], ...]:
+    stages = tuple((float(one.split(":")[0]), int(one.split(":")[1])) for one in text.split(","))
+    if stages[0][0] != 0 or list(stages) != sorted(stages) or not all(32 <= side <= 256 for _, side in stages):
+        raise ValueError(text)
+    return stages
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError(text)
+    return value
+
+
+def _build_parser(description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m models train", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--recipe", choices=("paper", "compact"), required=True, help="how to train")
+    parser.add_argument("--architecture", choices=get_args(NetworkName), help="network (default: the recipe's)")
+    parser.add_argument("--task", choices=("age", "gender", "both"), default="both", help="what to answer")
+    add_data_options(parser)
+    add_margin_option(parser)
+    parser.add_argument(
+        "--hold-out",
+        type=positive,
+        metavar="N",
+        help="judge on N pictures that are drawn from these and not learnt (default: a tenth; FairFace: those of val)",
+    )
+    parser.add_argument("--age-buckets", default="", help="age groups, such as 0-12,13-19,20-64,65+")
+    parser.add_argument("--test-fold", type=int, choices=range(5), help="Adience: hold this fold out")
+    parser.add_argument(
+        "--cross-validate", action="store_true", help="Adience: train five times, each fold held out once"
+    )
+    add_cache_option(parser)
+    parser.add_argument("--output", type=Path, required=True, help="the checkpoint to write, and to go on from")
+    parser.add_argument("--iterations", type=positive, help="steps (paper: 50,000)")
+    parser.add_argument("--minutes", type=positive_real, help="time to train for, instead of steps")
+    parser.add_argument(
+        "--init",
+        type=Path,
+        metavar="FILE",
+        help="checkpoint, or manifest of a model, or published weights (CONTRIBUTING.md says which) to start from",
+    )
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="checkpoint whose answers are learnt as well; of several, the mean",
+    )
+    parser.add_argument("--soft-labels", type=Path, metavar="FILE", help="answers to learn, from `models soft-labels`")
+    parser.add_argument(
+        "--teacher-weight",
+        type=not_negative_real,
+        help="how much such answers count beside the labels (default: 1; 0: they only serve --balance-groups)",
+    )
+    parser.add_argument(
+        "--balance-groups",
+        type=positive_real,
+        metavar="POWER",
+        help="count the gender of each group of race and gender by how often the soft labels err there, to this power",
+    )
+    parser.add_argument("--rate", type=positive_real, help="highest learning rate (paper 1e-3, compact 3e-3)")
+    parser.add_argument("--seed", type=not_negative, default=0, help="where all chance comes from")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--bfloat16", action="store_true", help="calculate in half the width: faster, where supported")
+    parser.add_argument(
+        "--workers", type=not_negative, default=DEFAULT_WORKERS, help="processes that make random views"
+    )
+    paper = parser.add_argument_group("recipe paper")
+    paper.add_argument("--norm", choices=("lrn", "batch"), default="lrn", help="normalisation after the first pools")
+    paper.add_argument("--mean", choices=("image", "channel"), default="image", help="what is taken from the pixels")
+    steps = paper.add_mutually_exclusive_group()
+    steps.add_argument(
+        "--step-every",
+        type=positive,
+        default=10_000,
+        metavar="N",
+        help="the rate falls to a tenth every N steps, as in the authors' solver files (default: %(default)s)",
+    )
+    steps.add_argument(
+        "--step-at",
+        type=positive,
+        metavar="N",
+        help="the rate falls to a tenth once, at step N, as the paper's text says",
+    )
+    compact = parser.add_argument_group("recipe compact")
+    compact.add_argument("--sides", type=_parse_sides, help="e.g. 0:128,0.35:160,0.8:227")
+    compact.add_argument("--augment", type=_share, default=0.5, help="how often views are damaged, 0 to 1")
+    compact.add_argument(
+        "--gender-weight", type=positive_real, default=1.0, help="how much gender counts beside age (default: 1)"
+    )
+    compact.add_argument(
+        "--mixup",
+        type=positive_real,
+        default=0.0,
+        metavar="ALPHA",
+        help="blend pictures in pairs, by shares from a beta distribution with this parameter (default: not)",
+    )
+    compact.add_argument("--batch-size", type=positive, default=128, help="pictures a step (default: %(default)s)")
+    compact.add_argument(
+        "--side", type=positive, default=INPUT_SIZE, help="shrink the input to this side inside the network"
+    )
+    compact.add_argument("--stem-width", type=int, default=24, help="channels of the first convolution")
+    compact.add_argument("--widths", type=int, nargs="+", default=[32, 64, 128, 256], help="channels of the stages")
+    compact.add_argument("--blocks", type=int, nargs="+", default=[1, 1, 2, 1], help="blocks of the stages")
+    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -90,7 +90,7 @@ class Trainer:
 
     def __init__(self, start: Checkpoint, recipe: Recipe, faces: Faces, path: Path, settings: TrainingSettings) -> None:
         if len(faces) < 2:
-            raise ToolError("there are too few labelled pictures to train on")
+            raise ToolError("Cannot train: there are fewer than two labelled pictures. Check the labels.")
         self._start, self._recipe, self._faces, self._path, self._settings = start, recipe, faces, path, settings
         self._device = choose_device(settings.device)
         self._batch_size = min(recipe.batch_size, len(faces))
@@ -213,7 +213,9 @@ class Trainer:
         if self._device.type == "cpu" or self._iteration % LOSS_EVERY == 0:
             self._loss = float(loss.detach())
             if not math.isfinite(self._loss):
-                raise ToolError(f"the training diverged at step {self._iteration}; start again with a lower --rate")
+                raise ToolError(
+                    f"Cannot continue: the training diverged at step {self._iteration}. Begin with a lower --rate."
+                )
 
     def _batch_loss(self, pixels: Tensor, targets: Targets, answers: Targets, weights: Weights) -> Tensor:
         """The loss of a batch, whose pictures may be blended in pairs first (mixup: Zhang et al., ICLR 2018)."""
@@ -283,14 +285,16 @@ class Trainer:
         found = load_checkpoint(self._path)
         start = self._start
         if (found.spec, found.labels, found.input) != (start.spec, start.labels, start.input) or not found.training:
-            raise ToolError(f"{self._path} holds another network; choose another --output or delete it")
+            raise ToolError(
+                f"Cannot continue {self._path}: it holds another network. Choose another --output or delete it."
+            )
         if not np.array_equal(found.mean_image, start.mean_image):  # type: ignore[arg-type]
             raise ToolError(
-                f"{self._path} learnt from other pictures or folds (the mean image differs); "
-                "choose another --output or delete it"
+                f"Cannot continue {self._path}: it learnt from other pictures or folds (the mean image differs). "
+                "Choose another --output or delete it."
             )
         if found.training.get("finished"):
-            raise ToolError(f"{self._path} is finished already; choose another --output or delete it")
+            raise ToolError(f"Cannot continue {self._path}: it is finished. Choose another --output or delete it.")
         try:
             load_state(self._network, found.training["network"])
             load_state(self._average, found.state if self._recipe.averaging else found.training["network"])
@@ -301,7 +305,7 @@ class Trainer:
             torch.set_rng_state(found.training["random"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ToolError(
-                f"{self._path} holds a training of another --recipe, or is damaged; choose another --output"
+                f"Cannot continue {self._path}: it is damaged, or of another --recipe. Choose another --output."
             ) from error
 
 
@@ -317,7 +321,7 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ToolError(f"PyTorch finds no device {name!r} here; use --device cpu or auto") from error
+        raise ToolError(f"Cannot train on {name!r}: PyTorch finds no such device. Use --device cpu or auto.") from error
     return device
 
 

@@ -27,7 +27,7 @@ from models.export.onnx_weights import SPEC_KEY, read_metadata, read_weights, st
 from models.networks.architectures import NetworkError  # noqa: E402
 from models.networks.checkpoints import load_checkpoint, save_checkpoint  # noqa: E402
 from models.training.batches import Faces  # noqa: E402
-from models.training.judging import answer_ten_views, judge_ten_views  # noqa: E402
+from models.training.scoring import predict_ten_views, score_ten_views  # noqa: E402
 from tests.helpers.random_networks import SMALL, checkpoint_of, paper_pair  # noqa: E402
 
 
@@ -105,10 +105,10 @@ def test_ten_views_are_judged_as_the_app_averages_them(paper_package: ModelPacka
     faces = Faces(pictures=pictures, targets={"age": np.array([0, 3]), "gender": np.array([1, -1])}, rows=np.arange(2))
     shown = Classifier(paper_package, provider="cpu", oversample=True).classify(pictures)
     for one, head in ((age, "age"), (gender, "gender")):
-        judged = answer_ten_views(one.network(), one, faces)[head]
+        judged = predict_ten_views(one.network(), one, faces)[head]
         np.testing.assert_allclose(judged, np.stack([getattr(row, head) for row in shown]), atol=5e-3)
     right = float(shown[0].gender.argmax() == 1)
-    assert judge_ten_views(gender.network(), gender, faces) == {"gender_oversampled": right}
+    assert score_ten_views(gender.network(), gender, faces) == {"gender_oversampled": right}
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from desktop_app.catalogue.manifest import Labels, sha256_of, write_manifest  # 
 from desktop_app.vision.classification.classifier import Classifier  # noqa: E402
 from models.cli_utils import ToolError, run_tool  # noqa: E402
 from models.data.labels import FAIRFACE_AGES, parse_age_buckets  # noqa: E402
-from models.data.prepare import Prepared  # noqa: E402
+from models.data.prepared import Prepared  # noqa: E402
 from models.networks.architectures import NetworkSpec  # noqa: E402
 from models.training.finetune import FineTuneSettings, fine_tune, main  # noqa: E402
 from models.training.import_onnx import checkpoints_from_package, with_ages  # noqa: E402
@@ -115,7 +115,7 @@ def without_specs(package: ModelPackage, folder: Path) -> ModelPackage:
 
 
 def test_a_network_of_another_kind_is_refused(make_model: MakeModel) -> None:
-    with pytest.raises(ToolError, match="cannot be fine-tuned"):
+    with pytest.raises(ToolError, match="Cannot fine-tune"):
         checkpoints_from_package(load_package(make_model()))
 
 
@@ -200,7 +200,7 @@ def test_a_file_that_is_there_is_refused_before_the_work(small_package: ModelPac
 
 def test_pictures_without_any_label_of_use_are_refused(small_package: ModelPackage, tmp_path: Path) -> None:
     prepared = replace(prepared_of(gender=False), low=np.full(24, np.nan, np.float32))
-    with pytest.raises(ToolError, match="no picture has a label that the model could learn"):
+    with pytest.raises(ToolError, match="no picture has a label that the model knows"):
         tuned(small_package, prepared, tmp_path)
 
 

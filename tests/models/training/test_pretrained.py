@@ -17,7 +17,7 @@ from models.cli_utils import ToolError, run_tool  # noqa: E402
 from models.export.export import ExportSettings, export_model  # noqa: E402
 from models.networks.architectures import NetworkError, NetworkName, NetworkSpec  # noqa: E402
 from models.networks.checkpoints import load_checkpoint  # noqa: E402
-from models.networks.efficientnet import STAGES, EfficientNet  # noqa: E402
+from models.networks.efficientnet import LITE2, STAGES, EfficientNet, scaled_stages  # noqa: E402
 from models.networks.face_resnet import BLOCKS, MEAN_BGR, FaceResNet  # noqa: E402
 from models.training.import_onnx import checkpoints_from_package  # noqa: E402
 from models.training.pretrained import Layer, published_state, read_layers  # noqa: E402
@@ -226,7 +226,7 @@ def test_efficientnet_is_read_and_computes_what_tensorflow_computes(tmp_path: Pa
 @pytest.mark.parametrize("content", [b"", b"text", b"\x01\x05con_4\x01\x02\x08" + b"\xff" * 40])
 def test_a_file_that_is_no_start_is_refused(tmp_path: Path, name: NetworkName, file: str, content: bytes) -> None:
     (tmp_path / file).write_bytes(content)
-    with pytest.raises(ToolError, match="get"):
+    with pytest.raises(ToolError, match="Get"):
         published_state(tmp_path / file, spec_of(name, 129))
 
 
@@ -238,7 +238,7 @@ def test_a_start_that_was_cut_off_or_is_of_another_network_is_refused(tmp_path: 
     with pytest.raises(ToolError, match="3 convolutions and the network 29"):
         published_state(path, spec_of("face-resnet", 150))
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(ToolError, match="is damaged"):
+    with pytest.raises(ToolError, match="it is damaged"):
         published_state(path, spec_of("face-resnet", 150))
     torch.save({"_conv_stem.weight": torch.zeros(8, 3, 3, 3)}, tmp_path / "start.pth")
     with pytest.raises(ToolError, match="does not hold the weights"):
@@ -290,3 +290,12 @@ def test_pictures_that_are_too_small_for_the_face_network_are_refused(
     arguments += ["--data", "csv", "--path", str(tmp_path / "data"), "--cache", str(tmp_path / "cache")]
     assert run_tool(train, [*arguments, "--iterations", "1", "--output", str(tmp_path / "out.pt")]) == 2
     assert "--sides of at least 103" in capsys.readouterr().err
+
+
+def test_the_larger_network_is_scaled_as_the_published_one() -> None:
+    stages = scaled_stages(LITE2)
+    assert [one.width for one in stages] == [16, 24, 48, 88, 120, 208, 352]
+    assert [one.blocks for one in stages] == [1, 3, 3, 4, 4, 5, 1]
+    network = EfficientNet(9, 2, side=64, scale=LITE2)
+    # Those of the published file without its last layer, and the two heads.
+    assert sum(one.numel() for one in network.parameters()) == 4_811_072 + 1281 * 11

@@ -16,7 +16,7 @@ from desktop_app.catalogue.manifest import InputSpec, Labels  # noqa: E402
 from desktop_app.vision.classification.classifier import Classifier, Prediction  # noqa: E402
 from models.cli_utils import ToolError, run_tool  # noqa: E402
 from models.data.labels import GENDERS  # noqa: E402
-from models.data.prepare import Prepared  # noqa: E402
+from models.data.prepared import Prepared  # noqa: E402
 from models.networks.checkpoints import load_checkpoint  # noqa: E402
 from models.training.soft_labels import SoftLabels, ask, load_soft_labels, main, save_soft_labels  # noqa: E402
 from models.training.train import main as train  # noqa: E402
@@ -163,17 +163,17 @@ def test_answers_for_something_else_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="other pictures"):
         load_soft_labels(path, replace(prepared, names=prepared.names[::-1]), LABELS)
     for labels in (Labels(AGES[:2], GENDERS), Labels(AGES, GENDERS[::-1])):
-        with pytest.raises(ToolError, match="other age groups or genders"):
+        with pytest.raises(ToolError, match="age groups or genders differ"):
             load_soft_labels(path, prepared, labels)
     save_soft_labels(sure(3, 1, 0), LABELS, prepared.names, path)
     with pytest.raises(ToolError, match="damaged"):
         load_soft_labels(path, prepared, LABELS)
     np.savez(path, names=prepared.names)
-    with pytest.raises(ToolError, match="holds no soft labels"):
+    with pytest.raises(ToolError, match="Cannot read soft labels"):
         load_soft_labels(path, prepared, LABELS)
     for rubbish in (path.read_bytes()[:-30], b"rubbish", b""):
         path.write_bytes(rubbish)
-        with pytest.raises(ToolError, match="holds no soft labels"):
+        with pytest.raises(ToolError, match="Cannot read soft labels"):
             load_soft_labels(path, prepared, LABELS)
 
 
@@ -186,5 +186,5 @@ def test_teachers_that_disagree_on_the_classes_are_refused(
     arguments += ["--cache", str(tmp_path / "cache"), "--output", str(tmp_path / "soft.npz")]
     assert run_tool(main, arguments) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "other.toml has other age groups or genders" in line
+    assert "their age groups or genders differ" in line
     assert not (tmp_path / "soft.npz").exists()

@@ -41,7 +41,7 @@ def test_unknown_targets_are_left_out() -> None:
     logits = np.array([[2, 0], [0, 1], [9, 0]], np.float32)
     known = fit_temperature(logits[:2], np.array([0, 0]))
     assert fit_temperature(logits, np.array([0, 0, -1])) == pytest.approx(known)
-    with pytest.raises(ToolError, match="none of the pictures has a label"):
+    with pytest.raises(ToolError, match="no picture has a label"):
         fit_temperature(logits, np.array([-1, -1, -1]))
 
 

@@ -26,10 +26,11 @@ from models.data.labels import FAIRFACE_AGES, GENDERS, parse_age_buckets  # noqa
 from models.data.prepare import main as prepare_main  # noqa: E402
 from models.data.prepared import load_prepared  # noqa: E402
 from models.evaluation.evaluate import main as evaluate_main  # noqa: E402
+from models.export.export import ExportSettings, export_model  # noqa: E402
 from models.networks.architectures import LeviHassnerNet, NetworkSpec, build_network  # noqa: E402
 from models.networks.checkpoints import Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
 from models.training.batches import Faces, Normaliser, Views, mean_picture  # noqa: E402
-from models.training.judging import judge  # noqa: E402
+from models.training.ensemble import Ensemble  # noqa: E402
 from models.training.recipes import (  # noqa: E402
     CompactRecipe,
     PaperRecipe,
@@ -38,6 +39,7 @@ from models.training.recipes import (  # noqa: E402
     hard_group_weights,
     soft_ages,
 )
+from models.training.scoring import score  # noqa: E402
 from models.training.train import main  # noqa: E402
 from models.training.trainer import Budget, Trainer, TrainingSettings, choose_device  # noqa: E402
 from tests.helpers.labelled_pictures import write_folder  # noqa: E402
@@ -55,8 +57,8 @@ def faces_of(count: int = 24) -> Faces:
     return Faces(pictures=pictures, targets={"age": age, "gender": gender}, rows=np.arange(count))
 
 
-def tiny_start(spec: NetworkSpec = TINY) -> Checkpoint:
-    torch.manual_seed(3)
+def tiny_start(seed: int = 3, *, spec: NetworkSpec = TINY) -> Checkpoint:
+    torch.manual_seed(seed)
     state = build_network(spec).state_dict()
     return Checkpoint(spec=spec, labels=Labels(AGES, GENDERS), input=InputSpec(), state=state)
 
@@ -89,8 +91,8 @@ def test_a_network_learns_what_is_plain_to_see(tmp_path: Path, bfloat16: bool, m
     recipe = tiny_recipe(base_rate=3e-2, strength=0.0, averaging=0.9, spread=0.3, mixing=mixing)
     faces = faces_of()
     finished = Trainer(tiny_start(), recipe, faces, tmp_path / "tiny.pt", settings_for(40, bfloat16=bfloat16)).run()
-    before = judge(tiny_start().network(), tiny_start(), faces)
-    after = judge(finished.network(), finished, faces)
+    before = score(tiny_start().network(), tiny_start(), faces)
+    after = score(finished.network(), finished, faces)
     assert after["gender"] == 1.0
     assert after["age_exact"] >= 0.9 > before["age_exact"]
     assert load_checkpoint(tmp_path / "tiny.pt").training["finished"]
@@ -150,18 +152,18 @@ def test_a_training_that_cannot_go_on_says_so(tmp_path: Path, damage: str) -> No
         Trainer(tiny_start(), recipe, faces_of(), path, settings_for(8)).run()
     halfway = load_checkpoint(path)
     save_checkpoint(replace(halfway, training={**halfway.training, damage: {}}), path)
-    with pytest.raises(ToolError, match="another --recipe, or is damaged"):
+    with pytest.raises(ToolError, match="of another --recipe"):
         train_tiny(path, 8)
 
 
 def test_another_runs_file_is_never_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "tiny.pt"
     train_tiny(path, 2)
-    with pytest.raises(ToolError, match="finished already"):
+    with pytest.raises(ToolError, match="it is finished"):
         train_tiny(path, 2)
     other = NetworkSpec(architecture="compact", ages=3, genders=2, stem_width=8, widths=(16,), blocks=(1,))
     with pytest.raises(ToolError, match="another network"):
-        Trainer(tiny_start(other), tiny_recipe(), faces_of(), path, settings_for(2))
+        Trainer(tiny_start(spec=other), tiny_recipe(), faces_of(), path, settings_for(2))
 
 
 def test_a_training_does_not_go_on_with_another_mean_image(tmp_path: Path) -> None:
@@ -486,15 +488,15 @@ def test_adience_is_learnt_from_whole_pictures_or_from_the_apps_crops(tmp_path: 
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        (["--test-fold", "1"], "only Adience has folds"),
-        (["--cross-validate"], "only Adience has folds"),
-        (["--device", "quick"], "no device"),
-        (["--step-at", "7"], "--step-at is not for --recipe compact"),
-        (["--step-every", "7"], "--step-every is not for --recipe compact"),
-        (["--recipe", "paper", "--mixup", "0.4"], "--mixup is not for --recipe paper"),
-        (["--data", "fairface", "--split", "val"], "leave out --split"),
-        (["--output", "."], "is a folder"),
-        (["--teacher-weight", "2"], "no teacher"),
+        (["--test-fold", "1"], "only Adience has them"),
+        (["--cross-validate"], "only Adience has them"),
+        (["--device", "quick"], "no such device"),
+        (["--step-at", "7"], "--step-at with --recipe compact"),
+        (["--step-every", "7"], "--step-every with --recipe compact"),
+        (["--recipe", "paper", "--mixup", "0.4"], "--mixup with --recipe paper"),
+        (["--data", "fairface", "--split", "val"], "Leave out --split"),
+        (["--output", "."], "it is a folder"),
+        (["--teacher-weight", "2"], "it has no teacher"),
         (["--widths", "4", "--blocks", "1"], "no network can be made with widths"),
     ],
 )
@@ -519,4 +521,29 @@ def test_a_teacher_that_sees_or_says_something_else_is_refused(
     arguments += ["--cache", str(tmp_path / "cache"), "--output", str(tmp_path / "out.pt"), "--workers", "0"]
     arguments += ["--age-buckets", "0-19,20-59,60+", "--teacher", str(tmp_path / "teacher.pt")]
     assert run_tool(main, arguments) == 2
-    assert "a teacher must have" in capsys.readouterr().err
+    assert "Cannot learn from" in capsys.readouterr().err
+
+
+def test_several_teachers_answer_with_the_mean_of_their_probabilities() -> None:
+    torch.manual_seed(0)
+    pixels = torch.randn(3, 3, 64, 64)
+    members = [tiny_start(seed).network() for seed in (1, 2)]
+    with torch.no_grad():
+        together = Ensemble(members)(pixels)
+        alone = [member(pixels) for member in members]
+    for head, answer in enumerate(together):
+        expected = torch.stack([one[head].softmax(1) for one in alone]).mean(0)
+        torch.testing.assert_close(answer.exp(), expected)
+
+
+def test_a_network_learns_from_a_checkpoint_and_a_model_at_once(tmp_path: Path) -> None:
+    write_folder(tmp_path / "data", count=4)
+    teachers = [tiny_start(seed) for seed in (1, 2)]
+    save_checkpoint(teachers[0], tmp_path / "teacher.pt")
+    model = export_model([teachers[1]], ExportSettings(name="other", folder=tmp_path)).manifest_path
+    arguments = ["--recipe", "compact", "--data", "csv", "--path", str(tmp_path / "data"), "--iterations", "1"]
+    arguments += ["--cache", str(tmp_path / "cache"), "--output", str(tmp_path / "out.pt"), "--workers", "0"]
+    arguments += ["--age-buckets", "0-19,20-59,60+", "--batch-size", "2"]
+    arguments += ["--teacher", str(tmp_path / "teacher.pt"), str(model)]
+    assert run_tool(main, arguments) == 0
+    assert load_checkpoint(tmp_path / "out.pt").notes["taught_by"] == "teacher.pt, other.toml"

@@ -67,7 +67,7 @@ def test_a_training_can_start_from_a_model(
     arguments += ["--cache", str(tmp_path / "cache"), "--output", str(tmp_path / "out.pt"), "--init", str(start)]
     arguments += ["--iterations", "1", "--rate", "1e-9", "--sides", "0:64", "--device", "cpu"]
     assert run_tool(train, [*arguments, "--widths", "16", "16", "--blocks", "1", "1"]) == 2
-    assert "--init holds another network" in capsys.readouterr().err
+    assert "it holds another network" in capsys.readouterr().err
     assert run_tool(train, [*arguments, "--widths", "16", "32", "--blocks", "1", "1"]) == 0
     (restored,) = checkpoints_from_package(small_package)
     trained = load_checkpoint(tmp_path / "out.pt")

@@ -19,7 +19,7 @@ VIEWS_BATCH: Final = 10
 """Faces a run where each is seen in ten views."""
 
 
-def answer(
+def predict(
     network: nn.Module, checkpoint: Checkpoint, faces: Faces, *, batch: int = 100
 ) -> dict[str, NDArray[np.float32]]:
     """The logits of a network on the centre of prepared pictures, by head: N×K float32."""
@@ -33,7 +33,7 @@ def answer(
     return {head: np.concatenate(part) for head, part in parts.items()}
 
 
-def answer_ten_views(network: nn.Module, checkpoint: Checkpoint, faces: Faces) -> dict[str, NDArray[np.float32]]:
+def predict_ten_views(network: nn.Module, checkpoint: Checkpoint, faces: Faces) -> dict[str, NDArray[np.float32]]:
     """The mean probabilities over ten views of each prepared picture (Levi and Hassner 2015), by head: N×K float32."""
     network.eval()
     normaliser = Normaliser(checkpoint).to(next(network.parameters()).device)
@@ -47,16 +47,16 @@ def answer_ten_views(network: nn.Module, checkpoint: Checkpoint, faces: Faces) -
     return {head: torch.cat(part).numpy() for head, part in parts.items()}
 
 
-def judge(network: nn.Module, checkpoint: Checkpoint, faces: Faces) -> dict[str, float]:
+def score(network: nn.Module, checkpoint: Checkpoint, faces: Faces) -> dict[str, float]:
     """Accuracies of a network on the centre of prepared pictures, as shares of the labelled ones."""
-    return _accuracies(answer(network, checkpoint, faces), faces)
+    return _accuracies(predict(network, checkpoint, faces), faces)
 
 
-def judge_ten_views(network: nn.Module, checkpoint: Checkpoint, faces: Faces) -> dict[str, float]:
+def score_ten_views(network: nn.Module, checkpoint: Checkpoint, faces: Faces) -> dict[str, float]:
     """The same of the mean over ten views; the names say so: `age_exact_oversampled` and so on."""
     if not len(faces):
         return {}
-    scores = _accuracies(answer_ten_views(network, checkpoint, faces), faces)
+    scores = _accuracies(predict_ten_views(network, checkpoint, faces), faces)
     return {f"{name}_oversampled": value for name, value in scores.items()}
 
 

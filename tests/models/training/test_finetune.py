@@ -139,6 +139,7 @@ def tuned(package: ModelPackage, prepared: Prepared, folder: Path, **changes: An
     return load_package(fine_tune(checkpoints_from_package(package), prepared, settings))
 
 
+@pytest.mark.slow
 def test_a_model_learns_the_users_pictures_and_groups(small_package: ModelPackage, tmp_path: Path) -> None:
     prepared = prepared_of(25)
     # What has no label teaches nothing, and is not counted.
@@ -152,6 +153,7 @@ def test_a_model_learns_the_users_pictures_and_groups(small_package: ModelPackag
     assert "fine-tuned on 24" in package.manifest.about["data"]
 
 
+@pytest.mark.slow
 def test_an_answer_without_labels_stays_as_it_was(small_package: ModelPackage, tmp_path: Path) -> None:
     prepared = prepared_of(gender=False)
     package = tuned(small_package, prepared, tmp_path, epochs=12, rate=1e-2)
@@ -173,6 +175,7 @@ def test_labels_that_fit_no_group_are_refused(small_package: ModelPackage, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_genders_in_another_order_are_learnt_in_that_order(tmp_path: Path) -> None:
     start = checkpoint_of(SMALL, labels=Labels(FAIRFACE_AGES, ("Female", "Male")))
     settings = FineTuneSettings(name="mine", folder=tmp_path, epochs=8, rate=1e-2, device="cpu", workers=0, quiet=True)

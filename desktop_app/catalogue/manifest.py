@@ -16,6 +16,7 @@ from pydantic import (
     AliasPath,
     BeforeValidator,
     Field,
+    PlainSerializer,
     TypeAdapter,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -41,6 +42,9 @@ MAX_LINE: Final = 200
 MAX_NAME_BYTES: Final = 255
 MAX_YEARS: Final = 200
 MAX_NUMBER: Final = 1e30
+MAX_FACES: Final = 10**9
+MAX_CONFUSED: Final = 60
+"""Age groups times genders of which a manifest holds a confusion matrix: more rows make it too large."""
 
 
 class ModelError(AgelensError):
@@ -55,9 +59,14 @@ def is_model_name(name: str) -> bool:
 T = TypeVar("T")
 
 
-def _problem(message: Message) -> PydanticCustomError:
-    """An error whose message continues a sentence that begins with the field's name."""
-    return PydanticCustomError("manifest", "{problem}", {"problem": message})
+def _problem(message: Message, *place: str | int) -> PydanticCustomError:
+    """An error whose message continues a sentence that begins with the field's name.
+
+    Args:
+        message: what is wrong.
+        place: the field, where a check of the whole manifest finds it.
+    """
+    return PydanticCustomError("manifest", "{problem}", {"problem": message, "place": place})
 
 
 def _must(holds: Callable[[T], bool], problem: Message) -> AfterValidator:
@@ -109,12 +118,22 @@ def _give_all(table: object) -> object:
     return table
 
 
+def _read_rows(rows: object) -> object:
+    # A row is a text of numbers, because a list of them would stand in as many lines.
+    return [row.split() if isinstance(row, str) else row for row in rows] if isinstance(rows, list) else rows
+
+
+def _write_rows(rows: Sequence[Sequence[int]]) -> list[str]:
+    return [" ".join(map(str, row)) for row in rows]
+
+
 _Text = Annotated[str, Field(strict=True)]
 _Line = Annotated[
     _Text, _must(_is_line, Message("must be one line of text, of at most {count} letters", count=MAX_LINE))
 ]
 _Number = Annotated[float, Field(strict=True, ge=-MAX_NUMBER, le=MAX_NUMBER, allow_inf_nan=False)]
 _Years = Annotated[int, Field(strict=True, ge=0, le=MAX_YEARS)]
+_Count = Annotated[int, Field(ge=0, le=MAX_FACES)]
 _FileName = Annotated[_Text, _must(_is_file_name, Message("must be the name of a file beside the manifest"))]
 Mean = Annotated[_Number | tuple[_Number, _Number, _Number] | _FileName, WrapValidator(_read_mean)]
 
@@ -210,6 +229,9 @@ class Manifest:
         labels: the classes of both.
         files: SHA-256 in hexadecimal of each file, by its name.
         scores: what was measured, by name.
+        confusion: counts of the faces that it was measured on: a row for each age group and gender as labelled, a
+            column for each as answered, both in the order of the age groups and within them of the genders. Empty
+            where that was not measured, or are more than `MAX_CONFUSED`.
         layers: what the network view calls layers, by the tensor that they write; others are numbered by their kind.
         about: licence, data, authors, source and other notes.
     """
@@ -227,24 +249,36 @@ class Manifest:
     labels: Labels
     files: Mapping[str, _Text] = field(default_factory=dict)
     scores: Mapping[str, _Number] = field(default_factory=dict)
+    confusion: Annotated[
+        tuple[tuple[_Count, ...], ...],
+        Field(max_length=MAX_CONFUSED, exclude_if=lambda rows: not rows),
+        BeforeValidator(_read_rows),
+        PlainSerializer(_write_rows),
+    ] = ()
     layers: Annotated[Mapping[str, _Line], Field(exclude_if=lambda layers: not layers)] = field(default_factory=dict)
     about: Mapping[str, _Text] = field(default_factory=dict)
 
 
-def _is_in_one_file(manifest: Manifest) -> bool:
-    return manifest.architecture == "two-network" or manifest.age.file == manifest.gender.file
+def _check_whole(manifest: Manifest) -> Manifest:
+    if manifest.architecture == "two-head" and manifest.age.file != manifest.gender.file:
+        raise _problem(
+            Message("must be the same file as outputs.gender.file where the architecture is two-head"),
+            *("outputs", "age", "file"),
+        )
+    cells = len(manifest.labels.ages) * len(manifest.labels.genders)
+    if manifest.confusion and {len(manifest.confusion), *map(len, manifest.confusion)} != {cells}:
+        raise _problem(Message("must be {cells} rows of {cells} numbers", cells=cells), "confusion")
+    return manifest
 
 
-_ONE_FILE: Final = _must(
-    _is_in_one_file, Message("must be the same file as outputs.gender.file where the architecture is two-head")
-)
-_MANIFEST: Final[TypeAdapter[Manifest]] = TypeAdapter(Annotated[Manifest, _ONE_FILE])
+_MANIFEST: Final[TypeAdapter[Manifest]] = TypeAdapter(Annotated[Manifest, AfterValidator(_check_whole)])
 
 _PROBLEMS: Final[Mapping[str, Callable[[dict[str, Any]], Message]]] = {
     "manifest": lambda found: found["problem"],
     "missing": lambda _: Message("is missing"),
     "string_type": lambda _: Message("must be a text"),
     "int_type": lambda _: Message("must be a whole number"),
+    "int_parsing": lambda _: Message("must be a whole number"),
     "float_type": lambda _: Message("must be a number"),
     "finite_number": lambda _: Message("must be a number"),
     "dataclass_type": lambda _: Message("must be a table"),
@@ -346,8 +380,8 @@ def _unreadable(path: Path, reason: Message | str) -> ModelError:
 def _first_problem(error: ValidationError) -> Message:
     """The first invalid field, as `labels.age[3].low`, and what is wrong with it."""
     first = error.errors(include_url=False, include_input=False)[0]
-    # Without a place it is about the whole manifest, see `_ONE_FILE`.
-    loc = first["loc"] or ("outputs", "age", "file")
+    # Without a place it is about the whole manifest, see `_check_whole`.
+    loc = first["loc"] or first["ctx"]["place"]
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)[1:]
     if not place.isprintable():
         place = repr(place)

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.catalogue.catalogue import Catalogue
-from desktop_app.catalogue.manifest import Labels, read_manifest, write_manifest
+from desktop_app.catalogue.manifest import MAX_CONFUSED, Labels, read_manifest, write_manifest
 from desktop_app.vision.classification.classifier import Classifier, Prediction, classify_both_sides
 from desktop_app.vision.detection.blazeface import BlazeFaceDetector, largest
 from desktop_app.vision.face_alignment import CROP_SIZE, OVERSAMPLE_SIZE, crop_face
@@ -237,12 +237,15 @@ def write_plots(evaluation: Evaluation, folder: Path) -> list[Path]:
 
 
 def write_scores(evaluation: Evaluation, manifest_path: Path) -> None:
-    """Put the scores into the model's manifest."""
+    """Put the scores and the joint confusion of age group and gender into the model's manifest."""
     scores = {**_rounded(evaluation.report.scores), "images": evaluation.images}
     manifest = read_manifest(manifest_path)
     cut = ", whole pictures" if evaluation.framing == "whole" else ""
     about = {**manifest.about, "scores_on": f"{evaluation.data}, {evaluation.views} of each face{cut}"}
-    write_manifest(replace(manifest, scores=scores, about=about), manifest_path)
+    counts = evaluation.report.joint_confusion
+    # Of data that lacks one of the two labels there is none.
+    confusion = tuple(map(tuple, counts.tolist())) if counts.any() and len(counts) <= MAX_CONFUSED else ()
+    write_manifest(replace(manifest, scores=scores, confusion=confusion, about=about), manifest_path)
 
 
 def _plot(counts: NDArray[np.int64], names: Sequence[str], title: str, path: Path) -> None:

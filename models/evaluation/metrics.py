@@ -77,6 +77,8 @@ class Report:
         gaps: kind of group to measure to the difference of its best and worst group.
         age_confusion: A×A counts, row truth, column prediction.
         gender_confusion: G×G counts.
+        joint_confusion: AG×AG counts of the faces whose age and gender are both labelled, by age group and within it
+            by gender.
     """
 
     scores: Mapping[str, float]
@@ -84,6 +86,7 @@ class Report:
     gaps: Mapping[str, Mapping[str, float]]
     age_confusion: Integers
     gender_confusion: Integers
+    joint_confusion: Integers
     labels: Labels = field(repr=False)
 
 
@@ -104,6 +107,7 @@ def measure(answers: Answers, labels: Labels) -> Report:
         gaps={kind: _gaps(rows) for kind, rows in groups.items()},
         age_confusion=confusion(answers.age, answers.age_target),
         gender_confusion=confusion(answers.gender, answers.gender_target),
+        joint_confusion=_joint_confusion(answers),
         labels=labels,
     )
 
@@ -114,6 +118,14 @@ def confusion(probabilities: Floats, targets: Integers) -> Integers:
     known = targets >= 0
     flat = targets[known] * classes + probabilities[known].argmax(axis=1)
     return np.bincount(flat, minlength=classes**2).reshape(classes, classes)
+
+
+def _joint_confusion(answers: Answers) -> Integers:
+    genders = answers.gender.shape[1]
+    known = (answers.age_target >= 0) & (answers.gender_target >= 0)
+    targets = np.where(known, answers.age_target * genders + answers.gender_target, -1)
+    both = answers.age[:, :, None] * answers.gender[:, None, :]
+    return confusion(both.reshape(len(answers), -1), targets)
 
 
 def calibration_error(probabilities: Floats, targets: Integers) -> float:

@@ -1644,6 +1644,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>在架构为 two-head 时必须与 outputs.gender.file 是同一个文件</translation>
     </message>
     <message>
+        <source>must be {cells} rows of {cells} numbers</source>
+        <translation>必须是 {cells} 行，每行 {cells} 个数字</translation>
+    </message>
+    <message>
         <source>must be {expected}</source>
         <translation>必须是 {expected}</translation>
     </message>

@@ -16,7 +16,9 @@ from tests.helpers.tiny_model import MakeModel
 
 
 def test_what_is_written_is_read_again(make_model: MakeModel) -> None:
-    package = load_package(make_model(scores={"gender": 0.9}, about={"licence": "CC BY 4.0"}))
+    confusion = tuple(tuple(range(row, row + 6)) for row in range(6))
+    package = load_package(make_model(scores={"gender": 0.9}, confusion=confusion, about={"licence": "CC BY 4.0"}))
+    assert package.manifest.confusion == confusion
     assert [label.name for label in package.labels.ages] == ["0-19", "20-59", "60+"]
     assert package.labels.ages[2].high is None
     assert package.input == InputSpec(size=32, mean=(1.0, 2.0, 3.0), scale=0.02, margin=1.2)
@@ -56,6 +58,8 @@ def test_a_missing_network_is_named(make_model: MakeModel) -> None:
         ("high = 59", "high = 3", r"labels\.age\[1\] must have a `high` that is not below"),
         ('"Female",', "", "labels.gender must have at least 2 entries"),
         ("[outputs]", "[outputs", "Cannot read the model manifest"),
+        ('name = "tiny"', 'name = "tiny"\nconfusion = ["1 2", "3 4"]', "confusion must be 6 rows of 6 numbers"),
+        ('name = "tiny"', 'name = "tiny"\nconfusion = ["1 many"]', r"confusion\[0\]\[1\] must be a whole number"),
         ('title = "Tiny"', 'title = "Tiny\\u001b[31m"', "title must be one line of text"),
         ('title = "Tiny"', f'title = "{"T" * 60_000}"', "at most 200 letters"),
         ('name = "tiny"', f'name = "{"T" * 60_000}"', "may hold only"),

@@ -255,6 +255,9 @@ def test_scores_of_a_changed_model_are_replaced_whole(folder: Path, make_model: 
     manifest = load_package(manifest_path).manifest
     assert "made_up" not in manifest.scores
     assert manifest.about["scores_on"] == "two portraits, one view of each face"
+    assert np.shape(manifest.confusion) == (6, 6)
+    # One of the two has both labels.
+    assert np.sum(manifest.confusion) == 1
     write_scores(evaluate(samples_of(folder), classifier, data="two portraits", both_sides=True), manifest_path)
     scores_on = load_package(manifest_path).manifest.about["scores_on"]
     assert scores_on == "two portraits, one view and its mirror image of each face"

@@ -7,7 +7,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -38,10 +38,11 @@ class Background(QObject):
         super().__init__(parent)
         self._name, self._finish_at_exit = name, finish_at_exit
         self._changed = threading.Condition()
+        self._closed = threading.Event()
         self._jobs: deque[Callable[[], None]] = deque()
-        self._closed = False
         self._thread: threading.Thread | None = None
         self._called_back.connect(self._on_called_back)
+        self.destroyed.connect(partial(_close, self._changed, self._closed))
 
     def submit(
         self,
@@ -63,7 +64,7 @@ class Background(QObject):
             Whether it was taken: after `close` none is.
         """
         with self._changed:
-            if self._closed:
+            if self._closed.is_set():
                 return False
             if newest:
                 self._jobs.clear()
@@ -78,9 +79,10 @@ class Background(QObject):
 
     def call_back(self, function: Callable[[], None]) -> None:
         """Have a function called on the GUI thread, from a job that is not done yet; never after `close`."""
-        # The window may be gone by now; PySide says so with a TypeError while it is being destroyed.
-        with suppress(RuntimeError, TypeError):
-            self._called_back.emit(function)
+        # A signal of an object that is being destroyed on another thread ends the process: `close` waits for this.
+        with self._changed:
+            if not self._closed.is_set():
+                self._called_back.emit(function)
 
     @property
     def is_alive(self) -> bool:
@@ -90,12 +92,12 @@ class Background(QObject):
     @property
     def is_closed(self) -> bool:
         """Whether all shall end."""
-        return self._closed
+        return self._closed.is_set()
 
     @property
     def has_newer(self) -> bool:
         """Whether a job waits for the one that runs, or all shall end."""
-        return self._closed or bool(self._jobs)
+        return self.is_closed or bool(self._jobs)
 
     def wait_for_newer(self, timeout_s: float) -> bool:
         """Let the job that runs rest, unless there is a newer one; returns whether there is."""
@@ -105,13 +107,11 @@ class Background(QObject):
     def wait_for_close(self, timeout_s: float) -> bool:
         """Let the job that runs rest, unless all shall end; returns whether it shall."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._closed, timeout_s)
+            return self._changed.wait_for(self._closed.is_set, timeout_s)
 
     def close(self) -> None:
         """Take no more; jobs that were handed in are still done, without their call-backs. Returns at once."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        _close(self._changed, self._closed)
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the thread's end after `close`; returns False where it still runs after `timeout_s`."""
@@ -122,7 +122,7 @@ class Background(QObject):
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._jobs)
+                self._changed.wait_for(lambda: self.has_newer)
                 if not self._jobs:
                     break
                 job = self._jobs.popleft()
@@ -152,5 +152,11 @@ class Background(QObject):
 
     @Slot(object)
     def _on_called_back(self, function: Callable[[], None]) -> None:
-        if not self._closed:
+        if not self.is_closed:
             function()
+
+
+def _close(changed: threading.Condition, closed: threading.Event) -> None:
+    with changed:
+        closed.set()
+        changed.notify_all()

@@ -1,10 +1,8 @@
-"""Bridge between engine threads and the GUI thread: payload-free signals one way, thread-safe calls the other."""
+"""Bridge between engine threads and the GUI thread: payload-free calls one way, thread-safe calls the other."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -30,7 +28,7 @@ IDLE: Final = SessionStatus()
 class SessionBridge(QObject):
     """Owns the session in use and tells the widgets, on the GUI thread, that there is something new.
 
-    The engine rings (signals without payload); the slots here take the latest picture and status, so that a slow
+    The engine rings (calls without payload); the slots here take the latest picture and status, so that a slow
     GUI skips pictures rather than queues them. What the widgets see changes in these slots alone, and in the engine's
     order: a state is never shown before the picture that it holds for. Sessions are started and stopped on a thread;
     only the newest that was asked for is ever started.
@@ -47,8 +45,6 @@ class SessionBridge(QObject):
     """The last `RecordingStatus` of a recording that ended because its session did."""
     failed = Signal(object)
     """A `Message` on a session that could not be stopped."""
-    _frame_ready = Signal()
-    _status_rang = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -56,8 +52,6 @@ class SessionBridge(QObject):
         self._status = IDLE
         self._background = Background("session-switch", self)
         self._running: Session | None = None
-        self._frame_ready.connect(self._on_picture_rang)
-        self._status_rang.connect(self._on_status_rang)
         self._shown_at = -1.0
 
     @property
@@ -77,8 +71,11 @@ class SessionBridge(QObject):
 
     def open(self, settings: SessionSettings) -> None:
         """Leave what is shown and show another source; returns at once."""
+        call_back = self._background.call_back
         session = Session(
-            settings, on_picture=_emitter(self._frame_ready.emit), on_status=_emitter(self._status_rang.emit)
+            settings,
+            on_picture=lambda: call_back(self._on_picture_rang),
+            on_status=lambda: call_back(self._on_status_rang),
         )
         self._session = session
         self._status = session.status()
@@ -160,13 +157,3 @@ class SessionBridge(QObject):
         self._on_picture_rang()
         self._status = status
         self.status_changed.emit(status)
-
-
-def _emitter(emit: Callable[..., None]) -> Callable[..., None]:
-    """Emit a signal, unless the window is gone: then there is no one to be told."""
-
-    def emit_to_window(*values: object) -> None:
-        with suppress(RuntimeError):
-            emit(*values)
-
-    return emit_to_window

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QObject
 from pytestqt.qtbot import QtBot
+from shiboken6 import delete
 
 from desktop_app.errors import AgelensError
 from desktop_app.messages import Message
@@ -93,6 +95,23 @@ def test_what_was_handed_in_before_the_end_is_done_and_tells_no_one(qtbot: QtBot
     assert background.join(10)
     qtbot.wait(1)
     assert (done, told) == ([1], [])
+
+
+def test_calls_end_with_the_window_that_they_are_for(qtbot: QtBot) -> None:
+    for _ in range(100):
+        window = QObject()
+        background, begun = Background("jobs", window), threading.Event()
+
+        def call_back_often(background: Background = background, begun: threading.Event = begun) -> None:
+            while not background.is_closed:
+                background.call_back(begun.clear)
+                begun.set()
+
+        background.submit(call_back_often)
+        assert begun.wait(10)
+        # Destroyed on this thread while the other one calls: nothing may reach what is gone.
+        delete(window)
+        assert background.join(10)
 
 
 @pytest.mark.slow

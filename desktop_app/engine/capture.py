@@ -244,7 +244,7 @@ class CaptureWorker(Worker):
                 self._finder.close()
             self._detector = self._wanted_detector
             mode, min_score = self._detector
-            self._finder = FaceDetector(mode, min_score=min_score)
+            self._finder = FaceDetector(mode, min_score=min_score, live=True)
         return self._finder
 
     def _forget(self) -> None:

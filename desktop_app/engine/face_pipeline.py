@@ -50,7 +50,6 @@ class FacePipeline(Closeable):
         self._statistics = statistics
         self._tracker = Tracker()
         self._expected = 0
-        self._near: tuple[Box, ...] = ()
         self._covering = Covering()
         self._chooser = CropChooser(max_batch=max_batch)
         self._generation = 0
@@ -83,14 +82,13 @@ class FacePipeline(Closeable):
             detections = (
                 detector.find_still(frame.image)
                 if frame.alone
-                else detector.find(frame.image, at=frame.captured_at, expected=self._expected, near=self._near)
+                else detector.find(frame.image, at=frame.captured_at, expected=self._expected)
             )
         with self._statistics.stage("track"):
             if frame.alone:
                 self._tracker.reset()
             tracks = tuple(self._tracker.update(detections, frame.captured_at, None if frame.alone else frame.image))
         self._expected = _count_expected(tracks)
-        self._near = tuple(track.detection.box for track in tracks if track.missed)
         return tracks
 
     def cover(
@@ -181,7 +179,7 @@ class FacePipeline(Closeable):
         """Drop all faces, after a jump in time or a change of the detector; ids continue."""
         self._generation += 1
         self._tracker.reset()
-        self._expected, self._near = 0, ()
+        self._expected = 0
         self._covering.reset()
         self._chooser.reset()
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 class Point(NamedTuple):
@@ -64,6 +68,20 @@ class Box:
     def scaled(self, factor: float) -> Box:
         """The box in a picture that was resized by `factor`."""
         return Box(self.x * factor, self.y * factor, self.width * factor, self.height * factor)
+
+
+def ious(boxes: Sequence[Box], others: Sequence[Box]) -> NDArray[np.float64]:
+    """Intersection over union of each box with each of the others: len(boxes)×len(others), 0 to 1."""
+    one = _edges(boxes)[:, None]
+    other = _edges(others)[None]
+    sides = np.minimum(one[..., 2:], other[..., 2:]) - np.maximum(one[..., :2], other[..., :2])
+    intersection = np.prod(np.maximum(sides, 0), axis=-1)
+    areas = [np.prod(np.maximum(edges[..., 2:] - edges[..., :2], 0), axis=-1) for edges in (one, other)]
+    return np.asarray(intersection / np.maximum(areas[0] + areas[1] - intersection, 1e-12))
+
+
+def _edges(boxes: Sequence[Box]) -> NDArray[np.float64]:
+    return np.array([(box.x, box.y, box.right, box.bottom) for box in boxes], float).reshape(-1, 4)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from desktop_app.vision.detection.blazeface import Detection, largest, shifted
 from desktop_app.vision.face_alignment import CROP_SIZE, crop_face, crop_transform, roll
-from desktop_app.vision.geometry import Box, Landmarks, Point
+from desktop_app.vision.geometry import Box, Landmarks, Point, ious
 
 coordinates = st.floats(-1000, 1000)
 sides = st.floats(1, 500)
@@ -201,3 +201,10 @@ def test_the_frame_is_left_alone() -> None:
     before = image.copy()
     crop_face(image, detection)
     assert (image == before).all()
+
+
+def test_overlaps_of_many_boxes_are_those_of_each_pair() -> None:
+    boxes = [Box(0, 0, 10, 10), Box(5, 0, 10, 10), Box(30, 30, 0, 5), Box(8, 8, 4, 2)]
+    np.testing.assert_allclose(ious(boxes, boxes[:3]), [[one.iou(other) for other in boxes[:3]] for one in boxes])
+    assert ious([], boxes).shape == (0, 4)
+    assert ious(boxes, []).shape == (4, 0)

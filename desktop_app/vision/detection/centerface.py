@@ -13,30 +13,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.closeable import Closeable
+from desktop_app.errors import AgelensError
 from desktop_app.paths import MODELS_FOLDER
 from desktop_app.vision.detection.blazeface import Detection, scaled, shifted
-from desktop_app.vision.geometry import Box, Landmarks, Point
+from desktop_app.vision.geometry import Box, Landmarks, Point, ious
 
 MODEL_FILE: Final = "face_detection_centerface.onnx"
 SAME_FACE_IOU: Final = 0.3
 WHOLE_PIXELS: Final = 400 * 400
 """Pictures that are shrunk to so many pixels are looked at as a whole."""
+BORDER: Final = 48
+"""Pixels of the shrunk picture's mirror image around it: half a face and its reflection make a whole one."""
 
 _STRIDE: Final = 4
 """Pixels of the input for one place of the network's maps."""
 _STEP: Final = 32
 """The sides of the input are multiples of it."""
-_BORDER: Final = 48
-"""Pixels of the shrunk picture's mirror image around it: half a face and its reflection make a whole one."""
 _LEAST_IN_VIEW: Final = 0.45
 """Share of a face's box in the picture; what has less is the reflection of another."""
-_TILE: Final = 480
+_TILE: Final = 544
 _OVERLAP: Final = 96
 """Longest side of the tiles that a larger picture is looked at in, which bounds the memory, and what two of them share:
 larger faces are found in a smaller picture."""
-_LARGEST_TILE: Final = 2 * WHOLE_PIXELS
-"""A picture of no more pixels, its border included, is one tile: about 70 MB."""
-_MIN_FACE: Final = 20.0
+_LARGEST_TILE: Final = 800 * 480
+"""A picture of no more pixels, its border included, is one tile: about 80 MB."""
+_MIN_FACE: Final = 16.0
 """In pixels of the shrunk picture: smaller ones are often none, and say nothing of a person."""
 _BOX_DOWN, _BOX_SCALE = 0.065, 0.97
 """From CenterFace's upright box to MediaPipe's square one, which the crops of faces are measured by: medians over 600
@@ -58,7 +59,7 @@ class CenterFaceDetector(Closeable):
         models_folder: where the `.onnx` file lies.
 
     Raises:
-        FileNotFoundError: the model file is not there.
+        AgelensError: the model file is not there.
     """
 
     def __init__(self, *, min_score: float = 0.5, models_folder: Path = MODELS_FOLDER) -> None:
@@ -66,7 +67,10 @@ class CenterFaceDetector(Closeable):
 
         model = models_folder / MODEL_FILE
         if not model.is_file():
-            raise FileNotFoundError(f"Cannot find faces: {model} is missing. Install Agelens again.")
+            raise AgelensError(
+                "Cannot look for faces: the face detector’s model “{path}” is missing. Install Agelens again.",
+                path=model,
+            )
         # Of 200 pictures without people 4 % have something that scores 0.25, of 1,100 small faces 2 % score less: it
         # says of a face what 0.5 says from MediaPipe.
         self._min_score = min_score**2
@@ -75,13 +79,15 @@ class CenterFaceDetector(Closeable):
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self._session: Any = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
-    def detect(self, image: NDArray[np.uint8], pixels: float) -> list[Detection]:
+    def detect(self, image: NDArray[np.uint8], pixels: float, *, border: int = BORDER) -> list[Detection]:
         """Find the faces in a picture.
 
         Args:
             image: H×W×3 uint8, BGR.
             pixels: how many the picture has at the most once it is shrunk; the time grows with them. Faces of 24 to 96
                 pixels' width in the shrunk picture are found, up to `WHOLE_PIXELS` faces of any size from 24 pixels on.
+            border: how far its mirror image goes on around the shrunk picture, in pixels; faces that an edge cuts are
+                missed without it.
 
         Returns:
             The faces, best score first, each once; boxes and landmarks in pixels of `image`.
@@ -90,15 +96,21 @@ class CenterFaceDetector(Closeable):
         height, width = (max(round(length / factor), 1) for length in image.shape[:2])
         small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA) if factor > 1 else image
         view = Box(0, 0, width, height)
-        padded = cv2.copyMakeBorder(small, _BORDER, _BORDER, _BORDER, _BORDER, cv2.BORDER_REFLECT)
-        longest = _TILE if padded.shape[0] * padded.shape[1] > _LARGEST_TILE else max(padded.shape)
+        padded = cv2.copyMakeBorder(small, border, border, border, border, cv2.BORDER_REFLECT)
+        tiled = padded.shape[0] * padded.shape[1] > _LARGEST_TILE
         found = [
-            shifted(face, x - _BORDER, y - _BORDER)
-            for y, x, tile in _tiles(np.asarray(padded, np.uint8), longest)
+            shifted(face, x - border, y - border)
+            for y, x, tile in _tiles(np.asarray(padded, np.uint8), _TILE if tiled else max(padded.shape))
             for face in self._looked(tile)
             if _is_whole(face.box, x, y, tile, padded)
         ]
-        faces = [face for face in found if face.box.size >= _MIN_FACE and _share_in(face.box, view) >= _LEAST_IN_VIEW]
+        # In tiles, larger ones may be what two tiles show of one.
+        largest = _OVERLAP if tiled else math.inf
+        faces = [
+            face
+            for face in found
+            if _MIN_FACE <= face.box.size <= largest and _share_in(face.box, view) >= _LEAST_IN_VIEW
+        ]
         return [scaled(face, factor) for face in best_ones(faces)]
 
     def close(self) -> None:
@@ -122,13 +134,25 @@ class CenterFaceDetector(Closeable):
             yield _to_detection(center_x, center_y, across, down, score, [*map(Point, xs, ys)])
 
 
+def is_part(face: Box, whole: Box) -> bool:
+    """Whether what was taken for a face is rather a part of a much larger one."""
+    x, y = face.center
+    return whole.area > 2 * face.area and whole.x <= x <= whole.right and whole.y <= y <= whole.bottom
+
+
+def same_faces(faces: Sequence[Detection], others: Sequence[Detection]) -> NDArray[np.bool_]:
+    """Which of the faces is the same as which of the others: len(faces)×len(others)."""
+    return ious([one.box for one in faces], [one.box for one in others]) >= SAME_FACE_IOU
+
+
 def best_ones(faces: Sequence[Detection]) -> list[Detection]:
     """Each face once, best score first."""
-    kept: list[Detection] = []
-    for face in sorted(faces, key=lambda one: (-one.score, one.box.x, one.box.y)):
-        if all(face.box.iou(other.box) < SAME_FACE_IOU for other in kept):
-            kept.append(face)
-    return kept
+    ordered = sorted(faces, key=lambda one: (-one.score, one.box.x, one.box.y))
+    same, kept = same_faces(ordered, ordered), list[int]()
+    for number in range(len(ordered)):
+        if not same[number, kept].any():
+            kept.append(number)
+    return [ordered[number] for number in kept]
 
 
 def _to_detection(x: float, y: float, width: float, height: float, score: float, marks: Sequence[Point]) -> Detection:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.vision.detection.blazeface import Detection, shifted
-from desktop_app.vision.geometry import Box
 
 _SIDE: Final = 640
 """Longer side in pixels of the grey picture in which faces are followed."""
@@ -29,10 +28,6 @@ _LARGEST_STEP: Final = 0.5
 _LARGEST_CHANGE: Final = 20.0
 """Mean difference in grey levels (0 to 255) between a point's surroundings before and after: something came between."""
 
-_SAME_PATCH: Final = 0.8
-_PATCH_REACH: Final = 0.4
-"""How far from where it was in the last frame a face is looked for by its pixels, in sides of its box."""
-
 
 class OpticalFlowPropagator:
     """Follows faces from one frame to the next by sparse optical flow (Lucas and Kanade 1981, in pyramids).
@@ -47,7 +42,7 @@ class OpticalFlowPropagator:
 
     @property
     def faces(self) -> Sequence[Detection]:
-        """The faces of the last frame."""
+        """The faces of the last frame, without those that were lost in it."""
         return self._faces
 
     def take_in(self, image: NDArray[np.uint8], faces: Sequence[Detection]) -> None:
@@ -57,34 +52,34 @@ class OpticalFlowPropagator:
             image: H×W×3 uint8, BGR; kept until the next frame, so nobody may write into it.
             faces: those in it, in its pixels.
         """
-        self._frame, self._grey, self._faces = image, None, list(faces)
+        grey = self._grey if image is self._frame else None
+        self._frame, self._grey, self._faces = image, grey, list(faces)
 
-    def follow(self, image: NDArray[np.uint8]) -> list[Detection] | None:
-        """Find where the faces of the last frame are in the next one.
+    def narrow(self, faces: Sequence[Detection]) -> None:
+        """Of the faces of the last frame, follow only these."""
+        self._faces = list(faces)
+
+    def follow(self, image: NDArray[np.uint8]) -> list[Detection | None]:
+        """Find where the faces of the last frame are in the next one, which becomes the last one.
 
         Args:
             image: H×W×3 uint8, BGR; kept as in `take_in`.
 
         Returns:
-            The faces, in their order, with the sizes and scores they had. None where one of them may have gone
-            elsewhere: it left, something came before it, or the frame has nothing to do with the last one. Then the
-            last frame stays what it was.
+            The faces, in their order, with the sizes and scores they had; None for each that may have gone elsewhere:
+            it left, something came before it, or the frame has nothing to do with the last one.
         """
         if self._frame is None or self._frame.shape != image.shape:
-            return None
-        if not self._faces:
-            self._frame, self._grey = image, None
-            return []
-        before, after = _small_grey(self._frame) if self._grey is None else self._grey, _small_grey(image)
-        scale = after.shape[1] / image.shape[1]
-        steps = _steps(before, after, self._faces, scale)
-        if steps is None:
-            return None
-        moved = [shifted(face, x, y) for face, (x, y) in zip(self._faces, steps.tolist(), strict=True)]
-        if not all(_is_inside(face, image) for face in moved):
-            return None
-        self._frame, self._grey, self._faces = image, after, moved
-        return list(moved)
+            moved: list[Detection | None] = [None] * len(self._faces)
+            after = None
+        elif self._faces:
+            before = _small_grey(self._frame) if self._grey is None else self._grey
+            after = _small_grey(image)
+            moved = _moved(before, after, self._faces, image)
+        else:
+            moved, after = [], None
+        self._frame, self._grey, self._faces = image, after, [face for face in moved if face is not None]
+        return moved
 
     def reset(self) -> None:
         """Forget frame and faces."""
@@ -92,41 +87,28 @@ class OpticalFlowPropagator:
         self._faces = []
 
 
-def patch_of(image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
-    """A copy of the pixels of a box, as far as they are in the picture: h×w×3 uint8, BGR."""
-    left, top = max(round(box.x), 0), max(round(box.y), 0)
-    return image[top : max(round(box.bottom), 0), left : max(round(box.right), 0)].copy()
+def follow_over(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], faces: Sequence[Detection]
+) -> list[Detection | None]:
+    """Find where faces of one picture are in another of the same size, a few frames later; as `follow`."""
+    if before.shape != after.shape or not faces:
+        return [None] * len(faces)
+    return _moved(_small_grey(before), _small_grey(after), faces, after)
 
 
-def find_patch(image: NDArray[np.uint8], patch: NDArray[np.uint8], last: Detection) -> Detection | None:
-    """Find a face by its pixels as they were a few frames ago: slower than flow for many faces, and without drift.
-
-    Args:
-        image: H×W×3 uint8, BGR.
-        patch: the face's pixels, as `patch_of` gave them.
-        last: where the face was in the last frame, in pixels of `image`.
-
-    Returns:
-        Where it is now, None where it cannot be told from the surroundings.
-    """
-    box = last.box
-    if min(patch.shape[:2]) < 8:
-        return None
-    left, top = max(round(box.x), 0), max(round(box.y), 0)
-    reach = max(round(_PATCH_REACH * box.size), 2)
-    from_x, from_y = max(left - reach, 0), max(top - reach, 0)
-    window = image[from_y : top + patch.shape[0] + reach, from_x : left + patch.shape[1] + reach]
-    if window.shape[0] < patch.shape[0] or window.shape[1] < patch.shape[1]:
-        return None
-    likeness = cv2.matchTemplate(window, patch, cv2.TM_CCOEFF_NORMED)
-    _, best, _, (x, y) = cv2.minMaxLoc(likeness)
-    return shifted(last, from_x + x - left, from_y + y - top) if best >= _SAME_PATCH else None
+def _moved(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], faces: Sequence[Detection], image: NDArray[np.uint8]
+) -> list[Detection | None]:
+    """The faces in the second of two grey pictures, in pixels of `image`; None for each that cannot be followed."""
+    steps, sure = _steps(before, after, faces, after.shape[1] / image.shape[1])
+    moved = [shifted(face, x, y) for face, (x, y) in zip(faces, steps.tolist(), strict=True)]
+    return [face if known and _is_inside(face, image) else None for face, known in zip(moved, sure, strict=True)]
 
 
 def _steps(
     before: NDArray[np.uint8], after: NDArray[np.uint8], faces: Sequence[Detection], scale: float
-) -> NDArray[np.float64] | None:
-    """How far each face went between two grey pictures, N×2; None where that cannot be told of one of them.
+) -> tuple[NDArray[np.float64], list[bool]]:
+    """How far each face went between two grey pictures, N×2, and whether that can be relied on.
 
     The pictures are `scale` times as large as the one that the faces and the result are in pixels of.
     """
@@ -146,7 +128,7 @@ def _steps(
         & (astray < np.maximum(_AGREEMENT * sizes, _FINEST / scale)[:, None])
     )
     sure = (agreed.mean(axis=1) >= _AGREEING_SHARE) & (np.linalg.norm(step, axis=1) < _LARGEST_STEP * sizes)
-    return np.asarray(step) if sure.all() else None
+    return np.asarray(step), [bool(one) for one in sure]
 
 
 def _points_of(faces: Sequence[Detection]) -> NDArray[np.float64]:

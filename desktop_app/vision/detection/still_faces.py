@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.vision.detection.blazeface import Detection
-from desktop_app.vision.detection.centerface import SAME_FACE_IOU, WHOLE_PIXELS, CenterFaceDetector, best_ones
+from desktop_app.vision.detection.centerface import SAME_FACE_IOU, WHOLE_PIXELS, CenterFaceDetector, best_ones, is_part
 from desktop_app.vision.geometry import Box, Landmarks, Point
 
 FAR_PIXELS: Final = 1920 * 1080
@@ -23,15 +23,15 @@ back: so many pixels wide, with a face of a third of that."""
 _LEVEL_SIDE: Final = 192
 _BRIGHTEST_SHARE: Final = 0.995
 """So much of a picture is no brighter than what is made white in a dark one; lamps may be."""
-_DARK: Final = 170
-"""Grey level below which that is dark."""
+_DARK: Final = 85
+"""A picture in which this grey level is white is dark."""
 
 
 def find_still_faces(detector: CenterFaceDetector, image: NDArray[np.uint8]) -> list[Detection]:
     """Find the faces of a picture.
 
-    Where there is none, the picture is looked at in more light if it is dark; where none is upright, also turned by 90,
-    180 and 270°.
+    A dark picture is looked at in more light. Where no face is upright, the picture is also looked at turned by 90, 180
+    and 270°.
 
     Args:
         detector: not owned.
@@ -40,10 +40,8 @@ def find_still_faces(detector: CenterFaceDetector, image: NDArray[np.uint8]) -> 
     Returns:
         The faces, each once, in pixels of `image`.
     """
-    faces = _near_and_far(detector, image)
-    if not faces and (lit := _lit(image)) is not image:
-        image, faces = lit, _near_and_far(detector, lit)
-    faces = [_levelled(detector, image, face) for face in faces]
+    image = _lit(image)
+    faces = [_levelled(detector, image, face) for face in _near_and_far(detector, image)]
     if not any(abs(face.landmarks.roll) <= _UPRIGHT for face in faces):
         turned = [face for turns in (1, 2, 3) for face in _turned(detector, image, turns)]
         faces = [_levelled(detector, image, face) for face in best_ones([*faces, *turned])]
@@ -64,14 +62,9 @@ def _merged(near: Sequence[Detection], far: Sequence[Detection]) -> list[Detecti
         same = [one for one in faces if one.box.iou(face.box) >= SAME_FACE_IOU]
         if same and all(face.score > one.score for one in same):
             faces = [face if one is same[0] else one for one in faces if one not in same[1:]]
-        elif not same and not any(_is_part(face.box, one.box) for one in near):
+        elif not same and not any(is_part(face.box, one.box) for one in near):
             faces.append(face)
     return faces
-
-
-def _is_part(box: Box, whole: Box) -> bool:
-    x, y = box.center
-    return whole.area > 2 * box.area and whole.x <= x <= whole.right and whole.y <= y <= whole.bottom
 
 
 def _lit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from desktop_app.errors import AgelensError
 from desktop_app.paths import MODELS_FOLDER, ROOT
 from desktop_app.vision.detection.blazeface import BlazeFaceDetector, largest
-from desktop_app.vision.detection.centerface import CenterFaceDetector
+from desktop_app.vision.detection.centerface import WHOLE_PIXELS, CenterFaceDetector
 from desktop_app.vision.geometry import Box
 from tests.helpers.portrait import astronaut_bgr
 
@@ -54,13 +55,13 @@ def test_the_files_are_those_that_the_notice_names() -> None:
 
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"centerface\.onnx is missing\. Install Agelens again\.$"):
+    with pytest.raises(AgelensError, match=r"centerface\.onnx” is missing\. Install Agelens again\.$"):
         CenterFaceDetector(models_folder=tmp_path)
 
 
 def test_boxes_and_landmarks_are_as_mediapipe_puts_them(detector: CenterFaceDetector) -> None:
     with BlazeFaceDetector("short") as other:
-        expected, found = largest(other.detect(PORTRAIT)), largest(detector.detect(PORTRAIT, 1e6))
+        expected, found = largest(other.detect(PORTRAIT)), largest(detector.detect(PORTRAIT, WHOLE_PIXELS))
     assert expected is not None
     assert found is not None
     size = expected.box.size

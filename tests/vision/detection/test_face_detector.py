@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 
 import cv2
@@ -12,13 +13,12 @@ from numpy.typing import NDArray
 
 from desktop_app.vision.detection.blazeface import Detection
 from desktop_app.vision.detection.face_detector import DetectorMode, FaceDetector
-from desktop_app.vision.detection.small_faces import tiles_of
 from desktop_app.vision.face_alignment import roll
 from desktop_app.vision.geometry import Box
 from tests.helpers.portrait import astronaut_bgr
 
 SECOND = 36
-"""Frames in which every tile had its turn."""
+"""Frames, some more than there are from one look for far faces to the next."""
 RATE = 30.0
 """Frames a second of a quick succession."""
 FACE = Box(172, 68, 100, 100)
@@ -117,22 +117,39 @@ def test_a_small_face_that_left_is_not_found_any_more(detector: FaceDetector) ->
     assert watch(detector, scene()) == []
 
 
-def test_a_place_where_a_face_is_expected_gets_a_look_at_once(detector: FaceDetector) -> None:
+def test_reset_forgets_small_faces_and_looks_for_them_anew(detector: FaceDetector) -> None:
     face = (960, 480, 30)
     picture = scene(face)
-    assert detector.find(picture) == []
-    assert_found(detector.find(picture, near=[Box(956, 477, 32, 32)]), face)
-
-
-def test_an_expected_place_without_a_face_gives_none(detector: FaceDetector) -> None:
-    assert detector.find(scene(), near=[Box(400, 400, 40, 40), Box(-50, -50, 40, 40), Box(0, 0, 0, 0)]) == []
-
-
-def test_reset_forgets_small_faces(detector: FaceDetector) -> None:
-    face = (960, 480, 30)
-    watch(detector, scene(face))
+    assert_found(watch(detector, picture, 4), face)
     detector.reset()
-    assert detector.find(scene(face)) == []
+    assert detector.find(picture) == []
+    assert_found(watch(detector, picture, 4), face)
+
+
+@pytest.mark.parametrize("face", [(600, 300, 22), (600, 300, 300)])
+def test_a_tiny_and_a_turned_face_are_found_where_there_is_no_other(
+    detector: FaceDetector, face: tuple[int, int, int]
+) -> None:
+    picture = scene(face)
+    if face[2] > 100:
+        # Upside down.
+        picture, face = np.ascontiguousarray(picture[::-1, ::-1]), (1280 - 900, 720 - 600, 300)
+    for frames in (SECOND, 40):
+        (found,) = watch(detector, picture, frames)
+        assert found.box.iou(Box(face[0], face[1], face[2], face[2])) > 0.3
+
+
+def test_live_and_offline_find_the_same_faces_in_the_end() -> None:
+    faces = [(150, 150, 42), (900, 400, 50), (500, 200, 200)]
+    picture, found = scene(*faces), list[Detection]()
+    with FaceDetector(live=True) as live:
+        for number in range(SECOND):
+            found = live.find(picture, at=number / RATE, expected=len(found))
+            if len(found) == len(faces):
+                break
+            # As a camera would: the looks go on meanwhile.
+            time.sleep(1 / RATE)
+    assert_found(found, *faces)
 
 
 def test_small_faces_of_a_still_picture_are_found_at_once(detector: FaceDetector) -> None:
@@ -215,12 +232,12 @@ def test_a_small_face_that_moves_is_in_every_frame_of_a_quick_succession(detecto
 
 
 @pytest.mark.parametrize("first", range(6, 10))
-def test_a_new_face_is_found_within_two_frames(detector: FaceDetector, first: int) -> None:
+def test_a_new_face_is_found_within_three_frames(detector: FaceDetector, first: int) -> None:
     old, new = (200, 200, 160), (800, 250, 160)
     for number in range(first):
         detector.find(scene(old), at=number / RATE, expected=1)
-    seen = [detector.find(scene(old, new), at=number / RATE, expected=1) for number in range(first, first + 2)]
-    assert_found(seen[1], old, new)
+    seen = [detector.find(scene(old, new), at=number / RATE, expected=1) for number in range(first, first + 3)]
+    assert_found(seen[2], old, new)
 
 
 @pytest.mark.parametrize("last", range(6, 10))
@@ -259,15 +276,3 @@ def test_pictures_of_any_shape_without_faces_are_no_error(detector: FaceDetector
     assert watch(detector, picture, 12) == []
     assert [detector.find(picture, at=number / RATE) for number in range(12)] == [[]] * 12
     assert detector.find_still(picture) == []
-
-
-@pytest.mark.parametrize("shape", [(720, 1280), (1080, 1920), (1280, 720), (900, 900), (640, 5000)])
-def test_tiles_cover_the_picture_and_overlap(shape: tuple[int, int]) -> None:
-    picture = np.zeros((*shape, 3), np.uint8)
-    covered = np.zeros(shape, int)
-    tiles = list(tiles_of(picture))
-    for tile in tiles:
-        covered[max(round(tile.y), 0) : round(tile.bottom), max(round(tile.x), 0) : round(tile.right)] += 1
-    assert covered.min() >= 1
-    assert len(tiles) <= 9
-    assert max(tile.width for tile in tiles) < 0.4 * max(shape)

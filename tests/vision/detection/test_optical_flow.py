@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from desktop_app.vision.detection.blazeface import Detection
-from desktop_app.vision.detection.optical_flow import OpticalFlowPropagator
+from desktop_app.vision.detection.optical_flow import OpticalFlowPropagator, follow_over
 from desktop_app.vision.geometry import Box, Landmarks, Point
 from tests.helpers.portrait import astronaut_bgr
 
@@ -34,7 +34,7 @@ def moved(picture: Picture, x: float, y: float) -> Picture:
     return np.asarray(cv2.warpAffine(picture, transform, size, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
-def followed(before: Picture, after: Picture, *faces: Detection) -> list[Detection] | None:
+def followed(before: Picture, after: Picture, *faces: Detection) -> list[Detection | None]:
     follower = OpticalFlowPropagator()
     follower.take_in(before, faces)
     return follower.follow(after)
@@ -48,8 +48,8 @@ def test_a_face_is_followed_with_its_landmarks(portrait: Picture, step: tuple[fl
     x, y = scale * step[0], scale * step[1]
     face = Detection(FACE.box.scaled(scale), FACE.score, FACE.landmarks.scaled(scale))
     after = followed(before, moved(before, x, y), face)
-    assert after is not None
     (one,) = after
+    assert one is not None
     assert one.box.x - face.box.x == pytest.approx(x, abs=1.5 * scale)
     assert one.box.y - face.box.y == pytest.approx(y, abs=1.5 * scale)
     assert (one.box.width, one.box.height, one.score) == (face.box.width, face.box.height, face.score)
@@ -60,7 +60,8 @@ def test_a_face_is_followed_with_its_landmarks(portrait: Picture, step: tuple[fl
 def test_a_face_that_goes_far_is_followed_to_the_right_place_or_not_at_all(
     portrait: Picture, step: tuple[float, float]
 ) -> None:
-    for face in followed(portrait, moved(portrait, *step), FACE) or []:
+    (face,) = followed(portrait, moved(portrait, *step), FACE)
+    if face is not None:
         assert (face.box.x - FACE.box.x, face.box.y - FACE.box.y) == pytest.approx(step, abs=2)
 
 
@@ -68,7 +69,7 @@ def test_many_frames_are_followed_one_after_the_other(portrait: Picture) -> None
     follower = OpticalFlowPropagator()
     follower.take_in(portrait, [FACE])
     for number in range(1, 11):
-        assert follower.follow(moved(portrait, 5 * number, 2 * number)) is not None
+        assert follower.follow(moved(portrait, 5 * number, 2 * number)) != [None]
     assert follower.faces[0].box.x == pytest.approx(FACE.box.x + 50, abs=3)
     assert follower.faces[0].box.y == pytest.approx(FACE.box.y + 20, abs=3)
 
@@ -78,37 +79,38 @@ def test_faces_that_go_different_ways_are_each_followed(portrait: Picture) -> No
     after = np.concatenate([moved(portrait, 9, 0), moved(portrait, -4, 6)], axis=1)
     other = Detection(FACE.box.shifted(512, 0), 0.8, FACE.landmarks.shifted(512, 0))
     both = followed(before, after, FACE, other)
-    assert both is not None
-    assert [one.score for one in both] == [0.9, 0.8]
+    assert [one and one.score for one in both] == [0.9, 0.8]
     for one, x, y in zip(both, (172 + 9, 684 - 4), (68, 68 + 6), strict=True):
+        assert one is not None
         assert (one.box.x, one.box.y) == pytest.approx((x, y), abs=1.5)
 
 
 def test_a_cut_is_noticed(portrait: Picture) -> None:
     other = np.random.default_rng(1).integers(0, 255, portrait.shape, np.uint8)
-    assert followed(portrait, other, FACE) is None
-    assert followed(portrait, np.full_like(portrait, 120), FACE) is None
-    assert followed(portrait, np.ascontiguousarray(portrait[::-1]), FACE) is None
+    assert followed(portrait, other, FACE) == [None]
+    assert followed(portrait, np.full_like(portrait, 120), FACE) == [None]
+    assert followed(portrait, np.ascontiguousarray(portrait[::-1]), FACE) == [None]
 
 
 def test_something_before_a_face_is_noticed(portrait: Picture) -> None:
     covered = portrait.copy()
     covered[60:140, 160:280] = 40
-    assert followed(portrait, covered, FACE) is None
+    assert followed(portrait, covered, FACE) == [None]
 
 
-def test_one_face_that_is_lost_is_enough(portrait: Picture) -> None:
+def test_a_face_that_is_lost_leaves_the_others(portrait: Picture) -> None:
     before = np.concatenate([portrait, portrait], axis=1)
     after = np.concatenate([portrait, np.full_like(portrait, 60)], axis=1)
     other = Detection(FACE.box.shifted(512, 0), 0.8, FACE.landmarks.shifted(512, 0))
-    assert followed(before, after, FACE) is not None
-    assert followed(before, after, FACE, other) is None
+    (first, second) = followed(before, after, FACE, other)
+    assert first is not None
+    assert second is None
 
 
 def test_a_face_that_leaves_the_picture_is_looked_for(portrait: Picture) -> None:
     edge = np.ascontiguousarray(portrait[:, 200:])
     face = Detection(FACE.box.shifted(-200, 0), 0.9, FACE.landmarks.shifted(-200, 0))
-    assert followed(edge, moved(edge, -30, 0), face) is None
+    assert followed(edge, moved(edge, -30, 0), face) == [None]
 
 
 def test_without_faces_there_is_nothing_to_lose(portrait: Picture) -> None:
@@ -117,20 +119,28 @@ def test_without_faces_there_is_nothing_to_lose(portrait: Picture) -> None:
 
 def test_frames_of_another_size_and_first_frames_are_no_successors(portrait: Picture) -> None:
     follower = OpticalFlowPropagator()
-    assert follower.follow(portrait) is None
+    assert follower.follow(portrait) == []
     follower.take_in(portrait, [FACE])
-    assert follower.follow(np.ascontiguousarray(portrait[:300])) is None
+    assert follower.follow(np.ascontiguousarray(portrait[:300])) == [None]
     follower.reset()
-    assert follower.follow(portrait) is None
+    assert follower.follow(portrait) == []
     assert not follower.faces
 
 
-def test_a_frame_that_was_not_followed_leaves_the_last_one_in_place(portrait: Picture) -> None:
+def test_a_face_that_was_lost_does_not_come_back_by_itself(portrait: Picture) -> None:
     follower = OpticalFlowPropagator()
     follower.take_in(portrait, [FACE])
-    assert follower.follow(np.zeros_like(portrait)) is None
-    assert list(follower.faces) == [FACE]
-    assert follower.follow(moved(portrait, 4, 0)) is not None
+    assert follower.follow(np.zeros_like(portrait)) == [None]
+    assert not follower.faces
+    assert follower.follow(portrait) == []
+
+
+def test_faces_are_followed_over_several_frames_at_once(portrait: Picture) -> None:
+    (one,) = follow_over(portrait, moved(portrait, 12, -9), [FACE])
+    assert one is not None
+    assert (one.box.x - FACE.box.x, one.box.y - FACE.box.y) == pytest.approx((12, -9), abs=1.5)
+    assert follow_over(portrait, portrait[:400], [FACE]) == [None]
+    assert follow_over(portrait, portrait, []) == []
 
 
 def test_what_is_followed_is_the_same_each_time(portrait: Picture) -> None:

@@ -159,6 +159,19 @@ def _command_parser() -> argparse.ArgumentParser:
     annotate.add_argument(
         "--predictions", type=_file_name, metavar="FILE", help="table (.csv or .jsonl), a row a face a frame"
     )
+    annotate.add_argument(
+        "--people",
+        type=_file_name,
+        metavar="FILE",
+        help="table (.csv or .jsonl), a row a visit: one face from first to last sighting",
+    )
+    annotate.add_argument(
+        "--report",
+        type=_file_name,
+        metavar="FILE",
+        help="counts of the audience with their uncertainty, as a page "
+        "(.html) or as values (.json); alone, it keeps nothing about a single face",
+    )
     annotate.add_argument("--overwrite", action="store_true", help="replace files that exist")
     _add_common(annotate)
     _add_gender(annotate)
@@ -265,6 +278,8 @@ def _run_annotate(options: argparse.Namespace) -> int:
             source=options.source,
             output=options.output,
             predictions=options.predictions,
+            people=options.people,
+            report=options.report,
             overwrite=options.overwrite,
             choice=_model_choice(options),
             style=OverlayStyle(privacy=options.privacy, privacy_style=options.privacy_style),

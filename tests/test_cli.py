@@ -72,6 +72,23 @@ def test_the_same_input_gives_the_same_predictions(clip: Path, tmp_path: Path) -
     assert tables[0].read_bytes() == tables[1].read_bytes()
 
 
+def test_who_was_there_is_a_table_of_visits_and_a_report(clip: Path, tmp_path: Path) -> None:
+    for run in ("one", "two"):
+        people, page, values = (tmp_path / f"{run}{suffix}" for suffix in (".csv", ".html", ".json"))
+        assert main(["annotate", str(clip), "--people", str(people), "--report", str(page)]) == 0
+    rows = rows_of(people)
+    assert [(row["track"], row["frames"], row["counted"], row["time_in_view_s"]) for row in rows] == [
+        ("1", "10", "1", "0.450000")
+    ]
+    assert "clip.mp4" in page.read_text(encoding="utf-8")
+    for name in ("csv", "html"):
+        assert (tmp_path / f"one.{name}").read_bytes() == (tmp_path / f"two.{name}").read_bytes()
+    assert main(["annotate", str(clip), "--report", str(values)]) == 0
+    report = json.loads(values.read_text(encoding="utf-8"))
+    assert (report["visits"], report["frames"], report["duration_s"]) == (1, 10, 0.45)
+    assert sum(one["expected"] for one in report["ages"]) == pytest.approx(1, abs=0.01)
+
+
 def test_a_picture_becomes_a_picture_and_json_lines(portrait: Path, tmp_path: Path) -> None:
     picture, table = tmp_path / "out.png", tmp_path / "out.jsonl"
     assert main(["annotate", str(portrait), "--output", str(picture), "--predictions", str(table)]) == 0
@@ -96,6 +113,9 @@ def test_a_folder_becomes_a_folder(portrait: Path, tmp_path: Path) -> None:
     rows = rows_of(table)
     assert [row["file"] for row in rows] == ["a9.png", "a10.png", "b.png"]
     assert len({row["track"] for row in rows}) == 3
+    assert main(["annotate", str(folder), "--report", str(tmp_path / "out.json")]) == 0
+    report = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert (report["visits"], report["pictures_with_faces"], report["bins"]) == (3, 3, [])
 
 
 def test_oversampling_changes_the_answer_a_little(portrait: Path, tmp_path: Path) -> None:
@@ -118,6 +138,9 @@ BAD = {
     "nothing to write": (["annotate", "demo"], "nothing to write"),
     "no such folder": (["annotate", "demo", "--output", "{tmp}/no/o.mp4"], "does not exist"),
     "unknown table": (["annotate", "demo", "--predictions", "{tmp}/o.xls"], ".csv"),
+    "unknown people": (["annotate", "demo", "--people", "{tmp}/o.html"], ".csv or .jsonl"),
+    "unknown report": (["annotate", "demo", "--report", "{tmp}/o.csv"], ".html or .json"),
+    "one file for two": (["annotate", "demo", "--people", "{tmp}/o.csv", "--predictions", "{tmp}/o.csv"], "--people"),
     "unknown video": (["annotate", "demo", "--output", "{tmp}/o.avi"], ".mp4"),
     "bad seconds": (["benchmark", "--seconds", "-3"], "--seconds"),
     "bad provider": (["annotate", "demo", "--provider", "tpu"], "tpu"),

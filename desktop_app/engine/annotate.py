@@ -1,4 +1,4 @@
-"""`annotate`: reads a source, writes an annotated video or pictures and a table of predictions."""
+"""`annotate`: reads a source, writes an annotated video or pictures, tables of predictions and people, a report."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -15,11 +16,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from desktop_app.engine.audience_files import REPORT_SUFFIXES, AudienceFiles
 from desktop_app.engine.offline import OfflineAnalysis
 from desktop_app.engine.types import AnalysisSettings, RenderedFrame
 from desktop_app.errors import AgelensError, CommandError
 from desktop_app.output.atomic_files import check_target, explain, write_whole
 from desktop_app.output.encoder import DEFAULT_RATE, FORMATS
+from desktop_app.output.people import PEOPLE_SUFFIXES
 from desktop_app.output.predictions import PREDICTION_SUFFIXES, PredictionFileError, PredictionWriter, face_rows
 from desktop_app.output.recorder import Recorder, RecordingError
 from desktop_app.sources.opening import Source, SourceError, SourceInfo, open_source, source_path
@@ -43,13 +46,22 @@ class AnnotationRequest(AnalysisSettings):
 
     Attributes:
         output: a video (`.mp4`, `.mkv`), a picture for a picture, or a folder for a folder of pictures; None for none.
-        predictions: a table (`.csv`, `.jsonl`); None for none.
+        predictions: a table (`.csv`, `.jsonl`), one row a face a frame; None for none.
+        people: a table (`.csv`, `.jsonl`), one row a visit; None for none.
+        report: counts of the audience, as a page (`.html`) or as values (`.json`); None for none.
         overwrite: replace what is there.
     """
 
     output: Path | None = None
     predictions: Path | None = None
+    people: Path | None = None
+    report: Path | None = None
     overwrite: bool = False
+
+    def outputs(self) -> dict[str, Path]:
+        """What is to be written, by the names of the options."""
+        named = {"--output": self.output, "--predictions": self.predictions, "--people": self.people}
+        return {name: path for name, path in {**named, "--report": self.report}.items() if path is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +72,7 @@ class AnnotationProgress:
         frames: done so far.
         total: frames of the source; None where unknown.
         faces: seen in the newest frame.
+        visits: seen so far, brief ones included; 0 where neither people nor a report are asked for.
         dropped: pictures of a live source that came too fast so far, and are left out.
         notice: one sentence to pass on (a provider that fell back), or empty.
     """
@@ -69,10 +82,11 @@ class AnnotationProgress:
     faces: int
     dropped: int = 0
     notice: str = ""
+    visits: int = 0
 
 
 class Output(Protocol):
-    """A film, pictures or a table that is being written."""
+    """A film, pictures, a table or a report that is being written."""
 
     def finish(self) -> None:
         """Write what is left."""
@@ -124,7 +138,8 @@ def annotate(request: AnnotationRequest, stop: StopRequest | None = None) -> Gen
             _check_kind(request.output, source.info)
         detector = stack.enter_context(FaceDetector(request.detector, min_score=request.min_score))
         analysis = OfflineAnalysis(classifier, detector, style=request.style, mirror=request.mirror)
-        yield from _run(request, stack, source, analysis, str(classifier.notice or ""), stop)
+        audience = AudienceFiles(classifier.package.manifest, source.info)
+        yield from _run(request, stack, source, analysis, audience, str(classifier.notice or ""), stop)
 
 
 def _run(
@@ -132,6 +147,7 @@ def _run(
     stack: ExitStack,
     source: Source,
     analysis: OfflineAnalysis,
+    audience: AudienceFiles,
     notice: str,
     stop: StopRequest,
 ) -> Generator[AnnotationProgress, None, None]:
@@ -150,15 +166,20 @@ def _run(
             if request.predictions is not None:
                 table = PredictionWriter(request.predictions, overwrite=request.overwrite)
                 outputs.append(table)
+            outputs += audience.files(people=request.people, report=request.report, overwrite=request.overwrite)
             # The monotonic clock's value is of no use to a reader, and the video begins at 0.
             started_at = frame.captured_at if source.info.live else 0.0
         if sink is not None:
             sink.write(rendered)
-        rows = face_rows(frame.index, frame.captured_at - started_at, frame.origin, rendered.tracks, rendered.labels)
+        time_s = frame.captured_at - started_at
+        rows = face_rows(frame.index, time_s, frame.origin, rendered.tracks, rendered.labels)
         if table is not None:
             table.write(rows)
+        audience.add(rendered, time_s)
         frames += 1
-        yield AnnotationProgress(frames, source.info.frame_count, len(rows), source.dropped_count, notice)
+        yield AnnotationProgress(
+            frames, source.info.frame_count, len(rows), source.dropped_count, notice, audience.visits
+        )
     if stop.is_set():
         return
     if frames == 0:
@@ -175,6 +196,7 @@ def _run(
     ]
     if sink is not None and source.info.has_sound:
         lines.append(f"The sound of “{source.info.name}” is not kept in the video.")
+    audience.note([line for line in lines if line])
     for line in filter(None, lines):
         yield AnnotationProgress(frames, source.info.frame_count, 0, source.dropped_count, line)
 
@@ -201,24 +223,34 @@ def _finishing(outputs: Sequence[Output]) -> Callable[[type[BaseException] | Non
 
 def _check_outputs(request: AnnotationRequest) -> None:
     """Refuse invalid outputs before anything is opened, so that no partial result is left."""
-    if request.output is None and request.predictions is None:
+    outputs = request.outputs()
+    if not outputs:
         raise AnnotationError(
-            "Cannot annotate: there is nothing to write. Name a video with --output, a table with --predictions, or "
-            "both."
+            "Cannot annotate: there is nothing to write. Name a video with --output, a table with --predictions or "
+            "--people, or a report with --report."
         )
-    for path in (request.output, request.predictions):
-        if path is not None:
-            try:
-                _check_place(path, source_path(request.source), overwrite=request.overwrite)
-            except OSError as error:
-                raise AnnotationError("Cannot write “{path}”: {reason}.", path=path, reason=explain(error)) from error
-    if request.output is not None and request.output == request.predictions:
-        raise AnnotationError("Cannot annotate: --output and --predictions name the same file. Choose two.")
-    if request.predictions is not None and request.predictions.suffix.lower() not in PREDICTION_SUFFIXES:
-        raise AnnotationError(
-            "Cannot write predictions to “{name}”: the name must end in .csv or .jsonl. Choose another name.",
-            name=request.predictions.name,
-        )
+    for path in outputs.values():
+        try:
+            _check_place(path, source_path(request.source), overwrite=request.overwrite)
+        except OSError as error:
+            raise AnnotationError("Cannot write “{path}”: {reason}.", path=path, reason=explain(error)) from error
+    for (name, path), (other_name, other) in combinations(outputs.items(), 2):
+        if path == other:
+            raise AnnotationError(
+                "Cannot annotate: {name} and {other} name the same file. Choose two.", name=name, other=other_name
+            )
+    for what, table, suffixes in (
+        ("predictions", request.predictions, PREDICTION_SUFFIXES),
+        ("people", request.people, PEOPLE_SUFFIXES),
+        ("a report", request.report, REPORT_SUFFIXES),
+    ):
+        if table is not None and table.suffix.lower() not in suffixes:
+            raise AnnotationError(
+                "Cannot write {what} to “{name}”: the name must end in {suffixes}. Choose another name.",
+                what=what,
+                name=table.name,
+                suffixes=" or ".join(suffixes),
+            )
 
 
 def _check_place(path: Path, source: Path | None, *, overwrite: bool) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from desktop_app.closeable import Closeable
 from desktop_app.errors import AgelensError
 from desktop_app.output.atomic_files import NewFile, explain
+from desktop_app.output.table_text import Value, csv_line, encoded, json_line, rounded
 
 if TYPE_CHECKING:
     # Only for the types: who reads rows back from a screenshot needs no network.
@@ -49,10 +47,6 @@ _DECIMALS: Final = {
     "age_confidence": 4,
     "gender_confidence": 4,
 }
-
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-
-Value = int | float | str | None
 
 
 class PredictionFileError(AgelensError):
@@ -98,7 +92,7 @@ class FaceRow:
 
     def values(self) -> dict[str, Value]:
         """The fields by name in the order of `FIELDS`, rounded as they are written everywhere."""
-        return {name: _rounded(getattr(self, name), _DECIMALS.get(name)) for name in FIELDS}
+        return rounded({name: getattr(self, name) for name in FIELDS}, _DECIMALS)
 
 
 def face_rows(
@@ -140,7 +134,7 @@ class PredictionWriter(Closeable):
                 "Cannot write predictions to “{name}”: the name must end in .csv or .jsonl. Choose another name.",
                 name=path.name,
             )
-        self._to_line = _csv_line if suffix == ".csv" else _json_line
+        self._is_csv = suffix == ".csv"
         self._closed = False
         self._has_frames = False
         try:
@@ -212,10 +206,12 @@ class PredictionWriter(Closeable):
             else:
                 self._file.discard()
 
+    def _to_line(self, values: Mapping[str, Value]) -> str:
+        return csv_line(values, _DECIMALS) if self._is_csv else json_line(values)
+
     def _append(self, text: str) -> None:
         try:
-            # File names that are not valid text on Linux hold lone surrogates, which UTF-8 cannot express.
-            self._file.write(text.encode("utf-8", "backslashreplace"))
+            self._file.write(encoded(text))
         except OSError as error:
             self._file.roll_back()
             self.keep()
@@ -243,31 +239,3 @@ def _face_row(frame_index: int, time_s: float, file: str, track: Track, label: L
         gender_confidence=label.gender_confidence if label and label.gender else None,
         unsure=label.unsure if label else None,
     )
-
-
-def _rounded(value: Value, decimals: int | None) -> Value:
-    if decimals is None or value is None or isinstance(value, str):
-        return value
-    # Adding 0 turns -0.0 into 0.0.
-    return round(float(value), decimals) + 0.0
-
-
-def _csv_line(values: Mapping[str, Value]) -> str:
-    fields = [f"{value:.{_DECIMALS[name]}f}" if isinstance(value, float) else value for name, value in values.items()]
-    fields = [defused(str(value)) if name == "file" else value for name, value in zip(values, fields, strict=True)]
-    buffer = io.StringIO()
-    # Python 3.11 quotes a carriage return only where it is part of the line's end, hence not just "\n".
-    csv.writer(buffer, lineterminator="\r\n").writerow(fields)
-    return buffer.getvalue().removesuffix("\r\n") + "\n"
-
-
-def defused(text: str) -> str:
-    """A cell of CSV that spreadsheets take for text rather than for a formula: with an apostrophe before it, if needed.
-
-    Names of files may begin as formulas do, and formulas can send data away (see OWASP, “CSV Injection”).
-    """
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
-
-
-def _json_line(values: Mapping[str, Value]) -> str:
-    return json.dumps(values, ensure_ascii=False) + "\n"

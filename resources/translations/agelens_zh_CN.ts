@@ -552,6 +552,10 @@
         <translation>无法将预测结果写入“{path}”：{reason}。</translation>
     </message>
     <message>
+        <source>Cannot write “{path}”: {reason}.</source>
+        <translation>无法写入“{path}”：{reason}。</translation>
+    </message>
+    <message>
         <source>Capture backend</source>
         <translation>采集后端</translation>
     </message>

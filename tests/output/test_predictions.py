@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desktop_app.catalogue.catalogue import AgeLabel, Labels
-from desktop_app.output.predictions import FIELDS, FaceRow, PredictionFileError, PredictionWriter, defused, face_rows
+from desktop_app.output.predictions import FIELDS, FaceRow, PredictionFileError, PredictionWriter, face_rows
+from desktop_app.output.table_text import defused
 from desktop_app.vision.classification.classifier import Prediction
 from desktop_app.vision.classification.label import make_label
 from desktop_app.vision.detection.blazeface import Detection

@@ -1,0 +1,284 @@
+"""What a session says about its audience: counts by group with intervals, times in view, presence over time."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from desktop_app.analytics.estimation import draw_true_counts, interval
+from desktop_app.analytics.visits import Visit
+from desktop_app.catalogue.manifest import Manifest
+from desktop_app.vision.classification.label import Label
+
+MOST_BINS: Final = 24
+_BIN_WIDTHS: Final = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
+_QUARTERS: Final = (0.25, 0.5, 0.75)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCount:
+    """How many visits are of a group.
+
+    Attributes:
+        name: of the group.
+        sure: visits that are shown as just this group.
+        unsure: visits whose most probable group this is, but which are shown as unsure.
+        expected: sum of the group's probabilities over all visits with an answer, the unsure ones included.
+        low: smallest true number that the model's measured errors allow, with 95 % probability; None where the
+            errors of the model were not measured.
+        high: largest such number; None where `low` is.
+    """
+
+    name: str
+    sure: int
+    unsure: int
+    expected: float
+    low: int | None = None
+    high: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimesInView:
+    """Quartiles of the seconds from first to last sighting, over all counted visits."""
+
+    lower_quartile_s: float
+    median_s: float
+    upper_quartile_s: float
+    longest_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TimeBin:
+    """A part of the session.
+
+    Attributes:
+        start_s: its beginning, in seconds from that of the source.
+        end_s: its end, not included.
+        arrivals: counted visits that began in it.
+        mean_present: mean number of visits in view.
+        most_present: largest number of visits in view at once.
+        ages: arrivals shown as just one age group, by age group.
+        genders: arrivals shown as one gender, by gender; empty where gender was not computed.
+        unsure_ages: arrivals whose age group is unsure, or that have no answer.
+        unsure_genders: the same for gender; 0 where that was not computed.
+    """
+
+    start_s: float
+    end_s: float
+    arrivals: int
+    mean_present: float
+    most_present: int
+    ages: tuple[int, ...]
+    genders: tuple[int, ...]
+    unsure_ages: int
+    unsure_genders: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """The counts of a session; nothing in it is about a single visit.
+
+    Attributes:
+        visits: counted visits; in pictures that stand alone, faces.
+        brief: sightings in fewer than three frames of a moving picture, which may be no faces: not counted.
+        unanswered: counted visits of which nothing was said, as of one that was never classified.
+        ages: counts by age group, from young to old.
+        genders: counts by perceived gender; empty where that was not computed for all of them.
+        cells: counts by age group and, within it, by perceived gender; empty where `genders` is. Sure is a visit of
+            which both are.
+        times_in_view: of visits in moving pictures; None where there are none.
+        bins: the session in equal parts of time; empty for pictures that stand alone.
+        frames: frames, or pictures, that were looked at.
+        pictures_with_faces: pictures that stand alone and show a face.
+        duration_s: length of the session in seconds; 0 for pictures that stand alone.
+    """
+
+    visits: int
+    brief: int
+    unanswered: int
+    ages: tuple[GroupCount, ...]
+    genders: tuple[GroupCount, ...]
+    cells: tuple[tuple[GroupCount, ...], ...]
+    times_in_view: TimesInView | None
+    bins: tuple[TimeBin, ...]
+    frames: int
+    pictures_with_faces: int
+    duration_s: float
+
+    @property
+    def unsure_ages(self) -> int:
+        """Counted visits whose age group is unsure."""
+        return sum(group.unsure for group in self.ages)
+
+    @property
+    def unsure_genders(self) -> int:
+        """Counted visits whose perceived gender is unsure."""
+        return sum(group.unsure for group in self.genders)
+
+    @property
+    def most_at_once(self) -> int:
+        """The largest number of visits in view at once; 0 for pictures that stand alone."""
+        return max((one.most_present for one in self.bins), default=0)
+
+
+def summarise(visits: Sequence[Visit], manifest: Manifest, *, frames: int, duration_s: float) -> Audience:
+    """Count an audience.
+
+    Args:
+        visits: as `VisitLog` collects them.
+        manifest: of the model that the labels are made by: its classes, and its measured errors.
+        frames: frames that were looked at.
+        duration_s: length of what was looked at, in seconds.
+    """
+    counted = [visit for visit in visits if not visit.brief]
+    labels = [visit.label for visit in counted if visit.label is not None]
+    with_gender = bool(labels) and all(label.gender_answer is not None for label in labels)
+    moving = [visit for visit in counted if not visit.still]
+    ages, genders, cells = _count_groups(labels, manifest, with_gender=with_gender)
+    return Audience(
+        visits=len(counted),
+        brief=len(visits) - len(counted),
+        unanswered=len(counted) - len(labels),
+        ages=ages,
+        genders=genders,
+        cells=cells,
+        times_in_view=_times_in_view(moving),
+        bins=_bins(moving, manifest, duration_s, with_gender=with_gender) if moving else (),
+        frames=frames,
+        pictures_with_faces=len({visit.first_frame for visit in counted if visit.still}),
+        duration_s=duration_s,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    """N visits with an answer, by class; N×K probabilities, N indices of the leader, N flags."""
+
+    probabilities: NDArray[np.float64]
+    leaders: NDArray[np.int64]
+    unsure: NDArray[np.bool_]
+
+    def groups(self, names: Sequence[str], draws: NDArray[np.int64] | None) -> tuple[GroupCount, ...]:
+        return tuple(
+            GroupCount(
+                name,
+                int(((self.leaders == index) & ~self.unsure).sum()),
+                int(((self.leaders == index) & self.unsure).sum()),
+                float(self.probabilities[:, index].sum()),
+                *(interval(draws[:, index]) if draws is not None else ()),
+            )
+            for index, name in enumerate(names)
+        )
+
+
+def _count_groups(
+    labels: Sequence[Label], manifest: Manifest, *, with_gender: bool
+) -> tuple[tuple[GroupCount, ...], tuple[GroupCount, ...], tuple[tuple[GroupCount, ...], ...]]:
+    ages, genders = [age.name for age in manifest.labels.ages], list(manifest.labels.genders)
+    age = _tally(labels, len(ages), lambda label: label.prediction.age, lambda label: label.age_answer.unsure)
+    shape = (len(ages), len(genders))
+    confusion = np.array(manifest.confusion, np.int64).reshape(*shape, *shape) if manifest.confusion else None
+    if not with_gender:
+        by_age = confusion.sum(axis=(1, 3)) if confusion is not None else None
+        return age.groups(ages, _draws(age, by_age)), (), ()
+    gender = _tally(
+        labels,
+        len(genders),
+        lambda label: label.prediction.gender,
+        lambda label: label.gender_answer is None or label.gender_answer.unsure,
+    )
+    both = _tally(
+        labels,
+        len(ages) * len(genders),
+        lambda label: np.outer(label.prediction.age, label.prediction.gender).ravel(),
+        lambda label: bool(label.unsure),
+    )
+    cells = len(ages) * len(genders)
+    draws = _draws(both, confusion.reshape(cells, cells) if confusion is not None else None)
+    by_cell = draws.reshape(-1, *shape) if draws is not None else None
+    rows = both.groups(genders * len(ages), draws)
+    return (
+        age.groups(ages, by_cell.sum(axis=2) if by_cell is not None else None),
+        gender.groups(genders, by_cell.sum(axis=1) if by_cell is not None else None),
+        tuple(rows[start : start + len(genders)] for start in range(0, cells, len(genders))),
+    )
+
+
+def _tally(
+    labels: Sequence[Label],
+    classes: int,
+    probabilities_of: Callable[[Label], NDArray[np.float32]],
+    is_unsure: Callable[[Label], bool],
+) -> _Tally:
+    probabilities = np.array([probabilities_of(label) for label in labels], np.float64).reshape(-1, classes)
+    return _Tally(probabilities, probabilities.argmax(axis=1), np.array([is_unsure(label) for label in labels], bool))
+
+
+def _draws(tally: _Tally, confusion: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
+    if confusion is None:
+        return None
+    return draw_true_counts(np.bincount(tally.leaders, minlength=len(confusion)), confusion)
+
+
+def _times_in_view(visits: Sequence[Visit]) -> TimesInView | None:
+    if not visits:
+        return None
+    times = [visit.time_in_view_s for visit in visits]
+    lower, median, upper = (float(one) for one in np.quantile(times, _QUARTERS))
+    return TimesInView(lower, median, upper, max(times))
+
+
+def _bins(visits: Sequence[Visit], manifest: Manifest, duration_s: float, *, with_gender: bool) -> tuple[TimeBin, ...]:
+    end_s = max(duration_s, *(visit.last_seen_s for visit in visits), 1e-3)
+    width = next((one for one in _BIN_WIDTHS if one * MOST_BINS >= end_s), math.ceil(end_s / MOST_BINS))
+    count = math.ceil(end_s / width)
+    arrived: list[list[Visit]] = [[] for _ in range(count)]
+    for visit in visits:
+        arrived[min(int(visit.first_seen_s / width), count - 1)].append(visit)
+    return tuple(
+        _bin(visits, one, manifest, index * width, min((index + 1) * width, end_s), with_gender=with_gender)
+        for index, one in enumerate(arrived)
+    )
+
+
+def _bin(
+    visits: Sequence[Visit],
+    arrived: Sequence[Visit],
+    manifest: Manifest,
+    start_s: float,
+    end_s: float,
+    *,
+    with_gender: bool,
+) -> TimeBin:
+    answers = [visit.label for visit in arrived if visit.label is not None]
+    ages = Counter(label.age for label in answers if not label.age_answer.unsure)
+    genders = Counter(label.gender for label in answers if label.gender_answer and not label.gender_answer.unsure)
+    present = [
+        (max(visit.first_seen_s, start_s), min(visit.last_seen_s, end_s))
+        for visit in visits
+        if visit.first_seen_s < end_s and visit.last_seen_s >= start_s
+    ]
+    return TimeBin(
+        start_s=float(start_s),
+        end_s=float(end_s),
+        arrivals=len(arrived),
+        mean_present=sum(end - start for start, end in present) / (end_s - start_s),
+        most_present=_most_at_once(present),
+        ages=tuple(ages[age.name] for age in manifest.labels.ages),
+        genders=tuple(genders[name] for name in manifest.labels.genders) if with_gender else (),
+        unsure_ages=len(arrived) - ages.total(),
+        unsure_genders=len(arrived) - genders.total() if with_gender else 0,
+    )
+
+
+def _most_at_once(spans: Sequence[tuple[float, float]]) -> int:
+    # Who comes in the moment in which another one is last seen is there together with them.
+    steps = sorted([*((start, 0, 1) for start, _ in spans), *((end, 1, -1) for _, end in spans)])
+    return max(accumulate(step for *_, step in steps), default=0)

@@ -1,0 +1,103 @@
+"""The files about an audience: a table of visits, and a report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+from desktop_app.analytics.audience import Audience, summarise
+from desktop_app.analytics.visits import VisitLog
+from desktop_app.catalogue.manifest import Manifest
+from desktop_app.engine.types import RenderedFrame
+from desktop_app.output.late_file import LateFile
+from desktop_app.output.people import people_table
+from desktop_app.output.table_text import encoded
+from desktop_app.sources.opening import SourceInfo
+
+REPORT_SUFFIXES: Final = (".html", ".json")
+
+
+class AudienceFiles:
+    """Follows a run and writes at its end who was there: visits, counts, or both.
+
+    Not thread-safe.
+
+    Args:
+        manifest: of the model in use.
+        info: the source.
+    """
+
+    def __init__(self, manifest: Manifest, info: SourceInfo) -> None:
+        self._manifest, self._info = manifest, info
+        self._log = VisitLog(manifest.labels)
+        self._began_at = datetime.now().astimezone() if info.live else None
+        self._frames, self._last_s, self._still = 0, 0.0, True
+        self._notices: tuple[str, ...] = ()
+
+    @property
+    def visits(self) -> int:
+        """How many visits there are so far, brief ones included."""
+        return len(self._log)
+
+    def add(self, rendered: RenderedFrame, time_s: float) -> None:
+        """Take in the next frame, which was taken `time_s` seconds after the beginning of the source."""
+        frame = rendered.frame
+        self._log.add(frame.index, time_s, frame.origin, rendered.tracks, rendered.labels, still=frame.alone)
+        self._frames += 1
+        self._last_s, self._still = time_s, self._still and frame.alone
+
+    def note(self, notices: Sequence[str]) -> None:
+        """Keep sentences that the report is to say of the run."""
+        self._notices = tuple(notices)
+
+    def audience(self) -> Audience:
+        """The counts so far."""
+        seconds = 0.0 if self._still else self._last_s
+        return summarise(self._log.visits(), self._manifest, frames=self._frames, duration_s=seconds)
+
+    def files(self, *, people: Path | None, report: Path | None, overwrite: bool) -> list[LateFile]:
+        """The files that are wanted; they are written when they are finished.
+
+        Args:
+            people: a table, `.csv` or `.jsonl`.
+            report: `.html` or `.json`.
+            overwrite: replace what is there.
+        """
+        files = []
+        if people is not None:
+            table_suffix = people.suffix.lower()
+            files.append(LateFile(people, lambda: self._table(table_suffix), overwrite=overwrite))
+        if report is not None:
+            suffix = report.suffix.lower()
+            files.append(LateFile(report, lambda: self._report(suffix), overwrite=overwrite))
+        return files
+
+    def _table(self, suffix: str) -> bytes:
+        return people_table(self._log.visits(), self._manifest.labels, suffix)
+
+    def _report(self, suffix: str) -> bytes:
+        # Jinja takes a while to import, and a run without a report needs none.
+        from desktop_app.analytics.report import ReportFacts, report_html, report_values
+
+        facts = ReportFacts(
+            source=self._info.name,
+            manifest=self._manifest,
+            version=program_version(),
+            began_at=self._began_at,
+            notices=self._notices,
+        )
+        if suffix == ".html":
+            return encoded(report_html(self.audience(), facts))
+        return encoded(json.dumps(report_values(self.audience(), facts), ensure_ascii=False, indent=1) + "\n")
+
+
+def program_version() -> str:
+    """The version that is installed."""
+    try:
+        return metadata.version("agelens")
+    except metadata.PackageNotFoundError:
+        return "(source checkout)"

@@ -66,18 +66,22 @@ def test_a_stream_that_breaks_off_comes_back_by_itself(camera: FailingCamera) ->
             states.append(session.status().state)
             changed.notify_all()
 
-    session = Session(SessionSettings(source=f"http://127.0.0.1:{camera.server_port}/video"), on_status=note)
+    def ring() -> None:
+        with changed:
+            changed.notify_all()
+
+    session = Session(
+        SessionSettings(source=f"http://127.0.0.1:{camera.server_port}/video"), on_status=note, on_picture=ring
+    )
     session.start()
     try:
         with changed:
             assert changed.wait_for(lambda: "reconnecting" in states, PATIENCE_S)
             camera.stay.set()
             assert changed.wait_for(lambda: states[-1] == "live" and camera.connections > 1, PATIENCE_S)
-        before = session.latest()
-        assert before is not None
-        picture = threading.Event()
-        while session.latest() is before and not picture.wait(0.01):
-            assert session.status().state in {"live", "reconnecting"}
+            before = session.latest()
+            assert before is not None
+            assert changed.wait_for(lambda: session.latest() is not before, PATIENCE_S)
     finally:
         session.stop()
     assert states[-1] == "stopped"

@@ -1,4 +1,4 @@
-"""A camera that is never in time, and pictures that say which one they are even after a video encoder."""
+"""A camera that is never in time."""
 
 from __future__ import annotations
 
@@ -8,28 +8,12 @@ from pathlib import Path
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 
 from desktop_app.sources.base import SourceInfo
 from desktop_app.sources.live import Captured
+from tests.helpers.numbered_films import HEIGHT, WIDTH, numbered_picture, read_number
 
-BITS = 8
-BAR = 16
 STEPS_S = [float(step) for step in np.random.default_rng(4).choice([0.005, 0.02, 0.04, 0.07, 0.15, 0.25], 255)]
-
-
-def numbered_picture(number: int) -> NDArray[np.uint8]:
-    """A picture, 96×128×3, whose bars are the bits of a number below 256."""
-    bits = [255 * (number >> bit & 1) for bit in range(BITS)]
-    return np.ascontiguousarray(
-        np.broadcast_to(np.repeat(np.array(bits, np.uint8), BAR)[None, :, None], (96, BITS * BAR, 3))
-    )
-
-
-def number_of(picture: NDArray[np.uint8]) -> int:
-    """The number that a picture shows."""
-    bars = picture[:, : BITS * BAR].reshape(-1, BITS, BAR, 3)[:, :, 4:12].mean(axis=(0, 2, 3))
-    return sum(1 << bit for bit in range(BITS) if bars[bit] > 127)
 
 
 def recorded_times(path: Path) -> dict[int, float]:
@@ -37,7 +21,7 @@ def recorded_times(path: Path) -> dict[int, float]:
     times: dict[int, float] = {}
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
-            times.setdefault(number_of(frame.to_ndarray(format="bgr24").astype(np.uint8)), float(frame.time))
+            times.setdefault(read_number(frame.to_ndarray(format="bgr24").astype(np.uint8)), float(frame.time))
     return times
 
 
@@ -57,7 +41,7 @@ class UnevenCamera:
 
     def __init__(self, stop: threading.Event) -> None:
         self.notice = None
-        self.info = SourceInfo("camera", "uneven", "uneven", BITS * BAR, 96, 30.0, None, live=True)
+        self.info = SourceInfo("camera", "uneven", "uneven", WIDTH, HEIGHT, 30.0, None, live=True)
         self.taken_at: dict[int, float] = {}
         self._stop = stop
 

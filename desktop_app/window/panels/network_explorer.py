@@ -123,10 +123,13 @@ class NetworkExplorer:
     def _answer(self, request: Request) -> None:
         """Look at a crop, and explain it once the thread has rested enough; on the thread."""
         started_at = time.monotonic()
-        if request.package is self._broken or not self._look(request):
+        # It may have been looked at already, between the runs of the last heat map.
+        looked = self._latest is not None and self._latest.request is request
+        if request.package is self._broken or not (looked or self._look(request)):
             return
+        explained = self._latest is not None and self._latest.occluded is request.crop
         rest_s = self._occlude_at - time.monotonic()
-        if rest_s <= 0 or not self._background.wait_for_newer(rest_s):
+        if not explained and (rest_s <= 0 or not self._background.wait_for_newer(rest_s)):
             self._occlude(request)
         # Crops come faster than anyone can look at them.
         self._background.wait_for_close(started_at + LOOK_INTERVAL_S - time.monotonic())

@@ -159,9 +159,14 @@ class AgeLabel:
     high: _Years | None = None
 
     @property
+    def last(self) -> int:
+        """The last year of the group; of an open one, the tenth after the first."""
+        return self.high if self.high is not None else self.low + 10
+
+    @property
     def middle(self) -> float:
-        """A year that stands for the group, for mean absolute errors."""
-        return (self.low + (self.high if self.high is not None else self.low + 10)) / 2
+        """A year that stands for the group."""
+        return (self.low + self.last) / 2
 
 
 @dataclass(frozen=True, slots=True)

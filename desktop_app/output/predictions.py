@@ -33,6 +33,9 @@ FIELDS: Final = (
     "gender",
     "gender_confidence",
     "unsure",
+    "age_years",
+    "age_years_low",
+    "age_years_high",
 )
 """Names and order of the columns; scripts rely on them."""
 
@@ -46,6 +49,7 @@ _DECIMALS: Final = {
     "score": 4,
     "age_confidence": 4,
     "gender_confidence": 4,
+    "age_years": 1,
 }
 
 
@@ -73,6 +77,9 @@ class FaceRow:
         gender_confidence: its probability.
         unsure: which of the two are too improbable to be shown as they are, and are shown as a span of age groups or
             as "?": "age", "gender", "age gender", or "" for none.
+        age_years: the expected age in years.
+        age_years_low: first year of the range that holds the age with a probability of 0.8.
+        age_years_high: its last year.
     """
 
     frame: int
@@ -89,6 +96,9 @@ class FaceRow:
     gender: str | None = None
     gender_confidence: float | None = None
     unsure: str | None = None
+    age_years: float | None = None
+    age_years_low: int | None = None
+    age_years_high: int | None = None
 
     def values(self) -> dict[str, Value]:
         """The fields by name in the order of `FIELDS`, rounded as they are written everywhere."""
@@ -238,4 +248,7 @@ def _face_row(frame_index: int, time_s: float, file: str, track: Track, label: L
         gender=label.gender if label and label.gender else None,
         gender_confidence=label.gender_confidence if label and label.gender else None,
         unsure=label.unsure if label else None,
+        age_years=label.years.expected if label else None,
+        age_years_low=label.years.low if label else None,
+        age_years_high=label.years.high if label else None,
     )

@@ -20,6 +20,7 @@ SCORE_NAMES: Final = {
     "gender": "Perceived gender",
     "worst_group_gender": "Perceived gender, worst race or gender group",
     "age_mean_absolute_error": "Age, mean absolute error in years",
+    "age_range_coverage": "Age, how much of the labelled years the 80 % range holds",
     "age_calibration_error": "Age, expected calibration error",
     "gender_calibration_error": "Gender, expected calibration error",
 }

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.catalogue.manifest import Labels
+from desktop_app.vision.classification.years import estimate_years
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -148,6 +149,18 @@ def expected_years(probabilities: Floats, labels: Labels) -> Floats:
     return np.asarray(probabilities @ middles, np.float32)
 
 
+def range_coverage(answers: Answers, labels: Labels) -> float:
+    """How much of the truth the ranges of 80 % hold: 1 for an exact age inside, a share for a labelled group."""
+    shares: list[float] = []
+    for probabilities, target, years in zip(answers.age, answers.age_target, answers.years, strict=True):
+        if target >= 0:
+            guess, label = estimate_years(probabilities, labels.ages), labels.ages[target]
+            first, last = (label.low, label.last) if np.isnan(years) else (years, years)
+            held = min(guess.high, last) - max(guess.low, first) + 1
+            shares.append(max(held, 0) / (last - first + 1))
+    return float(np.mean(shares))
+
+
 def _overall(answers: Answers, labels: Labels) -> dict[str, float]:
     whole = _score("all", answers, np.ones(len(answers), bool))
     scores = {"age_exact": whole.age_exact, "age_within_one": whole.age_within_one, "gender": whole.gender}
@@ -155,6 +168,7 @@ def _overall(answers: Answers, labels: Labels) -> dict[str, float]:
         scores["age_calibration_error"] = calibration_error(answers.age, answers.age_target)
     if (answers.gender_target >= 0).any():
         scores["gender_calibration_error"] = calibration_error(answers.gender, answers.gender_target)
+        scores["age_range_coverage"] = range_coverage(answers, labels)
     exact = ~np.isnan(answers.years)
     if exact.any():
         guess = expected_years(answers.age[exact], labels)

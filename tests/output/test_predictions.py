@@ -22,8 +22,11 @@ from desktop_app.vision.geometry import Box, Landmarks, Point
 from desktop_app.vision.tracking.tracker import Track
 
 ROOT = Path(__file__).resolve().parents[2]
-HEADER = "frame,time_s,file,track,x,y,width,height,score,age,age_confidence,gender,gender_confidence,unsure"
-KNOWN = FaceRow(12, 0.4, "a.mp4", 3, 10.25, -0.01, 100.0, 120.0, 0.987654, "20-29", 0.75, "Female", 1.0, "age gender")
+HEADER = "frame,time_s,file,track,x,y,width,height,score,age,age_confidence,gender,gender_confidence,unsure,"
+HEADER += "age_years,age_years_low,age_years_high"
+KNOWN = FaceRow(
+    12, 0.4, "a.mp4", 3, 10.25, -0.01, 100.0, 120.0, 0.987654, "20-29", 0.75, "Female", 1.0, "age gender", 25.04, 19, 31
+)
 SHARES = Prediction(age=np.array([0.2, 0.8], np.float32), gender=np.array([0.5, 0.5], np.float32))
 NEW = FaceRow(13, 13 / 30, "a.mp4", 4, 0.0, 0.0, 50.0, 60.0, 0.5)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -51,6 +54,9 @@ def rows(draw: st.DrawFn) -> FaceRow:
         gender=draw(name) if labelled else None,
         gender_confidence=draw(SHARE) if labelled else None,
         unsure=draw(st.sampled_from(["", "age", "gender", "age gender"])) if labelled else None,
+        age_years=draw(st.floats(0, 120)) if labelled else None,
+        age_years_low=draw(st.integers(0, 120)) if labelled else None,
+        age_years_high=draw(st.integers(0, 120)) if labelled else None,
     )
 
 
@@ -73,8 +79,8 @@ def track(number: int, *, missed: int = 0) -> Track:
 def test_csv_bytes(tmp_path: Path) -> None:
     assert write(tmp_path / "faces.csv", [[KNOWN], [], [NEW]]).decode() == (
         f"{HEADER}\n"
-        "12,0.400000,a.mp4,3,10.2,0.0,100.0,120.0,0.9877,20-29,0.7500,Female,1.0000,age gender\n"
-        "13,0.433333,a.mp4,4,0.0,0.0,50.0,60.0,0.5000,,,,,\n"
+        "12,0.400000,a.mp4,3,10.2,0.0,100.0,120.0,0.9877,20-29,0.7500,Female,1.0000,age gender,25.0,19,31\n"
+        "13,0.433333,a.mp4,4,0.0,0.0,50.0,60.0,0.5000,,,,,,,,\n"
     )
 
 
@@ -84,9 +90,10 @@ def test_json_lines_bytes(tmp_path: Path) -> None:
     assert known == (
         '{"frame": 12, "time_s": 0.4, "file": "a.mp4", "track": 3, "x": 10.2, "y": 0.0, "width": 100.0, '
         '"height": 120.0, "score": 0.9877, "age": "20-29", "age_confidence": 0.75, "gender": "Female", '
-        '"gender_confidence": 1.0, "unsure": "age gender"}'
+        '"gender_confidence": 1.0, "unsure": "age gender", '
+        '"age_years": 25.0, "age_years_low": 19, "age_years_high": 31}'
     )
-    assert [json.loads(new)[name] for name in FIELDS[-5:]] == [None] * 5
+    assert [json.loads(new)[name] for name in FIELDS[-8:]] == [None] * 8
 
 
 def test_file_without_faces_has_its_header(tmp_path: Path) -> None:
@@ -163,7 +170,22 @@ def test_rows_of_a_frame_are_its_visible_faces() -> None:
     found = face_rows(5, 0.25, "a.mp4", [track(2), track(1, missed=2), track(7)], {2: label, 1: label})
 
     assert found == [
-        FaceRow(5, 0.25, "a.mp4", 2, 1, 2, 30, 40, 0.8, "20-29", float(SHARES.age[1]), "Female", 0.5, "gender"),
+        FaceRow(
+            5,
+            0.25,
+            "a.mp4",
+            2,
+            *(1, 2, 30, 40),
+            0.8,
+            "20-29",
+            float(SHARES.age[1]),
+            "Female",
+            0.5,
+            "gender",
+            pytest.approx(21.5),
+            10,
+            28,
+        ),
         FaceRow(5, 0.25, "a.mp4", 7, 1, 2, 30, 40, 0.8, None, None, None, None),
     ]
 

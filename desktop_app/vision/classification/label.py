@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from desktop_app.catalogue.catalogue import AgeLabel, Labels
 from desktop_app.vision.classification.classifier import Prediction
+from desktop_app.vision.classification.years import Years, estimate_years
 
 SURE_GENDER: Final = 0.6
 """A gender that is less probable is shown as unsure."""
@@ -54,6 +55,7 @@ class Label:
     Attributes:
         age_answer: the age group, or the span of groups where that is unsure.
         gender_answer: the perceived gender; None where gender is not computed.
+        years: the expected age and a range of ages.
         prediction: the averaged probabilities that both are made from, float32.
         updated_at: moment of the newest prediction, in seconds.
         samples: number of predictions that were taken in.
@@ -61,6 +63,7 @@ class Label:
 
     age_answer: Answer
     gender_answer: Answer | None
+    years: Years
     prediction: Prediction
     updated_at: float
     samples: int
@@ -104,6 +107,7 @@ def make_label(prediction: Prediction, labels: Labels, *, updated_at: float = 0.
     return Label(
         answer_age(prediction.age, labels.ages),
         answer_gender(prediction.gender, labels.genders) if len(prediction.gender) else None,
+        estimate_years(prediction.age, labels.ages),
         prediction,
         updated_at,
         samples,

@@ -94,6 +94,14 @@ def test_calibration_compares_confidence_with_accuracy() -> None:
     assert calibration_error(one_hot([0] * 10, 2, sure=1.0), targets) == pytest.approx(0.2, abs=1e-6)
 
 
+def test_the_range_of_years_is_compared_with_the_labelled_ones() -> None:
+    # All of 20-59 is guessed alike: the range leaves out a tenth of it, or four years, at each end.
+    found = {"age": one_hot([1] * 40, 3), "age_target": np.ones(40, np.int64)}
+    assert measure(answers_of(**found), LABELS).scores["age_range_coverage"] == pytest.approx(32 / 40)
+    years = np.array([23.0] * 10 + [24.0] * 30, np.float32)
+    assert measure(answers_of(**found, years=years), LABELS).scores["age_range_coverage"] == pytest.approx(3 / 4)
+
+
 def test_years_are_the_mean_over_the_groups() -> None:
     np.testing.assert_allclose(expected_years(one_hot([1], 3), LABELS), [39.5])
     years = np.array([39.5] * 30 + [49.5] * 10, np.float32)

@@ -24,7 +24,13 @@ SCORE_NAMES: Final = {
     "age_calibration_error": "Age, expected calibration error",
     "gender_calibration_error": "Gender, expected calibration error",
 }
-KIND_NAMES: Final = {"age": "Age group", "gender": "Gender", "race": "Race (as the data set labels it)"}
+KIND_NAMES: Final = {
+    "age": "Age group",
+    "gender": "Gender",
+    "race": "Race (as the data set labels it)",
+    "pose": "Pose (by the landmarks)",
+}
+"""Groups that have a table of their own; the others are in the JSON alone."""
 
 LIMITS: Final = """\
 - It guesses an age *group* and a *perceived* gender from how a face looks. It knows neither anyone's age nor gender,
@@ -114,18 +120,25 @@ def _numbers(package: ModelPackage, evaluation: Mapping[str, Any]) -> str:
 def _groups(evaluation: Mapping[str, Any]) -> str:
     parts: list[str] = []
     for kind, rows in evaluation["groups"].items():
-        name = KIND_NAMES.get(kind, kind)
-        lines = [f"| {name} | Faces | Age exact | Within one | Gender |", "|---|---:|---:|---:|---:|"]
-        lines += [
-            f"| {row['name']} | {row['count']} | {_cell(row['age_exact'])} | {_cell(row['age_within_one'])} "
-            f"| {_cell(row['gender'])} |"
-            for row in rows
-        ]
+        if kind not in KIND_NAMES:
+            continue
+        lines = _table(KIND_NAMES[kind], rows)
         gaps = evaluation["gaps"].get(kind, {})
         cells = [_cell(gaps.get(measure)) for measure in ("age_exact", "age_within_one", "gender")]
         lines.append(f"| **Largest gap** (groups of 20 or more) | | {' | '.join(cells)} |")
         parts.append("\n".join(lines))
+    if evaluation.get("conditions"):
+        parts.append("\n".join(_table("The same faces in worse conditions", evaluation["conditions"])))
     return "\n\n".join(["## By group", *parts]) if parts else ""
+
+
+def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = [f"| {name} | Faces | Age exact | Within one | Gender |", "|---|---:|---:|---:|---:|"]
+    return lines + [
+        f"| {row['name']} | {row['count']} | {_cell(row['age_exact'])} | {_cell(row['age_within_one'])} "
+        f"| {_cell(row['gender'])} |"
+        for row in rows
+    ]
 
 
 def _plots(plots: Sequence[str]) -> str:

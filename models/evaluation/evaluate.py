@@ -33,7 +33,8 @@ from models.data.labels import GENDERS, gender_targets
 from models.data.pictures import read_ahead
 from models.data.prepare import add_data_options, add_held_out_option, framing_of, read_chosen
 from models.data.prepared import age_targets, hold_out, whole_picture
-from models.evaluation.metrics import Answers, GroupScore, Report, measure
+from models.evaluation.conditions import CONDITIONS, is_turned
+from models.evaluation.metrics import Answers, GroupScore, Report, measure, score_faces
 
 BATCH: Final = 32
 SCORE_DIGITS: Final = 4
@@ -53,6 +54,7 @@ class Evaluation:
         views: what was averaged for each face, in words.
         framing: whether the detector cut the faces out, or the pictures were taken whole.
         report: the numbers.
+        conditions: the accuracies on the same crops in worse conditions, where that was asked for.
     """
 
     model: str
@@ -64,6 +66,7 @@ class Evaluation:
     views: str
     framing: Framing = "detector"
     report: Report
+    conditions: tuple[GroupScore, ...] = ()
 
 
 def evaluate(
@@ -73,6 +76,7 @@ def evaluate(
     data: str,
     both_sides: bool = False,
     framing: Framing = "detector",
+    conditions: bool = False,
 ) -> Evaluation:
     """Judge a model on labelled pictures.
 
@@ -83,6 +87,7 @@ def evaluate(
         both_sides: average the answers to each crop and to its mirror image, as the app does over time; the ten views
             of a classifier that over-samples have both already.
         framing: how the faces are cut out: by the detector, or the pictures, of aligned faces, are taken whole.
+        conditions: also answer to the same crops as worse conditions would have given them.
 
     Raises:
         DataError: none of the first pictures can be read.
@@ -94,12 +99,21 @@ def evaluate(
     kept: list[Sample] = []
     unread: list[Sample] = []
     predictions: list[Prediction] = []
-    for found, crops in _batches(samples, classifier, unread, framing):
+    worse: dict[str, list[Prediction]] = {name: [] for name in CONDITIONS} if conditions else {}
+    poses: list[str] = []
+
+    def classify(crops: NDArray[np.uint8]) -> list[Prediction]:
+        return classify_both_sides(classifier, crops) if both_sides else classifier.classify(crops)
+
+    for found, crops, found_poses in _batches(samples, classifier, unread, framing):
         kept += found
-        predictions += classify_both_sides(classifier, crops) if both_sides else classifier.classify(crops)
+        poses += found_poses
+        predictions += classify(crops)
+        for name, rows in worse.items():
+            rows += classify(np.stack([CONDITIONS[name](crop, classifier.margin) for crop in crops]))
     if not predictions:
         raise ToolError(f"Cannot evaluate: no face was found in any of the {len(samples)} pictures. Check the path.")
-    answers = _answers(kept, predictions, labels, genders)
+    answers = _answers(kept, predictions, poses, labels, genders)
     return Evaluation(
         model=classifier.package.name,
         data=data,
@@ -112,6 +126,9 @@ def evaluate(
         views=_views(classifier, both_sides=both_sides),
         framing=framing,
         report=measure(answers, labels),
+        conditions=tuple(
+            score_faces(name, _answers(kept, rows, poses, labels, genders)) for name, rows in worse.items()
+        ),
     )
 
 
@@ -123,33 +140,33 @@ def _views(classifier: Classifier, *, both_sides: bool) -> str:
 
 def _batches(
     samples: Sequence[Sample], classifier: Classifier, unread: list[Sample], framing: Framing
-) -> Iterator[tuple[list[Sample], NDArray[np.uint8]]]:
-    """The samples in which a face is found, and their crops, in batches; unreadable ones go to `unread`."""
+) -> Iterator[tuple[list[Sample], NDArray[np.uint8], list[str]]]:
+    """The samples in which a face is found, their crops and poses, in batches; unreadable ones go to `unread`."""
     kept: list[Sample] = []
     crops: list[NDArray[np.uint8]] = []
+    poses: list[str] = []
     images = read_ahead([one.picture for one in samples])
     with BlazeFaceDetector("short") if framing == "detector" else contextlib.nullcontext() as detector:
         for sample, image in zip(progress(samples, "evaluating"), images, strict=True):
             if image is None:
                 unread.append(sample)
                 continue
-            crop = _whole_crop(image, classifier) if detector is None else _detected_crop(image, classifier, detector)
-            if crop is None:
-                continue
+            if detector is None:
+                crop, pose = _whole_crop(image, classifier), ""
+            else:
+                face = largest(detector.detect_still(image))
+                if face is None:
+                    continue
+                crop = crop_face(image, face, size=classifier.crop_size, margin=classifier.margin)
+                pose = "turned" if is_turned(face) else "front"
             kept.append(sample)
             crops.append(crop)
+            poses.append(pose)
             if len(crops) == BATCH:
-                yield kept, np.stack(crops)
-                kept, crops = [], []
+                yield kept, np.stack(crops), poses
+                kept, crops, poses = [], [], []
     if crops:
-        yield kept, np.stack(crops)
-
-
-def _detected_crop(
-    image: NDArray[np.uint8], classifier: Classifier, detector: BlazeFaceDetector
-) -> NDArray[np.uint8] | None:
-    face = largest(detector.detect_still(image))
-    return crop_face(image, face, size=classifier.crop_size, margin=classifier.margin) if face is not None else None
+        yield kept, np.stack(crops), poses
 
 
 def _whole_crop(image: NDArray[np.uint8], classifier: Classifier) -> NDArray[np.uint8]:
@@ -159,7 +176,11 @@ def _whole_crop(image: NDArray[np.uint8], classifier: Classifier) -> NDArray[np.
 
 
 def _answers(
-    samples: Sequence[Sample], predictions: Sequence[Prediction], labels: Labels, genders: NDArray[np.int64]
+    samples: Sequence[Sample],
+    predictions: Sequence[Prediction],
+    poses: Sequence[str],
+    labels: Labels,
+    genders: NDArray[np.int64],
 ) -> Answers:
     ages = [one.age for one in samples]
     low = np.array([math.nan if age is None else age.low for age in ages], np.float32)
@@ -171,6 +192,7 @@ def _answers(
         gender_target=genders[[one.gender for one in samples]],
         years=np.where(low == high, low, np.float32(np.nan)),
         race=np.array([one.race for one in samples], np.str_),
+        pose=np.array(poses, np.str_),
     )
 
 
@@ -187,10 +209,8 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "views": evaluation.views,
         "framing": evaluation.framing,
         "scores": _rounded(report.scores),
-        "groups": {
-            kind: [{k: v if isinstance(v, str) else _number(v) for k, v in asdict(one).items()} for one in rows]
-            for kind, rows in report.groups.items()
-        },
+        "groups": {kind: [_plain(one) for one in rows] for kind, rows in report.groups.items()},
+        "conditions": [_plain(one) for one in evaluation.conditions],
         "gaps": {kind: _rounded(gaps) for kind, gaps in report.gaps.items()},
         "confusion": {
             "age": {"labels": [a.name for a in report.labels.ages], "counts": report.age_confusion.tolist()},
@@ -219,6 +239,9 @@ def as_text(evaluation: Evaluation) -> str:
             report.gaps[kind].get(name, math.nan) for name in ("age_exact", "age_within_one", "gender")
         )
         lines.append(_row(GroupScore("largest gap", 0, exact, near, gender)).replace("      0", "       ", 1))
+    if evaluation.conditions:
+        lines += ["", f"  {'condition':<18}{'faces':>7}{'age exact':>11}{'within one':>12}{'gender':>9}"]
+        lines += [_row(one) for one in evaluation.conditions]
     return "\n".join(lines)
 
 
@@ -267,6 +290,10 @@ def _plot(counts: NDArray[np.int64], names: Sequence[str], title: str, path: Pat
     figure.savefig(path, dpi=120)
 
 
+def _plain(group: GroupScore) -> dict[str, str | float | None]:
+    return {name: value if isinstance(value, str) else _number(value) for name, value in asdict(group).items()}
+
+
 def _row(group: GroupScore) -> str:
     numbers = (group.age_exact, group.age_within_one, group.gender)
     exact, within, gender = ("–" if math.isnan(one) else f"{one:.3f}" for one in numbers)
@@ -293,6 +320,9 @@ def build_parser() -> argparse.ArgumentParser:
     views.add_argument(
         "--both-sides", action="store_true", help="average each view and its mirror image, as the app does over time"
     )
+    parser.add_argument(
+        "--conditions", action="store_true", help="also score the same faces small, blurred, dark and compressed"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to this file")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write the confusion matrices as PNG there")
     parser.add_argument("--write-scores", action="store_true", help="put the scores into the model's manifest")
@@ -312,7 +342,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         samples = [samples[row] for row in hold_out(len(samples), options.held_out)]
         data = f"{data}, held out pictures"
     framing = framing_of(options, package.manifest.about)
-    evaluation = evaluate(samples, classifier, data=data, both_sides=options.both_sides, framing=framing)
+    evaluation = evaluate(
+        samples, classifier, data=data, both_sides=options.both_sides, framing=framing, conditions=options.conditions
+    )
     print(as_text(evaluation))
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)

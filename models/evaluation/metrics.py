@@ -31,6 +31,7 @@ class Answers:
         gender_target: N int64, index of the gender; -1 where it is unknown.
         years: N float32, age in years where it is known exactly, else NaN.
         race: N texts, empty where it is unknown.
+        pose: N texts, "front", "turned", or empty where it is unknown.
     """
 
     age: Floats
@@ -39,6 +40,7 @@ class Answers:
     gender_target: Integers
     years: Floats
     race: NDArray[np.str_]
+    pose: NDArray[np.str_]
 
     def __len__(self) -> int:
         """How many faces."""
@@ -74,7 +76,7 @@ class Report:
 
     Attributes:
         scores: name to number; what could not be measured is absent.
-        groups: kind of group (`age`, `gender`, `race`) to the groups' scores.
+        groups: kind of group (`age`, `gender`, `race`, `pose`, `race and age`) to the groups' scores.
         gaps: kind of group to measure to the difference of its best and worst group.
         age_confusion: A×A counts, row truth, column prediction.
         gender_confusion: G×G counts.
@@ -162,7 +164,7 @@ def range_coverage(answers: Answers, labels: Labels) -> float:
 
 
 def _overall(answers: Answers, labels: Labels) -> dict[str, float]:
-    whole = _score("all", answers, np.ones(len(answers), bool))
+    whole = score_faces("all", answers)
     scores = {"age_exact": whole.age_exact, "age_within_one": whole.age_within_one, "gender": whole.gender}
     if (answers.age_target >= 0).any():
         scores["age_calibration_error"] = calibration_error(answers.age, answers.age_target)
@@ -181,14 +183,21 @@ def _groups(answers: Answers, labels: Labels) -> dict[str, tuple[GroupScore, ...
         "age": [(one.name, answers.age_target == index) for index, one in enumerate(labels.ages)],
         "gender": [(name, answers.gender_target == index) for index, name in enumerate(labels.genders)],
         "race": [(str(name), answers.race == name) for name in sorted(set(answers.race)) if name],
+        "pose": [(str(name), answers.pose == name) for name in sorted(set(answers.pose)) if name],
     }
+    masks["race and age"] = [
+        (f"{race}, {age}", in_race & in_age) for race, in_race in masks["race"] for age, in_age in masks["age"]
+    ]
     scored = {
-        kind: tuple(_score(name, answers, mask) for name, mask in rows if mask.any()) for kind, rows in masks.items()
+        kind: tuple(score_faces(name, answers, mask) for name, mask in rows if mask.any())
+        for kind, rows in masks.items()
     }
     return {kind: rows for kind, rows in scored.items() if rows}
 
 
-def _score(name: str, answers: Answers, mask: NDArray[np.bool_]) -> GroupScore:
+def score_faces(name: str, answers: Answers, mask: NDArray[np.bool_] | None = None) -> GroupScore:
+    """The accuracies of those faces that are in a mask (N bool), or of all."""
+    mask = np.ones(len(answers), bool) if mask is None else mask
     off = np.abs(answers.age.argmax(axis=1) - answers.age_target)[mask & (answers.age_target >= 0)]
     known = mask & (answers.gender_target >= 0)
     right = answers.gender.argmax(axis=1)[known] == answers.gender_target[known]

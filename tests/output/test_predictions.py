@@ -167,6 +167,8 @@ def test_file_names_that_are_not_text_stay_valid_utf_8(tmp_path: Path) -> None:
 def test_rows_of_a_frame_are_its_visible_faces() -> None:
     label = make_label(SHARES, Labels((AgeLabel("0-19", 0, 19), AgeLabel("20-29", 20, 29)), ("Female", "Male")))
 
+    assert label.years.expected == pytest.approx(21.5)
+
     found = face_rows(5, 0.25, "a.mp4", [track(2), track(1, missed=2), track(7)], {2: label, 1: label})
 
     assert found == [
@@ -182,7 +184,7 @@ def test_rows_of_a_frame_are_its_visible_faces() -> None:
             "Female",
             0.5,
             "gender",
-            pytest.approx(21.5),
+            label.years.expected,
             10,
             28,
         ),

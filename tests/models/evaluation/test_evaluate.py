@@ -19,6 +19,7 @@ from models.data.datasets import Sample, Years
 from models.data.labels import LabelError
 from models.data.pictures import Picture
 from models.evaluation.card import main as write_card
+from models.evaluation.conditions import CONDITIONS
 from models.evaluation.evaluate import as_json, as_text, evaluate, main, write_plots, write_scores
 from models.evaluation.metrics import Answers, calibration_error, confusion, expected_years, measure
 from tests.helpers.portrait import astronaut_bgr
@@ -41,6 +42,7 @@ def answers_of(**changes: Any) -> Answers:
         "gender_target": np.array([1] * 20 + [0] * 20),
         "years": np.full(40, np.nan, np.float32),
         "race": np.array(["Black"] * 20 + ["White"] * 20),
+        "pose": np.array(["front", "turned"] * 20),
     }
     return Answers(**{**values, **changes})
 
@@ -77,7 +79,7 @@ def test_small_groups_are_listed_but_not_compared() -> None:
 
 def test_unlabelled_faces_count_in_no_score() -> None:
     nothing = np.full(40, -1)
-    report = measure(answers_of(age_target=nothing, race=np.full(40, "")), LABELS)
+    report = measure(answers_of(age_target=nothing, race=np.full(40, ""), pose=np.full(40, "")), LABELS)
     assert set(report.scores) == {"gender", "gender_calibration_error", "worst_group_gender"}
     assert set(report.groups) == {"gender"}
     assert math.isnan(report.groups["gender"][0].age_exact)
@@ -277,3 +279,24 @@ def test_a_model_that_is_not_there_is_one_sentence(
 ) -> None:
     assert run_tool(main, [*arguments, "--data", "csv", "--path", str(folder)]) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_faces_of_one_race_and_age_are_a_group_and_so_are_turned_ones() -> None:
+    report = measure(answers_of(), LABELS)
+    assert {one.name: one.count for one in report.groups["pose"]} == {"front": 20, "turned": 20}
+    assert {one.name: one.count for one in report.groups["race and age"]} == {
+        "Black, 0-19": 20,
+        "White, 0-19": 5,
+        "White, 20-59": 5,
+        "White, 60+": 10,
+    }
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_a_worse_condition_keeps_the_size_and_changes_the_crop(name: str) -> None:
+    crop = np.random.default_rng(0).integers(0, 256, (227, 227, 3), np.uint8)
+    worse = CONDITIONS[name](crop, 1.3)
+    assert worse.shape == crop.shape
+    assert worse.dtype == np.uint8
+    # Each takes away detail or light.
+    assert worse.std() < 0.75 * crop.std()

@@ -1,0 +1,69 @@
+"""Crops as worse conditions would have given them, to measure how much a model loses there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from desktop_app.vision.detection.blazeface import Detection
+
+Image = NDArray[np.uint8]
+
+TURNED: Final = 0.3
+"""A face is turned where its nose is so much nearer to one eye: their difference over their sum; about 30°."""
+
+
+def is_turned(face: Detection) -> bool:
+    """Whether a face looks to the side, by its landmarks."""
+    marks = face.landmarks
+    right, left = math.dist(marks.nose, marks.right_eye), math.dist(marks.nose, marks.left_eye)
+    return abs(right - left) > TURNED * (right + left)
+
+
+def shrink(crop: Image, margin: float, width: int) -> Image:
+    """A crop of a face whose box is `width` pixels wide, enlarged to the crop's size as in the app.
+
+    Args:
+        crop: S×S×3 uint8, BGR.
+        margin: side of the crop over the side of the box.
+        width: of the box in pixels.
+    """
+    side = max(round(width * margin), 1)
+    small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, crop.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def blur(crop: Image, _margin: float, share: float) -> Image:
+    """Smoothed by a Gaussian with a standard deviation of this share of the crop's side."""
+    return np.asarray(cv2.GaussianBlur(crop, (0, 0), share * len(crop)), np.uint8)
+
+
+def darken(crop: Image, _margin: float, light: float) -> Image:
+    """With this share of the light, and the grain of a sensor that lacks it (σ = 4)."""
+    noise = np.random.default_rng(0).normal(0, 4, crop.shape)
+    return np.clip(crop * light + noise, 0, 255).astype(np.uint8)
+
+
+def compress(crop: Image, _margin: float, quality: float) -> Image:
+    """As JPEG of this quality, shrunk to a face of 96 pixels first, as streams send them."""
+    small = cv2.resize(crop, (125, 125), interpolation=cv2.INTER_AREA)
+    packed = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])[1]
+    opened = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+    return np.asarray(cv2.resize(opened, crop.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+CONDITIONS: Final[Mapping[str, Callable[[Image, float], Image]]] = {
+    "box 64 px": partial(shrink, width=64),
+    "box 40 px": partial(shrink, width=40),
+    "box 24 px": partial(shrink, width=24),
+    "blurred": partial(blur, share=0.02),
+    "dark": partial(darken, light=0.15),
+    "JPEG 20": partial(compress, quality=20),
+}
+"""Names of conditions and what they make of a crop, given the crop's margin."""

@@ -1,4 +1,4 @@
-"""Steps that every frame goes through, with or without threads: detect, track, choose and cut crops, draw."""
+"""Steps that every frame goes through, with or without threads: detect, track, choose and cut crops, hide."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from desktop_app.engine.statistics import Statistics
 from desktop_app.engine.types import CropBatch, RenderedFrame
 from desktop_app.sources.frame import Frame
 from desktop_app.vision.classification.classifier import Classifier, Prediction
 from desktop_app.vision.classification.label import Label
 from desktop_app.vision.classification.smoothing import Smoother, crop_weight
 from desktop_app.vision.detection.blazeface import Detection
-from desktop_app.vision.drawing.overlay import OverlayStyle, draw_overlay
+from desktop_app.vision.drawing.label_layout import LabelPlaces
+from desktop_app.vision.drawing.overlay import OverlayStyle
 from desktop_app.vision.face_alignment import crop_face, roll
 from desktop_app.vision.geometry import Box, Landmarks, Point
-from desktop_app.vision.privacy.concealment import PrivacyStyle, hide_picture
+from desktop_app.vision.privacy.concealment import PrivacyMode, PrivacyStyle, conceal, hide_picture
 from desktop_app.vision.tracking.tracker import Track
 
 SETTLED_SAMPLES: Final = 5
@@ -212,11 +212,10 @@ def render_frame(
     *,
     covers: Sequence[Box] | None = None,
     mirror: bool = False,
-    status: Sequence[str] = (),
     taken_at: float = 0.0,
-    statistics: Statistics | None = None,
+    places: LabelPlaces | None = None,
 ) -> RenderedFrame:
-    """Draw a frame and what is known about it.
+    """Put a frame as it may be shown together with what is known about it; the frame is copied only where it changes.
 
     Args:
         frame: the frame; it is not written into.
@@ -226,30 +225,30 @@ def render_frame(
         style: what is drawn.
         covers: what hides the faces of this frame; None where they were not looked for.
         mirror: flip the picture, not its texts.
-        status: lines for a corner of the picture.
         taken_at: monotonic seconds when the frame left its source.
-        statistics: where to note the time it took.
+        places: where the labels lay in the files' pictures before.
     """
-    started = time.perf_counter()
-    picture = cv2.flip(frame.image, 1) if mirror else frame.image.copy()
+    picture = np.asarray(cv2.flip(frame.image, 1), np.uint8) if mirror else frame.image
     width = frame.image.shape[1]
     shown = tuple(mirrored(track, width) for track in tracks) if mirror else tuple(tracks)
     ids = {track.id for track in shown}
     said = {track_id: label for track_id, label in labels.items() if track_id in ids}
-    drawn = np.asarray(picture, np.uint8)
-    hidden = [_mirrored_box(box, width) for box in covers] if covers is not None and mirror else covers
-    draw_overlay(drawn, shown, said, style, covers=hidden, status=status)
-    if statistics is not None:
-        statistics.add_stage("draw", time.perf_counter() - started)
+    privacy: PrivacyMode = "off"
+    if style.privacy != "off":
+        picture = picture if mirror else picture.copy()
+        boxes = [_mirrored_box(box, width) for box in covers] if covers is not None and mirror else covers
+        privacy = conceal(picture, style.privacy, style.privacy_style, boxes)
     return RenderedFrame(
-        picture=drawn,
+        picture=picture,
         frame=frame,
         tracks=shown,
         labels=said,
         crops={track_id: crop for track_id, crop in crops.items() if track_id in ids},
         taken_at=taken_at,
         rendered_at=time.monotonic(),
-        privacy=style.privacy,
+        privacy=privacy,
+        style=style,
+        places=places or LabelPlaces(),
     )
 
 

@@ -137,7 +137,13 @@ def annotate(request: AnnotationRequest, stop: StopRequest | None = None) -> Gen
         if request.output is not None:
             _check_kind(request.output, source.info)
         detector = stack.enter_context(FaceDetector(request.detector, min_score=request.min_score))
-        analysis = OfflineAnalysis(classifier, detector, style=request.style, mirror=request.mirror)
+        analysis = OfflineAnalysis(
+            classifier,
+            detector,
+            style=request.style,
+            mirror=request.mirror,
+            annotated=request.output is not None,
+        )
         audience = AudienceFiles(classifier.package.manifest, source.info)
         yield from _run(request, stack, source, analysis, audience, str(classifier.notice or ""), stop)
 
@@ -316,7 +322,7 @@ class VideoSink:
 
     def write(self, rendered: RenderedFrame) -> None:
         """Take the next picture."""
-        self._recorder.write(rendered.picture, rendered.frame.captured_at)
+        self._recorder.write(rendered.annotated(), rendered.frame.captured_at)
 
     def finish(self) -> None:
         """Write what is left."""
@@ -341,7 +347,7 @@ class PictureFileSink:
 
     def write(self, rendered: RenderedFrame) -> None:
         """Write the picture."""
-        write_picture(self._path, rendered.picture, overwrite=self._overwrite)
+        write_picture(self._path, rendered.annotated(), overwrite=self._overwrite)
 
     def finish(self) -> None:
         """Nothing is open: each picture is whole."""
@@ -388,7 +394,7 @@ class PictureFolderSink:
         short = _shortened(name, self._longest_name - len(number) - len(".png"))
         if short != name and not number:
             self._shortened.append(f"{short}.png")
-        write_picture(self._folder / f"{short}{number}.png", rendered.picture, overwrite=self._overwrite)
+        write_picture(self._folder / f"{short}{number}.png", rendered.annotated(), overwrite=self._overwrite)
 
     def finish(self) -> None:
         """Nothing is open: each picture is whole."""

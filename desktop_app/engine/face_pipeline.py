@@ -21,6 +21,7 @@ from desktop_app.vision.classification.classifier import Classifier, Prediction
 from desktop_app.vision.classification.label import Label, without_gender
 from desktop_app.vision.classification.smoothing import Smoother
 from desktop_app.vision.detection.face_detector import FaceDetector
+from desktop_app.vision.drawing.label_layout import LabelPlaces
 from desktop_app.vision.drawing.overlay import OverlayStyle
 from desktop_app.vision.geometry import Box
 from desktop_app.vision.privacy.concealment import PrivacyMode
@@ -51,6 +52,7 @@ class FacePipeline(Closeable):
         self._tracker = Tracker()
         self._expected = 0
         self._covering = Covering()
+        self._places = LabelPlaces()
         self._chooser = CropChooser(max_batch=max_batch)
         self._generation = 0
         self._smoother: Smoother | None = None
@@ -118,7 +120,7 @@ class FacePipeline(Closeable):
         mirror: bool,
         taken_at: float,
     ) -> RenderedFrame:
-        """The frame with what is known of its faces now; arguments as for `render_frame`."""
+        """The frame, as it may be shown, with what is known of its faces now; arguments as for `render_frame`."""
         return render_frame(
             frame,
             tracks,
@@ -128,7 +130,7 @@ class FacePipeline(Closeable):
             covers=covers,
             mirror=mirror,
             taken_at=taken_at,
-            statistics=self._statistics,
+            places=self._places,
         )
 
     def use_labels(self, labels: Labels) -> None:

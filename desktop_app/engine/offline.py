@@ -45,6 +45,7 @@ class OfflineAnalysis:
         detector: the detectors.
         style: what is drawn.
         mirror: flip the pictures.
+        annotated: draw each picture's overlay ahead, for `RenderedFrame.annotated`.
         statistics: where to note rates and times.
     """
 
@@ -55,10 +56,11 @@ class OfflineAnalysis:
         *,
         style: OverlayStyle | None = None,
         mirror: bool = False,
+        annotated: bool = True,
         statistics: Statistics | None = None,
     ) -> None:
         self._classifier, self._finder = classifier, detector
-        self._style, self._mirror = style or OverlayStyle(), mirror
+        self._style, self._mirror, self._annotated = style or OverlayStyle(), mirror, annotated
         self._statistics = statistics or Statistics()
         self._spec = CropSpec.of(classifier)
         self._pipeline = FacePipeline(self._statistics, max_batch=MANY)
@@ -136,9 +138,13 @@ class OfflineAnalysis:
         if batch is not None:
             self._pipeline.take([batch], self._pipeline.classify([batch], self._classifier))
         self._pipeline.keep({track.id for track in tracks})
-        return self._pipeline.draw(
+        rendered = self._pipeline.draw(
             frame, tracks, self._style, covers=seen.covers, mirror=self._mirror, taken_at=seen.taken_at
         )
+        if self._annotated:
+            with self._statistics.stage("draw"):
+                rendered.annotated()
+        return rendered
 
 
 def _results(waiting: deque[Future[RenderedFrame]]) -> Iterator[RenderedFrame]:

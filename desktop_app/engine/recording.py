@@ -193,7 +193,7 @@ class RecorderWorker(Worker):
         if self._recorder is None:
             self._recorder = self._begin(time_s, rendered)
         else:
-            self._recorder.write(rendered.picture, time_s)
+            self._recorder.write(rendered.annotated(), time_s)
         recorder = self._recorder
         self._last = (time_s, rendered)
         if self._writer is not None:
@@ -207,7 +207,7 @@ class RecorderWorker(Worker):
         for path in self._names():
             try:
                 recorder = Recorder(path, width=width, height=height, rate=self._rate, overwrite=self._overwrite)
-                recorder.write(rendered.picture, time_s)
+                recorder.write(rendered.annotated(), time_s)
             except NameTakenError:
                 if not self._numbered:
                     raise

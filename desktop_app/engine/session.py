@@ -240,7 +240,13 @@ class Session:
         if recorder is not None and recorder.is_alive:
             recorder.stop()
 
-    def painted(self, rendered_at: float) -> None:
-        """Note that the picture that was finished at that moment is on the screen now."""
+    def painted(self, rendered_at: float, draw_s: float) -> None:
+        """Note that the picture that was finished at that moment is on the screen now.
+
+        Args:
+            rendered_at: that moment.
+            draw_s: seconds that it took to scale the picture and to draw over it.
+        """
         self._statistics.count("display")
+        self._statistics.add_stage("draw", draw_s)
         self._board.painted(rendered_at)

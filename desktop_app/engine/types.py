@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -16,7 +17,10 @@ from desktop_app.sources.frame import Frame
 from desktop_app.sources.opening import CameraOptions, SourceInfo
 from desktop_app.vision.classification.label import Label
 from desktop_app.vision.detection.face_detector import DetectorMode
-from desktop_app.vision.drawing.overlay import OverlayStyle
+from desktop_app.vision.drawing.canvas import Canvas
+from desktop_app.vision.drawing.label_layout import LabelPlaces
+from desktop_app.vision.drawing.overlay import OverlayStyle, draw_overlay
+from desktop_app.vision.drawing.view import draw_view
 from desktop_app.vision.privacy.concealment import PrivacyMode
 from desktop_app.vision.tracking.tracker import Track
 
@@ -81,19 +85,41 @@ class CropBatch:
     generation: int
 
 
+class _DrawnOnce:
+    """Keeps a picture that several threads may ask for, once the first of them has drawn it."""
+
+    __slots__ = ("_lock", "_picture")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._picture: NDArray[np.uint8] | None = None
+
+    def get(self, draw: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """The picture."""
+        with self._lock:
+            if self._picture is None:
+                self._picture = draw()
+            return self._picture
+
+
 @dataclass(frozen=True, slots=True)
 class RenderedFrame:
-    """A finished picture and what it shows: screen, recording, screenshot and CSV cannot disagree.
+    """A picture and what is shown over it: screen, recording, screenshot and CSV cannot disagree.
+
+    The overlay is drawn where the picture ends up, from the same data: over the scaled picture in a window (`view`),
+    over the picture in its own size in files (`annotated`).
 
     Attributes:
-        picture: H×W×3 uint8, BGR, overlay drawn, mirrored if asked; not written to any more.
+        picture: H×W×3 uint8, BGR, without overlay: what is to be hidden is hidden, mirrored if asked; never written to.
         frame: the frame that it was made from, never mirrored; its pixels are not hidden and must not be shown or kept.
         tracks: the faces, in pixels of `picture`.
         labels: what is said of them by track id; a face without an answer yet is not in it.
         crops: newest crop of each visible face, S×S×3 uint8 BGR: as the classifier sees it, or hidden like the picture.
         taken_at: monotonic seconds when the frame left its source.
         rendered_at: monotonic seconds when the picture was finished.
-        privacy: what is hidden in it, at the least.
+        privacy: what is hidden in `picture`.
+        style: what is drawn over it.
+        places: where the labels lie in files, from picture to picture.
     """
 
     picture: NDArray[np.uint8]
@@ -104,6 +130,45 @@ class RenderedFrame:
     taken_at: float
     rendered_at: float
     privacy: PrivacyMode = "off"
+    style: OverlayStyle = field(default_factory=OverlayStyle)
+    places: LabelPlaces = field(default_factory=LabelPlaces, compare=False, repr=False)
+    _annotated: _DrawnOnce = field(default_factory=_DrawnOnce, init=False, compare=False, repr=False)
+
+    def annotated(self) -> NDArray[np.uint8]:
+        """The picture in its own size with the overlay drawn, H×W×3 uint8 BGR, for files; not to be written to."""
+        return self._annotated.get(self._annotate)
+
+    def view(self, canvas: Canvas, places: LabelPlaces, *, expanded: int | None = None) -> NDArray[np.uint8]:
+        """A part of the picture, scaled, with the overlay drawn at that scale, H×W×4 uint8 BGRA, for the screen.
+
+        Args:
+            canvas: the part and its size on the screen.
+            places: where the labels lay on the screen before; keeps those of this picture.
+            expanded: id of the track whose label is drawn in full, over all else.
+        """
+
+        def draw(image: NDArray[np.uint8], canvas: Canvas) -> None:
+            self._draw(image, canvas, places, expanded)
+
+        return draw_view(self.picture, canvas, draw)
+
+    def _annotate(self) -> NDArray[np.uint8]:
+        image = self.picture.copy()
+        self._draw(image, None, self.places, None)
+        return image
+
+    def _draw(self, image: NDArray[np.uint8], canvas: Canvas | None, places: LabelPlaces, expanded: int | None) -> None:
+        draw_overlay(
+            image,
+            self.tracks,
+            self.labels,
+            self.style,
+            hidden=self.privacy,
+            canvas=canvas,
+            places=places,
+            at=self.frame.captured_at,
+            expanded=expanded,
+        )
 
 
 @dataclass(frozen=True, slots=True)

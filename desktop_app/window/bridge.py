@@ -100,10 +100,10 @@ class SessionBridge(QObject):
             self._background.join(FINISH_S)
         return not self._background.is_alive
 
-    def painted(self, rendered_at: float) -> None:
-        """Tell the engine that a picture reached the screen."""
+    def painted(self, rendered_at: float, draw_s: float) -> None:
+        """Tell the engine that a picture reached the screen, and how long drawing took."""
         if self._session:
-            self._session.painted(rendered_at)
+            self._session.painted(rendered_at, draw_s)
 
     def _switch_to(self, session: Session | None) -> None:
         """Stop what runs, and start this unless something newer is wanted by then; on the thread."""

@@ -680,6 +680,11 @@
         <translation>一切都留在这台电脑上：图像不会外传，除非您保存，否则不会留下任何内容。</translation>
     </message>
     <message>
+        <source>F</source>
+        <comment>female, in a short label</comment>
+        <translation>女</translation>
+    </message>
+    <message>
         <source>Face crops</source>
         <translation>人脸裁剪图</translation>
     </message>
@@ -886,6 +891,11 @@
     <message>
         <source>Loop</source>
         <translation>循环</translation>
+    </message>
+    <message>
+        <source>M</source>
+        <comment>male, in a short label</comment>
+        <translation>男</translation>
     </message>
     <message>
         <source>Male</source>

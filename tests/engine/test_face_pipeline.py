@@ -269,4 +269,5 @@ def test_the_picture_that_is_drawn_tells_what_is_known(pipeline: FacePipeline, d
     drawn = pipeline.draw(frame, tracks, style, covers=covers, mirror=False, taken_at=0.0)
     assert drawn.labels == pipeline.labels
     assert set(drawn.crops) == {track.id for track in tracks} == set(batch.track_ids)
-    assert (drawn.picture != frame.image).any()
+    assert (drawn.annotated() != frame.image).any()
+    assert (drawn.picture == frame.image).all()

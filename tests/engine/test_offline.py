@@ -87,7 +87,7 @@ def test_faces_are_labelled_in_every_frame_and_the_same_each_time(
             same = other.labels[track_id]
             assert (label.age, label.gender, label.samples) == (same.age, same.gender, same.samples)
             assert np.array_equal(label.prediction.age, same.prediction.age)
-        assert np.array_equal(one.picture, other.picture)
+        assert np.array_equal(one.annotated(), other.annotated())
 
 
 def test_what_was_read_before_a_source_breaks_comes_out(analysis: OfflineAnalysis) -> None:

@@ -78,7 +78,7 @@ def test_the_demo_runs_and_every_part_is_alive() -> None:
             assert track_id in {track.id for track in latest.tracks}
             assert 0 < label.age_confidence <= 1
         assert all(crop.shape == (227, 227, 3) for crop in latest.crops.values())
-        session.painted(latest.rendered_at)
+        session.painted(latest.rendered_at, 0.002)
         statistics = session.statistics()
         assert set(statistics.stage_ms) >= {"read", "detect", "track", "draw"}
         assert statistics.faces == sum(track.missed == 0 for track in latest_of(session).tracks)
@@ -232,9 +232,9 @@ def test_a_paused_picture_follows_style_and_mirror() -> None:
         session.pause()
         bell.wait_until(lambda: session.status().state == "paused")
         session.set_style(OverlayStyle(boxes=False, names=False, ages=False, genders=False, confidences=False))
-        bell.wait_until(lambda: np.array_equal(latest_of(session).picture, latest_of(session).frame.image))
+        bell.wait_until(lambda: np.array_equal(latest_of(session).annotated(), latest_of(session).frame.image))
         session.set_mirror(True)
-        bell.wait_until(lambda: np.array_equal(latest_of(session).picture, latest_of(session).frame.image[:, ::-1]))
+        bell.wait_until(lambda: np.array_equal(latest_of(session).annotated(), latest_of(session).frame.image[:, ::-1]))
 
 
 def test_seek_and_step() -> None:

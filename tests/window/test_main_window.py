@@ -40,9 +40,9 @@ def test_mirror_flips_the_picture(desk: Desk) -> None:
     )
     desk.open_demo()
     desk.pause()
-    desk.wait(lambda: np.array_equal(desk.shown().picture, desk.shown().frame.image))
+    desk.wait(lambda: np.array_equal(desk.shown().annotated(), desk.shown().frame.image))
     desk.press(Qt.Key.Key_M)
-    desk.wait(lambda: np.array_equal(desk.shown().picture, desk.shown().frame.image[:, ::-1]))
+    desk.wait(lambda: np.array_equal(desk.shown().annotated(), desk.shown().frame.image[:, ::-1]))
     assert desk.window.settings.value.mirror
 
 

@@ -14,12 +14,13 @@ from PySide6.QtCore import Qt
 from desktop_app.engine.analysis import render_frame
 from desktop_app.output.snapshots import read_snapshot_rows
 from desktop_app.paths import resource_path
+from desktop_app.vision.drawing.label_layout import LabelPlaces
 from desktop_app.vision.drawing.overlay import OverlayStyle
 from tests.helpers.desk import Desk
 
 Words = tuple[tuple[str, str], ...]
 ENGLISH: Words = ()
-CHINESE: Words = (("Male", "男"), ("Female", "女"))
+CHINESE: Words = (("Male", "男"), ("Female", "女"), ("M", "男"), ("F", "女"))
 
 
 def speak(desk: Desk, language: str) -> None:
@@ -29,12 +30,13 @@ def speak(desk: Desk, language: str) -> None:
 def drawn_anew(desk: Desk, style: OverlayStyle) -> NDArray[np.uint8]:
     """What is shown now, in another style."""
     shown = desk.shown()
-    return render_frame(shown.frame, shown.tracks, shown.labels, {}, style).picture
+    return render_frame(shown.frame, shown.tracks, shown.labels, {}, style).annotated()
 
 
 def shows(desk: Desk, words: Words) -> bool:
     style = replace(desk.window.settings.value.style, words=words)
-    return bool(desk.shown().labels) and np.array_equal(desk.shown().picture, drawn_anew(desk, style))
+    shown = replace(desk.shown(), places=LabelPlaces())
+    return bool(shown.labels) and np.array_equal(shown.annotated(), drawn_anew(desk, style))
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def test_screenshots_show_the_windows_words_and_keep_english_predictions(paused:
     paused.window.settings.change(snapshot_json=True)
     speak(paused, "zh_CN")
     paused.wait(lambda: shows(paused, CHINESE))
-    shown = paused.shown().picture
+    shown = paused.shown().annotated()
     paused.press(Qt.Key.Key_S)
     paused.wait(lambda: paused.window.stage.toast.text.startswith("已保存"))
     (path,), (table,) = paused.files(".png"), paused.files(".json")
@@ -111,7 +113,7 @@ def test_figures_are_written_into_the_picture_where_wanted(paused: Desk) -> None
         corner = np.s_[:60, :300]
         with_figures, without = (drawn_anew(paused, one)[corner] for one in (style, replace(style, status=())))
         said = "\n".join(style.status)
-        written = np.array_equal(paused.shown().picture[corner], with_figures)
+        written = np.array_equal(paused.shown().annotated()[corner], with_figures)
         return all(text in said for text in texts) and written and not np.array_equal(with_figures, without)
 
     paused.wait(lambda: writes("帧/秒", "张人脸"))

@@ -75,7 +75,7 @@ def test_a_picture_in_its_own_size_keeps_every_pixel(view: VideoView) -> None:
 
 def test_painting_is_told_once_a_picture(view: VideoView, qtbot: QtBot) -> None:
     painted: list[float] = []
-    view.painted.connect(painted.append)
+    view.painted.connect(lambda rendered_at, _draw_s: painted.append(rendered_at))
     with qtbot.waitSignal(view.painted):
         view.show_composed(make_rendered(plain(64, 64), at=4.5))
     view.repaint()

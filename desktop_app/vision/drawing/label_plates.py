@@ -50,14 +50,16 @@ class Plate:
     Attributes:
         lines: the runs of each line.
         text_size: size of the text in pixels.
-        chip: a coloured field at the left end with its own dark text, None for none.
+        chip: a coloured field at the left end with its own dark text; a stripe where that is empty, None for none.
         chip_colour: BGR of that field.
+        least: size in pixels below which no part of the text goes, unless all of it does.
     """
 
     lines: tuple[tuple[Run, ...], ...]
     text_size: int
     chip: str | None = None
     chip_colour: Colour = (255, 255, 255)
+    least: int = 0
 
     @property
     def line_height(self) -> int:
@@ -79,6 +81,8 @@ class Plate:
         """Width of the coloured field in pixels."""
         if self.chip is None:
             return 0
+        if not self.chip:
+            return max(round(self.text_size * 0.3), 3)
         return text_width(self.chip, self._chip_size, BOLD) + 2 * max(round(self.text_size * 0.35), 2)
 
     @property
@@ -89,13 +93,16 @@ class Plate:
 
     @property
     def _chip_size(self) -> int:
-        return max(round(self.text_size * 0.85), 1)
+        return self._scaled(0.85)
 
     def _line_width(self, line: Sequence[Run]) -> int:
         return sum(self._gap(run) + text_width(run.text, self._size(run), run.weight) for run in line)
 
     def _size(self, run: Run) -> int:
-        return max(round(self.text_size * run.size), 1)
+        return self._scaled(run.size)
+
+    def _scaled(self, factor: float) -> int:
+        return max(round(self.text_size * factor), min(self.least, self.text_size), 1)
 
     def _gap(self, run: Run) -> int:
         return round(self.text_size * run.gap)

@@ -1,14 +1,13 @@
-"""Boxes, landmarks, labels and privacy drawn on a picture: the same for window, recording and screenshot."""
+"""Boxes, landmarks and labels drawn over a picture: the same for window, recording and screenshot."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final
 
 import cv2
 import numpy as np
@@ -18,11 +17,22 @@ from desktop_app.messages import Message
 from desktop_app.preferences import PRIVACY, Preference
 from desktop_app.vision.classification.label import Answer, Label
 from desktop_app.vision.drawing.badge import render_badge
-from desktop_app.vision.drawing.box_outlines import SUBPIXEL_BITS, draw_brackets, draw_outline
-from desktop_app.vision.drawing.label_layout import PlateLayout
-from desktop_app.vision.drawing.label_plates import BOLD, PLATE_COLOUR, Colour, Plate, Run, Sprite, render_plate
+from desktop_app.vision.drawing.box_outlines import SUBPIXEL_BITS, bracket_shapes, draw_outline, fill_shapes
+from desktop_app.vision.drawing.canvas import Canvas
+from desktop_app.vision.drawing.label_forms import (
+    GREY,
+    WHITE,
+    Forms,
+    Said,
+    fitted_sprite,
+    label_forms,
+    label_sizes,
+    label_sprite,
+)
+from desktop_app.vision.drawing.label_layout import Edges, LabelPlaces, Request
+from desktop_app.vision.drawing.label_plates import PLATE_COLOUR, Colour, Plate, Run, Sprite
 from desktop_app.vision.geometry import Box, Point
-from desktop_app.vision.privacy.concealment import PrivacyMode, PrivacyStyle, hide_face, hide_picture
+from desktop_app.vision.privacy.concealment import PrivacyMode, PrivacyStyle
 from desktop_app.vision.privacy.promises import FACES_PROMISE, PICTURE_PROMISE, PRIVACY_REACH
 from desktop_app.vision.tracking.tracker import Track
 
@@ -37,13 +47,13 @@ PALETTE: Final[tuple[Colour, ...]] = (
 """One colour a track, BGR: Paul Tol's colour-blind safe "light" scheme, which is made to carry dark text. Its pink is
 left out, and colour never stands for gender."""
 
-WHITE: Final[Colour] = (255, 255, 255)
-GREY: Final[Colour] = (205, 200, 196)
 SHADOW: Final[Colour] = PLATE_COLOUR
 FADED_OPACITY: Final = 0.45
 FACES_HIDDEN: Final = "Faces hidden"
 PICTURE_HIDDEN: Final = "Picture hidden"
 """What the picture says of itself; `OverlayStyle.words` may hold other words for it."""
+BRIEF: Final[Mapping[str, str]] = {"Male": "M", "Female": "F"}
+"""The genders in short; others are written out, as their first letters may be the same."""
 SHOW_MISSED_S: Final = 0.3
 """A face that is not seen stays drawn, faded, for this long."""
 
@@ -110,41 +120,27 @@ class Scene:
 
     Attributes:
         image: H×W×3 uint8, BGR; drawn on.
-        tracks: all faces, by rising id.
-        shown: those of them that boxes, landmarks and labels are drawn for.
+        canvas: what part of the picture that is.
+        shown: the tracks that boxes, landmarks and labels are drawn for, by rising id, with their boxes on the canvas.
         labels: what is known of the faces, by track id.
-        covers: boxes that hide the faces; None where they were not looked for.
+        hidden: what is hidden in the picture.
         style: what to draw.
         status: lines for the corner.
-        unit: pixels that are one pixel of a picture whose shorter side is 720.
+        at: the picture's time in seconds.
+        places: where the labels lay in the pictures before.
+        expanded: id of the track whose label is drawn in full, over all else.
     """
 
     image: NDArray[np.uint8]
-    tracks: tuple[Track, ...]
-    shown: tuple[Track, ...]
+    canvas: Canvas
+    shown: tuple[tuple[Track, Box], ...]
     labels: Mapping[int, Label]
-    covers: tuple[Box, ...] | None
+    hidden: PrivacyMode
     style: OverlayStyle
     status: tuple[str, ...]
-    unit: float
-
-    @property
-    def text_size(self) -> int:
-        """Size of the labels' text in pixels."""
-        return max(round(17 * self.unit), 11)
-
-    @property
-    def line_width(self) -> int:
-        """Thickness of the boxes in pixels: never one, which video compression would wash out."""
-        return max(round(2.5 * self.unit), 2)
-
-
-class _Said(NamedTuple):
-    """A word of a face's plate, its percentage if that is drawn, and whether it is unsure."""
-
-    text: str
-    percent: int | None
-    unsure: bool
+    at: float
+    places: LabelPlaces
+    expanded: int | None
 
 
 Layer = Callable[[Scene], None]
@@ -156,30 +152,40 @@ def draw_overlay(
     labels: Mapping[int, Label],
     style: OverlayStyle,
     *,
-    covers: Sequence[Box] | None = None,
+    hidden: PrivacyMode = "off",
     status: Sequence[str] = (),
+    canvas: Canvas | None = None,
+    places: LabelPlaces | None = None,
+    at: float = 0.0,
+    expanded: int | None = None,
 ) -> None:
-    """Draw what is known of the faces on a picture, in place.
+    """Draw what is known of the faces over a picture, in place.
 
-    Sizes follow the shorter side of the picture. Faces that were not seen for a moment fade, then go.
-
-    What is to be hidden is hidden first: all of the picture where faces are to be hidden and were not looked for.
+    Faces that were not seen for a moment fade, then go. Nothing is hidden here, see `conceal`.
 
     Args:
         image: H×W×3 uint8, BGR, C-contiguous; the caller owns it.
-        tracks: the faces, in pixels of `image`.
+        tracks: the faces, in pixels of the picture.
         labels: what to write for each track id; a face without one yet shows "…".
         style: what to draw.
-        covers: what hides the faces of this very picture, as `FaceCover` gives it; None where they were not looked for.
+        hidden: what is hidden in the picture, which a mark says.
         status: lines for the corner in place of the style's own.
+        canvas: what part of the picture `image` is, at which scale; None where it is the picture itself, whose shorter
+            side then decides on the size of text and lines.
+        places: where the labels lay in the pictures before; keeps those of this one.
+        at: the picture's time in seconds.
+        expanded: id of the track whose label is drawn in full, over all else.
     """
     height, width = image.shape[:2]
-    ordered = tuple(sorted(tracks, key=lambda track: track.id))
+    canvas = canvas or Canvas.of_picture(width, height)
     frame = Box(0, 0, width, height)
-    shown = tuple(track for track in ordered if track.missed_s <= SHOW_MISSED_S and track.detection.box.iou(frame) > 0)
-    hidden = None if covers is None else tuple(covers)
+    shown = tuple(
+        (track, box)
+        for track in sorted(tracks, key=lambda track: track.id)
+        if track.missed_s <= SHOW_MISSED_S and (box := canvas.box(track.detection.box)).iou(frame) > 0
+    )
     lines = tuple(status) or style.status
-    scene = Scene(image, ordered, shown, labels, hidden, style, lines, min(height, width) / 720)
+    scene = Scene(image, canvas, shown, labels, hidden, style, lines, at, places or LabelPlaces(), expanded)
     for layer in LAYERS:
         layer(scene)
 
@@ -189,47 +195,38 @@ def track_colour(track_id: int) -> Colour:
     return PALETTE[(track_id - 1) % len(PALETTE)]
 
 
-def draw_privacy(scene: Scene) -> None:
-    """Hide the faces, or the whole picture where that is chosen or no faces were looked for."""
-    style = scene.style
-    if style.privacy == "off":
-        return
-    if style.privacy == "picture" or scene.covers is None:
-        hide_picture(scene.image, style.privacy_style)
-        return
-    for box in scene.covers:
-        hide_face(scene.image, box, style=style.privacy_style)
-
-
 def draw_boxes(scene: Scene) -> None:
     """Draw the corners of each face's box; the selected one's outline is closed and thicker."""
     if not scene.style.boxes:
         return
-    for track in scene.shown:
-        selected = track.id == scene.style.selected
-        thickness = scene.line_width + (max(round(scene.unit), 1) if selected else 0)
-        box = track.detection.box
-        draw = draw_outline if selected else draw_brackets
-        before = _area(scene.image, box, 2 * thickness).copy() if track.missed else None
-        halo = max(round(scene.unit), 1)
-        draw(scene.image, box, SHADOW, thickness + 2 * halo)
-        draw(scene.image, box, track_colour(track.id), thickness)
+    halo, width = scene.canvas.halo, scene.canvas.line_width
+    boxes = [box for _, box in scene.shown]
+    shadows, lines = bracket_shapes(boxes, width + 2 * halo), bracket_shapes(boxes, width)
+    for (track, box), shadow, line in zip(scene.shown, shadows, lines, strict=True):
+        colour = track_colour(track.id)
+        before = _area(scene.image, box, 2 * width).copy() if track.missed else None
+        if track.id == scene.style.selected:
+            draw_outline(scene.image, box, SHADOW, width + 3 * halo)
+            draw_outline(scene.image, box, colour, width + halo)
+        else:
+            fill_shapes(scene.image, shadow, SHADOW)
+            fill_shapes(scene.image, line, colour)
         if before is not None:
-            _fade(_area(scene.image, box, 2 * thickness), before)
+            _fade(_area(scene.image, box, 2 * width), before)
 
 
 def draw_landmarks(scene: Scene) -> None:
     """Draw the six points of each face that is seen; where the whole picture is hidden they would reveal too much."""
-    if not scene.style.landmarks or scene.style.privacy == "picture":
+    if not scene.style.landmarks or "picture" in (scene.style.privacy, scene.hidden):
         return
     one = 1 << SUBPIXEL_BITS
-    for track in scene.shown:
+    for track, box in scene.shown:
         if track.missed:
             continue
-        radius = max(min(2.5 * scene.unit, 0.025 * track.detection.box.size), 1.0)
+        radius = max(min(2.5 * scene.canvas.unit, 0.025 * box.size), 1.0)
         for point in track.detection.landmarks.points:
-            center = _fixed(point)
-            for colour, extra in ((SHADOW, max(scene.unit, 0.8)), (track_colour(track.id), 0.0)):
+            center = _fixed(scene.canvas.point(point))
+            for colour, extra in ((SHADOW, max(scene.canvas.unit, 0.8)), (track_colour(track.id), 0.0)):
                 cv2.circle(
                     scene.image,
                     center,
@@ -241,58 +238,100 @@ def draw_landmarks(scene: Scene) -> None:
                 )
 
 
-def draw_plates(scene: Scene) -> None:
+def draw_labels(scene: Scene) -> None:
     """Write the status lines in the corner and each face's label beside it."""
-    height, width = scene.image.shape[:2]
-    gap = max(round(5 * scene.unit), 2)
-    layout = PlateLayout((width, height), [track.detection.box for track in scene.shown], gap=gap)
-    badge = _badge_of(scene, width - 4 * gap)
-    room = width - 2 * gap
+    canvas = scene.canvas
+    taken = _draw_corners(scene)
+    forms = {track.id: forms for track, _ in scene.shown if (forms := _forms_of(scene, track)) is not None}
+    selected = scene.style.selected
+    requests = [
+        Request(track.id, box, forms[track.id].sizes, whole=track.id == selected)
+        for track, box in sorted(scene.shown, key=lambda one: one[0].id != selected)
+        if track.id in forms
+    ]
+    size, faces = (canvas.width, canvas.height), [box for _, box in scene.shown]
+    places = scene.places.lay_out(size, requests, faces, gap=canvas.gap, taken=taken, at=scene.at)
+    drawn = [(track, box, places[track.id]) for track, box in scene.shown if track.id in places]
+    for track, _, place in drawn:
+        if place.leader is not None:
+            _draw_leader(scene, place.leader, track)
+    for track, _, place in drawn:
+        if track.id != scene.expanded:
+            _draw_label(scene, label_sprite(forms[track.id].plates[place.form]), (place.x, place.y), track)
+    for track, box in scene.shown:
+        if track.id == scene.expanded and track.id in forms:
+            sprite = label_sprite(forms[track.id].plates[0])
+            _draw_label(scene, sprite, _place_expanded(scene, sprite, box, faces, taken), track)
+
+
+LAYERS: Final[tuple[Layer, ...]] = (draw_boxes, draw_landmarks, draw_labels)
+"""What is drawn, from the bottom up."""
+
+
+def _draw_corners(scene: Scene) -> list[Edges]:
+    """Draw the mark of what is hidden and the status lines; returns what they cover."""
+    canvas, image, gap = scene.canvas, scene.image, scene.canvas.gap
+    taken: list[Edges] = []
+    room = canvas.width - 2 * gap
+    badge = _badge_of(scene, canvas.width - 4 * gap)
     if badge is not None:
-        left = width - 2 * gap - badge.width
-        badge.draw(scene.image, left, 2 * gap)
-        layout.take(left, 2 * gap, badge.width, badge.height)
+        left = canvas.width - 2 * gap - badge.width
+        badge.draw(image, left, 2 * gap)
+        taken.append((left, 2 * gap, left + badge.width, 2 * gap + badge.height))
         room = left - 3 * gap
     if scene.style.statistics and scene.status:
-        panel = _status_sprite(scene.status, max(round(15 * scene.unit), 10), room)
-        panel.draw(scene.image, 2 * gap, 2 * gap)
-        layout.take(2 * gap, 2 * gap, panel.width, panel.height)
-    for number, track in enumerate(scene.shown):
-        sprite = _sprite_of(scene, track)
-        if sprite is None:
-            continue
-        place = layout.place((sprite.width, sprite.height), number)
-        if place is None:
-            continue
-        where = Box(*place, sprite.width, sprite.height)
-        before = _area(scene.image, where, 0).copy() if track.missed else None
-        sprite.draw(scene.image, *place)
-        if before is not None:
-            _fade(_area(scene.image, where, 0), before)
+        panel = _status_sprite(scene.status, max(round(15 * canvas.unit), canvas.least_text - 1), room)
+        panel.draw(image, 2 * gap, 2 * gap)
+        taken.append((2 * gap, 2 * gap, 2 * gap + panel.width, 2 * gap + panel.height))
+    return taken
 
 
-LAYERS: Final[tuple[Layer, ...]] = (draw_privacy, draw_boxes, draw_landmarks, draw_plates)
-"""What is drawn, from the bottom up."""
+def _draw_label(scene: Scene, sprite: Sprite, place: tuple[int, int], track: Track) -> None:
+    where = Box(*place, sprite.width, sprite.height)
+    before = _area(scene.image, where, 0).copy() if track.missed else None
+    sprite.draw(scene.image, *place)
+    if before is not None:
+        _fade(_area(scene.image, where, 0), before)
+
+
+def _draw_leader(scene: Scene, line: tuple[float, float, float, float], track: Track) -> None:
+    start, end = _fixed(Point(*line[:2])), _fixed(Point(*line[2:]))
+    width = max(scene.canvas.line_width // 2, 1)
+    for colour, thickness in ((SHADOW, width + 2 * scene.canvas.halo), (track_colour(track.id), width)):
+        cv2.line(scene.image, start, end, colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
+
+
+def _place_expanded(
+    scene: Scene, sprite: Sprite, box: Box, faces: Sequence[Box], taken: Sequence[Edges]
+) -> tuple[int, int]:
+    """Where a label goes that is drawn over the others: on no other face if that is possible."""
+    canvas = scene.canvas
+    request = Request(0, box, ((sprite.width, sprite.height),), whole=True)
+    found = LabelPlaces().lay_out((canvas.width, canvas.height), [request], faces, gap=canvas.gap, taken=taken)
+    if found:
+        return found[0].x, found[0].y
+    x, y = round(box.x), round(box.y) - canvas.gap - sprite.height
+    return max(min(x, canvas.width - sprite.width), 0), max(min(y, canvas.height - sprite.height), 0)
 
 
 def _badge_of(scene: Scene, room: int) -> Sprite | None:
     """The sign that something is hidden; None where nothing is, or in a picture of a few pixels."""
-    if scene.style.privacy == "off":
+    if scene.hidden == "off":
         return None
-    text = PICTURE_HIDDEN if scene.style.privacy == "picture" or scene.covers is None else FACES_HIDDEN
-    return render_badge(_translated(text, scene.style), scene.text_size, room)
+    text = PICTURE_HIDDEN if scene.hidden == "picture" else FACES_HIDDEN
+    return render_badge(_translated(text, scene.style), scene.canvas.text, room)
 
 
 @lru_cache(maxsize=2)
 def _status_sprite(status: tuple[str, ...], text_size: int, width: int) -> Sprite:
     lines = tuple((Run(line, WHITE if number == 0 else GREY),) for number, line in enumerate(status))
-    return render_plate(_fitted(Plate(lines, text_size), width))
+    return fitted_sprite(Plate(lines, text_size), width)
 
 
-def _sprite_of(scene: Scene, track: Track) -> Sprite | None:
-    """The face's plate, drawn; None where it is empty."""
+def _forms_of(scene: Scene, track: Track) -> Forms | None:
+    """The forms of the face's label; None where it is empty."""
     style, label = scene.style, scene.labels.get(track.id)
-    said: list[_Said] = []
+    said: list[Said] = []
     if label is not None and style.ages:
         said.append(_say(label.age_answer, style))
     if label is not None and label.gender_answer is not None and style.genders:
@@ -300,33 +339,16 @@ def _sprite_of(scene: Scene, track: Track) -> Sprite | None:
     waiting = label is None and (style.ages or style.genders)
     if not (said or waiting or style.names):
         return None
-    chip = track.id if style.names else None
-    return _face_sprite(tuple(said), waiting, chip, scene.text_size, scene.image.shape[1])
+    number = track.id if style.names else None
+    colour = track_colour(track.id) if style.names else WHITE
+    forms = label_forms(tuple(said), waiting, number, colour, label_sizes(scene.canvas))
+    return forms if forms.plates else None
 
 
-def _say(answer: Answer, style: OverlayStyle) -> _Said:
+def _say(answer: Answer, style: OverlayStyle) -> Said:
     percent = round(answer.share * 100) if style.confidences and answer.share is not None else None
-    return _Said(_translated(readable_age(answer.shown), style), percent, answer.unsure)
-
-
-@lru_cache(maxsize=128)
-def _face_sprite(
-    said: tuple[_Said, ...], waiting: bool, track_id: int | None, text_size: int, width: int
-) -> Sprite | None:
-    """A face's plate: words with their confidences in percent, or "…", after the number of its track.
-
-    What is unsure is grey, as all that is not a plain answer.
-    """
-    runs = [Run("…", WHITE, BOLD)] if waiting else []
-    for number, (text, percent, unsure) in enumerate(said):
-        runs += [Run("·", GREY, gap=0.3)] if number else []
-        runs.append(Run(text, GREY if unsure else WHITE, BOLD, gap=0.3 if number else 0.0))
-        if percent is not None:
-            runs.append(Run(f"{percent}%", GREY, size=0.85, gap=0.3))
-    chip = None if track_id is None else f"#{track_id}"
-    colour = WHITE if track_id is None else track_colour(track_id)
-    plate = _fitted(Plate((tuple(runs),) if runs else (), text_size, chip, colour), width)
-    return render_plate(plate) if plate.width else None
+    word = readable_age(answer.shown)
+    return Said(_translated(word, style), _translated(BRIEF.get(answer.shown, word), style), percent, answer.unsure)
 
 
 def readable_age(name: str) -> str:
@@ -336,13 +358,6 @@ def readable_age(name: str) -> str:
 
 def _translated(word: str, style: OverlayStyle) -> str:
     return next((drawn for english, drawn in style.words if english == word), word)
-
-
-def _fitted(plate: Plate, width: int) -> Plate:
-    """The plate, with smaller text where it is wider than the picture."""
-    while plate.width > width and plate.text_size > 6:
-        plate = dataclasses.replace(plate, text_size=plate.text_size - 1)
-    return plate
 
 
 def _fixed(point: Point) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, Literal, get_args
 
@@ -44,6 +45,30 @@ def hides_enough(drawn: PrivacyMode, wanted: PrivacyMode) -> bool:
     """Whether a picture that was drawn in one mode may be shown in another."""
     modes = get_args(PrivacyMode)
     return modes.index(drawn) >= modes.index(wanted)
+
+
+def conceal(
+    image: NDArray[np.uint8], mode: PrivacyMode, style: PrivacyStyle, covers: Sequence[Box] | None
+) -> PrivacyMode:
+    """Make unrecognisable what a mode wants hidden, in place; all of the picture where no faces were looked for.
+
+    Args:
+        image: H×W×3 uint8, BGR.
+        mode: what is to be hidden.
+        style: how it is hidden.
+        covers: what hides the faces of this very picture, as `FaceCover` gives it; None where they were not looked for.
+
+    Returns:
+        What is hidden now.
+    """
+    if mode == "off":
+        return "off"
+    if mode == "picture" or covers is None:
+        hide_picture(image, style)
+        return "picture"
+    for box in covers:
+        hide_face(image, box, style=style)
+    return "faces"
 
 
 def hide_picture(image: NDArray[np.uint8], style: PrivacyStyle) -> None:

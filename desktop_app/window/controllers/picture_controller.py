@@ -11,8 +11,8 @@ from desktop_app.engine.statistics import StatisticsSnapshot
 from desktop_app.engine.types import RenderedFrame
 from desktop_app.messages import Message
 from desktop_app.settings import Settings
-from desktop_app.vision.drawing.overlay import OverlayStyle, draw_overlay
-from desktop_app.vision.privacy.concealment import PrivacyMode, PrivacyStyle, hides_enough
+from desktop_app.vision.drawing.overlay import OverlayStyle
+from desktop_app.vision.privacy.concealment import PrivacyMode, PrivacyStyle, conceal, hides_enough
 from desktop_app.vision.privacy.promises import PRIVACY_REACH, PROMISES
 from desktop_app.window.bars.actions import DRAWN, Actions
 from desktop_app.window.bars.status_line import figure_texts
@@ -95,9 +95,10 @@ class PictureController(QObject):
         if hides_enough(rendered.privacy, self._settings.value.style.privacy):
             return rendered
         picture = rendered.picture.copy()
+        style = self.style
         # Without covers, which are those of the frame: the whole picture is hidden.
-        draw_overlay(picture, rendered.tracks, rendered.labels, self.style)
-        return replace(rendered, picture=picture, crops={}, privacy=self._settings.value.style.privacy)
+        privacy = conceal(picture, style.privacy, style.privacy_style, None)
+        return replace(rendered, picture=picture, crops={}, privacy=privacy, style=style)
 
     def refresh_privacy(self) -> None:
         """Show by the button, its icon and its tooltip what is hidden."""

@@ -63,7 +63,7 @@ def save_pictures(
                 frame = rendered.frame
                 at_s = frame.captured_at - zero_at
                 rows = face_rows(frame.index, at_s, frame.origin, rendered.tracks, rendered.labels)
-                save_snapshot(path, rendered.picture, rows, metadata=metadata, json_beside=bool(beside))
+                save_snapshot(path, rendered.annotated(), rows, metadata=metadata, json_beside=bool(beside))
             return paths[-1]
 
 

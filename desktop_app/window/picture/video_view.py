@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import time
+from dataclasses import dataclass, replace
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QImage,
@@ -22,6 +22,9 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QWidget
 
 from desktop_app.engine.types import RenderedFrame
+from desktop_app.vision.drawing.canvas import Canvas
+from desktop_app.vision.drawing.label_layout import LabelPlaces
+from desktop_app.window.panels.crop_image import to_image
 from desktop_app.window.picture.viewport import Viewport
 from desktop_app.window.style.theme import CANVAS
 
@@ -31,13 +34,32 @@ DIMMED_BY: Final = 215
 """Of 255: a message over the picture must be read on white as well."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """The visible part of a picture in pixels of the screen, with all that it was made of.
+
+    Attributes:
+        rendered: the picture.
+        view: viewport, pixels of the screen a logical pixel, and the face under the pointer.
+        position: of its top left corner, in logical pixels.
+        pixels: keeps what `image` shows.
+        image: is painted.
+    """
+
+    rendered: RenderedFrame
+    view: tuple[Viewport, float, int | None]
+    position: QPointF
+    pixels: NDArray[np.uint8]
+    image: QImage
+
+
 class VideoView(QWidget):
     """Shows the newest picture of a session."""
 
     face_clicked = Signal(object)
     """The id of the track under a click, None beside the faces."""
-    painted = Signal(float)
-    """`rendered_at` of a picture, once it was painted."""
+    painted = Signal(float, float)
+    """`rendered_at` of a picture, once it was painted, and the seconds that drawing it took."""
     double_clicked = Signal()
     moved_over = Signal()
     """The pointer moved over the picture."""
@@ -49,8 +71,9 @@ class VideoView(QWidget):
         self.setMouseTracking(True)
         self.setMinimumSize(320, 180)
         self._composed: RenderedFrame | None = None
-        self._pixels: NDArray[np.uint8] | None = None
-        self._image: QImage | None = None
+        self._drawn: _Drawn | None = None
+        self._places = LabelPlaces()
+        self._hovered: int | None = None
         self._unpainted_at: float | None = None
         self._viewport = Viewport(self.width(), self.height())
         self._dimmed = False
@@ -69,10 +92,7 @@ class VideoView(QWidget):
 
     def show_composed(self, rendered: RenderedFrame) -> None:
         """Show a picture."""
-        # Converted once here: painting from 32 bits is three times as fast as from 24, for each repaint.
-        self._pixels = np.asarray(cv2.cvtColor(rendered.picture, cv2.COLOR_BGR2BGRA), np.uint8)
-        height, width = self._pixels.shape[:2]
-        self._image = QImage(self._pixels.data, width, height, 4 * width, QImage.Format.Format_RGB32)
+        height, width = rendered.picture.shape[:2]
         if self._composed is None or self._composed.rendered_at != rendered.rendered_at:
             # A picture that was changed here did not come from the camera just now.
             self._unpainted_at = rendered.rendered_at
@@ -83,7 +103,7 @@ class VideoView(QWidget):
 
     def clear(self) -> None:
         """Show the empty canvas."""
-        self._composed = self._image = self._pixels = self._unpainted_at = None
+        self._composed = self._drawn = self._unpainted_at = self._hovered = None
         self._viewport = self._viewport.fitted()
         self.update()
 
@@ -94,8 +114,8 @@ class VideoView(QWidget):
             self.update()
 
     def picture(self) -> QImage | None:
-        """A copy of the picture that is shown, in its own size."""
-        return self._image.copy() if self._image is not None else None
+        """A copy of the picture that is shown, in its own size, as it is saved."""
+        return to_image(self._composed.annotated()) if self._composed is not None else None
 
     def zoom_in(self) -> None:
         """One step closer to the middle."""
@@ -127,18 +147,17 @@ class VideoView(QWidget):
         """Paint the picture into its letterbox."""
         painter = QPainter(self)
         painter.fillRect(event.rect(), QColor(CANVAS))
-        if self._image is not None:
-            target = QRectF(*self._viewport.target)
-            # A picture in its own size needs no filter, and is sharper without.
-            own_size = abs(self._viewport.scale * self.devicePixelRatioF() - 1) < 1e-3
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not own_size)
-            painter.drawImage(target, self._image)
+        started = time.perf_counter()
+        drawn = self._draw()
+        draw_s = time.perf_counter() - started
+        if drawn is not None:
+            painter.drawImage(drawn.position, drawn.image)
             if self._dimmed:
                 painter.fillRect(self.rect(), QColor(0, 0, 0, DIMMED_BY))
         painter.end()
         if self._unpainted_at is not None:
             rendered_at, self._unpainted_at = self._unpainted_at, None
-            self.painted.emit(rendered_at)
+            self.painted.emit(rendered_at, draw_s)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Fit the picture into the new size."""
@@ -149,7 +168,7 @@ class VideoView(QWidget):
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
         """Zoom about the pointer."""
         steps = event.angleDelta().y() / 120
-        if self._image is not None and steps:
+        if self._composed is not None and steps:
             self._zoom(ZOOM_STEP**steps, event.position())
             event.accept()
 
@@ -163,8 +182,10 @@ class VideoView(QWidget):
         """Pan while the button is down."""
         self.moved_over.emit()
         if self._pressed_at is None:
+            hovered = self.track_at(event.position())
+            self._expand(hovered)
             if self._viewport.zoom == 1:
-                over_face = self.track_at(event.position()) is not None
+                over_face = hovered is not None
                 self.setCursor(Qt.CursorShape.PointingHandCursor if over_face else Qt.CursorShape.ArrowCursor)
             return
         if self._dragged_from is None:
@@ -177,6 +198,11 @@ class VideoView(QWidget):
         self._dragged_from = event.position()
         self._viewport = self._viewport.panned(delta.x(), delta.y())
         self.update()
+
+    def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Show no label in full any more."""
+        super().leaveEvent(event)
+        self._expand(None)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Select a face where it was a click."""
@@ -209,8 +235,29 @@ class VideoView(QWidget):
         self._viewport = self._viewport.panned(*step)
         self.update()
 
+    def _expand(self, track_id: int | None) -> None:
+        """Show the whole label of the face under the pointer."""
+        if track_id != self._hovered:
+            self._hovered = track_id
+            self.update()
+
+    def _draw(self) -> _Drawn | None:
+        """What is to be painted, drawn anew where anything of it changed."""
+        if self._composed is None:
+            return None
+        ratio = self.devicePixelRatioF()
+        known = self._drawn
+        wanted = (self._viewport, ratio, self._hovered)
+        if known is None or known.rendered is not self._composed or known.view != wanted:
+            canvas, position = _visible_part(self._viewport, ratio)
+            pixels = self._composed.view(canvas, self._places, expanded=self._hovered)
+            image = QImage(pixels.data, canvas.width, canvas.height, pixels.strides[0], QImage.Format.Format_RGB32)
+            image.setDevicePixelRatio(ratio)
+            self._drawn = _Drawn(self._composed, wanted, position, pixels, image)
+        return self._drawn
+
     def _zoom(self, factor: float, about: QPointF) -> None:
-        if self._image is None:
+        if self._composed is None:
             return
         self._viewport = self._viewport.zoomed(factor, x=about.x(), y=about.y())
         self._show_cursor()
@@ -219,3 +266,22 @@ class VideoView(QWidget):
     def _show_cursor(self) -> None:
         zoomed = self._viewport.zoom > 1
         self.setCursor(Qt.CursorShape.OpenHandCursor if zoomed else Qt.CursorShape.ArrowCursor)
+
+
+def _visible_part(viewport: Viewport, ratio: float) -> tuple[Canvas, QPointF]:
+    """The part of the picture that can be seen, and where it lies in the widget, in logical pixels."""
+    left, top, width, height = (value * ratio for value in viewport.target)
+    # Whole pixels of the screen, so that nothing is scaled twice.
+    x, y = round(max(left, 0.0)), round(max(top, 0.0))
+    right = round(min(left + width, viewport.width * ratio))
+    bottom = round(min(top + height, viewport.height * ratio))
+    scale = viewport.scale * ratio
+    canvas = Canvas.of_view(
+        max(right - x, 1),
+        max(bottom - y, 1),
+        scale=scale,
+        left=max((x - left) / scale, 0.0),
+        top=max((y - top) / scale, 0.0),
+        ratio=ratio,
+    )
+    return canvas, QPointF(x / ratio, y / ratio)

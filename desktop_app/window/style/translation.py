@@ -37,6 +37,9 @@ def _translate(message: Message) -> str:
 LABEL_WORDS: Final = (Message("Male"), Message("Female"))
 """The labels of models that have translations; files of predictions keep the model's own."""
 
+BRIEF_WORDS: Final = (Message("M", "male, in a short label"), Message("F", "female, in a short label"))
+"""The same in labels with little room, see `overlay.BRIEF`."""
+
 BADGE_TEXTS: Final = (Message("Faces hidden"), Message("Picture hidden"))
 """What the picture says of itself, see `OverlayStyle.privacy`."""
 
@@ -59,7 +62,9 @@ def answer_share(answer: Answer) -> str:
 def drawn_words() -> tuple[tuple[str, str], ...]:
     """What the picture says in place of English words, see `OverlayStyle.words`."""
     return tuple(
-        (str(word), translated(word)) for word in (*LABEL_WORDS, *BADGE_TEXTS) if translated(word) != str(word)
+        (str(word), translated(word))
+        for word in (*LABEL_WORDS, *BRIEF_WORDS, *BADGE_TEXTS)
+        if translated(word) != str(word)
     )
 
 

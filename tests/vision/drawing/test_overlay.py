@@ -25,7 +25,7 @@ from desktop_app.vision.drawing.overlay import (
     track_colour,
 )
 from desktop_app.vision.geometry import Box, Landmarks, Point
-from desktop_app.vision.privacy.concealment import PrivacyMode, PrivacyStyle
+from desktop_app.vision.privacy.concealment import PrivacyMode, PrivacyStyle, conceal
 from desktop_app.vision.tracking.tracker import Track
 
 GREY = 120
@@ -158,14 +158,14 @@ def test_the_years_of_an_age_group_have_the_dash_of_a_range() -> None:
     assert [readable_age(name) for name in ("70+", "teen-ager", "")] == ["70+", "teen-ager", ""]
 
 
-def test_the_plate_is_above_the_face_else_below_else_inside() -> None:
+def test_the_plate_is_above_the_face_else_below_else_beside_else_inside() -> None:
     style = dataclasses.replace(BARE, ages=True, genders=True)
     assert changed(drawn(style, track(y=300)), canvas())[3] <= 300
     assert changed(drawn(style, track(y=5)), canvas())[1] >= 205
-    filling = track(x=10, y=5, size=712)
-    left, top, right, bottom = changed(drawn(style, filling), canvas())
-    assert filling.detection.box.iou(Box(left, top, right - left, bottom - top)) > 0
-    assert top >= 5
+    assert changed(drawn(style, track(x=10, y=5, size=712)), canvas())[0] >= 722
+    left, top, right, bottom = changed(drawn(style, track(x=-10, y=-300, size=1300)), canvas())
+    assert right - left < 400
+    assert 0 < top < bottom <= 720
 
 
 @pytest.mark.parametrize("height", [360, 480, 720, 1080, 2160])
@@ -185,7 +185,9 @@ def test_sizes_follow_the_picture(height: int) -> None:
 def test_tiny_pictures_are_no_error(shape: tuple[int, int], mode: PrivacyMode) -> None:
     image = np.full((*shape, 3), GREY, np.uint8)
     style = OverlayStyle(landmarks=True, statistics=True, privacy=mode, selected=1)
-    draw_overlay(image, [track(x=5, y=5, size=30), track(2, x=-9, y=2)], {1: label()}, style, status=["30 fps"])
+    draw_overlay(
+        image, [track(x=5, y=5, size=30), track(2, x=-9, y=2)], {1: label()}, style, hidden=mode, status=["30 fps"]
+    )
     assert image.shape == (*shape, 3)
 
 
@@ -198,8 +200,8 @@ def test_faces_anywhere_are_no_error(places: list[tuple[float, float, float]], m
     tracks = [track(number, *place, missed=number % 2, missed_s=0.1) for number, place in enumerate(places, 1)]
     style = OverlayStyle(landmarks=True, statistics=True, privacy=mode, selected=2)
     image, again = canvas(640, 360), canvas(640, 360)
-    draw_overlay(image, tracks, {1: label(), 3: label()}, style, status=["a", "b"])
-    draw_overlay(again, tracks[::-1], {3: label(), 1: label()}, style, status=["a", "b"])
+    draw_overlay(image, tracks, {1: label(), 3: label()}, style, hidden=mode, status=["a", "b"])
+    draw_overlay(again, tracks[::-1], {3: label(), 1: label()}, style, hidden=mode, status=["a", "b"])
     assert (image == again).all()
 
 
@@ -261,7 +263,8 @@ FACE = Box(500, 300, 200, 200)
 
 def hidden(style: OverlayStyle, covers: Sequence[Box] | None, *faces: Track) -> NDArray[np.uint8]:
     image = NOISE.copy()
-    draw_overlay(image, faces, {}, style, covers=covers)
+    privacy = conceal(image, style.privacy, style.privacy_style, covers)
+    draw_overlay(image, faces, {}, style, hidden=privacy)
     return image
 
 
@@ -289,13 +292,10 @@ def test_landmarks_are_not_drawn_on_a_hidden_picture() -> None:
 
 def test_a_badge_says_what_is_hidden_in_the_corner_and_plates_stay_clear_of_it() -> None:
     images = {}
-    for name, style, covers in (
-        ("nothing", BARE, None),
-        ("faces", dataclasses.replace(BARE, privacy="faces"), ()),
-        ("picture", dataclasses.replace(BARE, privacy="picture"), None),
-    ):
+    modes: tuple[tuple[str, PrivacyMode], ...] = (("nothing", "off"), ("faces", "faces"), ("picture", "picture"))
+    for name, mode in modes:
         images[name] = canvas(1280, 720)
-        draw_overlay(images[name], [], {}, style, covers=covers)
+        draw_overlay(images[name], [], {}, BARE, hidden=mode)
     assert (images["nothing"] == GREY).all()
     assert (images["faces"] != images["picture"]).any()
     for name in ("faces", "picture"):
@@ -308,9 +308,7 @@ def test_a_badge_says_what_is_hidden_in_the_corner_and_plates_stay_clear_of_it()
     corner = (slice(0, 45), slice(1120, 1280))
     alone = images["faces"][corner]
     image = canvas(1280, 720)
-    draw_overlay(
-        image, [track(x=1150, y=45, size=100)], {1: label()}, OverlayStyle(boxes=False, privacy="faces"), covers=()
-    )
+    draw_overlay(image, [track(x=1150, y=45, size=100)], {1: label()}, OverlayStyle(boxes=False), hidden="faces")
     assert (image[:40, 1120:] == alone[:40]).all()
 
 
@@ -318,10 +316,12 @@ def test_the_badge_speaks_other_languages() -> None:
     words = (("Faces hidden", "人脸已隐藏"),)
     images = [canvas(), canvas()]
     for image, spoken in zip(images, ((), words), strict=True):
-        draw_overlay(image, [], {}, dataclasses.replace(BARE, privacy="faces", words=spoken), covers=())
+        draw_overlay(image, [], {}, dataclasses.replace(BARE, words=spoken), hidden="faces")
     assert (images[0] != images[1]).any()
 
 
 def test_boxes_and_text_lie_on_top_of_the_hidden_face() -> None:
-    over = drawn(OverlayStyle(privacy="picture", privacy_style="pixelate"), track())
+    over = canvas()
+    hidden_as = conceal(over, "picture", "pixelate", None)
+    draw_overlay(over, [track()], {1: label()}, OverlayStyle(privacy="picture"), hidden=hidden_as)
     assert (over == track_colour(1)).all(axis=2).sum() > 200

@@ -50,6 +50,16 @@ class Visit:
         return self.last_seen_s - self.first_seen_s
 
     @property
+    def age_shown(self) -> str | None:
+        """What to show: the age group; a span of groups, or "?", where that is unsure; None where nothing was said."""
+        return self.label.age_answer.shown if self.label else None
+
+    @property
+    def gender_shown(self) -> str | None:
+        """What to show: the perceived gender, or "?" where that is unsure; None where nothing was said of it."""
+        return self.label.gender_answer.shown if self.label and self.label.gender_answer else None
+
+    @property
     def brief(self) -> bool:
         """Whether it was seen in so few frames of a moving picture that it may be no face: it is not counted."""
         return not self.still and self.frames < YOUNG_HITS

@@ -80,19 +80,42 @@ class AudienceFiles:
         return people_table(self._log.visits(), self._manifest.labels, suffix)
 
     def _report(self, suffix: str) -> bytes:
-        # Jinja takes a while to import, and a run without a report needs none.
-        from desktop_app.analytics.report import ReportFacts, report_html, report_values
-
-        facts = ReportFacts(
+        return report_bytes(
+            self.audience(),
+            self._manifest,
             source=self._info.name,
-            manifest=self._manifest,
-            version=program_version(),
+            suffix=suffix,
             began_at=self._began_at,
             notices=self._notices,
         )
-        if suffix == ".html":
-            return encoded(report_html(self.audience(), facts))
-        return encoded(json.dumps(report_values(self.audience(), facts), ensure_ascii=False, indent=1) + "\n")
+
+
+def report_bytes(
+    audience: Audience,
+    manifest: Manifest,
+    *,
+    source: str,
+    suffix: str,
+    began_at: datetime | None = None,
+    notices: Sequence[str] = (),
+) -> bytes:
+    """The content of a report.
+
+    Args:
+        audience: the counts.
+        manifest: of the model that they were made by.
+        source: name of the source, for people.
+        suffix: `.html` or `.json`.
+        began_at: when a live source was opened.
+        notices: sentences on what could not be read.
+    """
+    # Jinja takes a while to import, and a run without a report needs none.
+    from desktop_app.analytics.report import ReportFacts, report_html, report_values
+
+    facts = ReportFacts(source=source, manifest=manifest, version=program_version(), began_at=began_at, notices=notices)
+    if suffix == ".html":
+        return encoded(report_html(audience, facts))
+    return encoded(json.dumps(report_values(audience, facts), ensure_ascii=False, indent=1) + "\n")
 
 
 def program_version() -> str:

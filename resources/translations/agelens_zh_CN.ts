@@ -392,6 +392,10 @@
         <translation>无法打开“{path}”：这不是此系统上的有效路径。请检查拼写。</translation>
     </message>
     <message>
+        <source>Cannot open “{path}”: it is not one picture. Use `stream` for films and folders.</source>
+        <translation>无法打开“{path}”：它不是单张图片。影片和文件夹请使用 `stream`。</translation>
+    </message>
+    <message>
         <source>Cannot open “{path}”: there is no such file or folder. Check its spelling.</source>
         <translation>无法打开“{path}”：没有此文件或文件夹。请检查拼写。</translation>
     </message>

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desktop_app.analytics.visits import VisitLog
@@ -39,6 +39,8 @@ def test_a_visit_between_two_groups_is_unsure() -> None:
     said = visit(1, 0, 1, label(0.34, 0.33, 0.33, female=0.5)).label
     assert said is not None
     assert said.unsure == "age gender"
+    shown = visit(1, 0, 1, label(0.34, 0.33, 0.33, female=0.5))
+    assert (shown.age_shown, shown.gender_shown) == ("0-59", "?")
 
 
 def test_classes_of_another_model_begin_a_new_mean() -> None:
@@ -58,6 +60,7 @@ def test_a_face_of_a_moving_picture_that_is_hardly_seen_is_brief() -> None:
     assert not log.visits()[0].brief
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.lists(st.integers(1, 6), unique=True), max_size=30))
 def test_every_sighting_is_in_one_visit(frames: list[list[int]]) -> None:
     log = VisitLog(LABELS)

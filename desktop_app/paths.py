@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).resolve().parents[1]
-"""Folder that holds the licence and the notice."""
-MODELS_FOLDER: Final = ROOT / "models"
-"""Networks, their manifests and cards, and MediaPipe's detectors."""
-RESOURCES_FOLDER: Final = ROOT / "resources"
+_PACKAGE: Final = Path(__file__).resolve().parent
+ROOT: Final = _PACKAGE.parent
+"""Folder that the program is imported from; in a checkout it holds the licence and the notice."""
+_INSTALLED: Final = _PACKAGE / "shipped"
+"""An installed program has its models and resources here, where no other package's can lie."""
+_BASE: Final = _INSTALLED if _INSTALLED.is_dir() else ROOT
+MODELS_FOLDER: Final = _BASE / "models"
+"""Networks, their manifests and cards, and the face detectors."""
+RESOURCES_FOLDER: Final = _BASE / "resources"
 TRANSLATIONS_FOLDER: Final = RESOURCES_FOLDER / "translations"
 """A pair of files for each language but English: `agelens_CODE.ts`, and `agelens_CODE.qm` made of it."""
 SOURCE_LANGUAGE: Final = "en"

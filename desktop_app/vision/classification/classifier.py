@@ -17,7 +17,7 @@ from desktop_app.vision.classification.providers import open_sessions, run_optio
 from desktop_app.vision.face_alignment import CROP_SIZE, OVERSAMPLE_SIZE
 from desktop_app.vision.preprocessing import Preprocessing, ten_views
 
-MAX_BATCH: Final = 32
+MAX_BATCH: Final = 8
 """Inputs a run: bounds the memory of a crowd or of ten views a face."""
 TRIED_BATCHES: Final = (1, 2, 3)
 """A network that runs one face need not run two."""

@@ -460,12 +460,20 @@
         <translation>无法将截图保存为“{name}”：名称须以 .png 结尾。请选择其他名称。</translation>
     </message>
     <message>
+        <source>Cannot save a summary: no picture was shown yet. Start the source first.</source>
+        <translation>无法保存摘要：尚未显示任何图像。请先启动来源。</translation>
+    </message>
+    <message>
         <source>Cannot save in “{folder}”: {reason}.</source>
         <translation>无法保存到“{folder}”：{reason}。</translation>
     </message>
     <message>
         <source>Cannot save the settings in “{path}”: writing there is not possible. Check the folder and its disk.</source>
         <translation>无法将设置保存到“{path}”：该位置不可写。请检查文件夹及其所在磁盘。</translation>
+    </message>
+    <message>
+        <source>Cannot save the summary as “{name}”: the name must end in .html, .json, .csv or .jsonl. Choose another name.</source>
+        <translation>无法将摘要保存为“{name}”：名称须以 .html、.json、.csv 或 .jsonl 结尾。请选择其他名称。</translation>
     </message>
     <message>
         <source>Cannot save “{path}”: a file of that name exists already. Choose another name.</source>
@@ -642,6 +650,10 @@
     <message>
         <source>Copy statistics</source>
         <translation>复制统计信息</translation>
+    </message>
+    <message>
+        <source>Counts</source>
+        <translation>计数</translation>
     </message>
     <message>
         <source>Crop</source>
@@ -1186,6 +1198,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>录像没有声音：Agelens 从不收听。</translation>
     </message>
     <message>
+        <source>Report</source>
+        <translation>报告</translation>
+    </message>
+    <message>
         <source>Resume recording</source>
         <translation>继续录制</translation>
     </message>
@@ -1196,6 +1212,14 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Save predictions with recordings</source>
         <translation>随录像保存预测结果</translation>
+    </message>
+    <message>
+        <source>Save session summary</source>
+        <translation>保存会话摘要</translation>
+    </message>
+    <message>
+        <source>Save session summary…</source>
+        <translation>保存会话摘要…</translation>
     </message>
     <message numerus="yes">
         <source>Saved %n picture(s) in {folder}</source>
@@ -1332,6 +1356,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>已停止</translation>
     </message>
     <message>
+        <source>Table of visits</source>
+        <translation>访问表</translation>
+    </message>
+    <message>
         <source>Tell the people in view, and ask before you record. The button with the eye hides them:</source>
         <translation>请告知画面中的人，并在录制前征得同意。带眼睛图标的按钮可以隐藏他们：</translation>
     </message>
@@ -1454,6 +1482,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Who is in view</source>
         <translation>画面中的人</translation>
+    </message>
+    <message>
+        <source>Who was there, when and how long, with no picture</source>
+        <translation>谁在场、何时、多久，不含图像</translation>
     </message>
     <message>
         <source>Whole picture</source>

@@ -58,6 +58,13 @@ SPECS: Final = (
     ActionSpec("screenshot", Message("Screenshot"), ("S",), "screenshot", Message("A PNG with its predictions")),
     ActionSpec("burst", Message("Burst"), ("Shift+S",), "burst", Message("Several screenshots in a row")),
     ActionSpec("copy", Message("Copy picture"), ("Ctrl+C",), "copy"),
+    ActionSpec(
+        "save_summary",
+        Message("Save session summary…"),
+        ("Ctrl+Shift+S",),
+        "people-talk",
+        Message("Who was there, when and how long, with no picture"),
+    ),
     ActionSpec("mirror", Message("Mirror"), ("M",), "mirror", Message("Left and right as in a mirror"), True),
     ActionSpec("privacy_off", Message("Hide nothing"), ("Ctrl+Shift+1",), "eye", None, True, "privacy"),
     ActionSpec("privacy_faces", Message("Hide faces"), ("Ctrl+Shift+2",), "privacy", FACES_PROMISE, True, "privacy"),
@@ -100,7 +107,7 @@ MENUS: Final[dict[Message, tuple[str, ...]]] = {
     ),
     Message("&Playback"): ("play", "step_back", "step", "-", "slower", "faster", "loop"),
     Message("&Capture"): (
-        "screenshot", "burst", "copy", "-", "record", "pause_recording",
+        "screenshot", "burst", "copy", "-", "record", "pause_recording", "-", "save_summary",
     ),
     Message("&View"): (
         "mirror", "@privacy", "@drawn", "-", "zoom_in", "zoom_out", "zoom_fit", "full_screen", "-", "faces",

@@ -134,6 +134,14 @@
         <translation>Agelens 在摄像头画面、视频或照片中找出人脸，并显示神经网络从每张人脸判断的年龄段和感知性别。</translation>
     </message>
     <message>
+        <source>All ages</source>
+        <translation>全部年龄段</translation>
+    </message>
+    <message>
+        <source>All faces</source>
+        <translation>所有人脸</translation>
+    </message>
+    <message>
         <source>All files</source>
         <translation>所有文件</translation>
     </message>
@@ -753,6 +761,10 @@
         <translation>女</translation>
     </message>
     <message>
+        <source>Fewer ages</source>
+        <translation>收起</translation>
+    </message>
+    <message>
         <source>File format</source>
         <translation>文件格式</translation>
     </message>
@@ -851,6 +863,10 @@
     <message>
         <source>In view: {count}</source>
         <translation>画面中：{count}</translation>
+    </message>
+    <message>
+        <source>In view: {count}, listed: {listed}</source>
+        <translation>画面中：{count}，列出：{listed}</translation>
     </message>
     <message>
         <source>Input as the network sees it</source>
@@ -1264,6 +1280,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>连续截取多张</translation>
     </message>
     <message>
+        <source>Show</source>
+        <translation>显示</translation>
+    </message>
+    <message>
         <source>Show in folder</source>
         <translation>在文件夹中显示</translation>
     </message>
@@ -1298,6 +1318,22 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Some settings are invalid and were replaced by the defaults: {names}.</source>
         <translation>部分设置无效，已恢复为默认值：{names}。</translation>
+    </message>
+    <message>
+        <source>Sort</source>
+        <translation>排序</translation>
+    </message>
+    <message>
+        <source>Sort by age</source>
+        <translation>按年龄排序</translation>
+    </message>
+    <message>
+        <source>Sort by gender</source>
+        <translation>按性别排序</translation>
+    </message>
+    <message>
+        <source>Sort by time</source>
+        <translation>按时间排序</translation>
     </message>
     <message>
         <source>Speed</source>
@@ -1430,6 +1466,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Track numbers</source>
         <translation>跟踪编号</translation>
+    </message>
+    <message>
+        <source>Unsure</source>
+        <translation>不确定</translation>
     </message>
     <message>
         <source>Use Agelens on Windows</source>
@@ -1864,6 +1904,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>{share} full</source>
         <translation>已用 {share}</translation>
+    </message>
+    <message>
+        <source>{time} or longer</source>
+        <translation>{time} 以上</translation>
     </message>
     <message>
         <source>{time} paused</source>

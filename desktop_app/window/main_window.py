@@ -188,6 +188,8 @@ class MainWindow(QMainWindow):
         self.sources.opening.connect(self._on_opening)
         view.painted.connect(self.bridge.painted)
         view.face_clicked.connect(self.options.select)
+        view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        view.customContextMenuRequested.connect(lambda at: self.menus.picture.popup(view.mapToGlobal(at)))
         view.double_clicked.connect(actions["full_screen"].trigger)
         self.panels.faces.face_selected.connect(self.options.select)
         self.stage.message.asked.connect(lambda name: actions[name].trigger())

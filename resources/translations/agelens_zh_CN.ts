@@ -134,14 +134,6 @@
         <translation>Agelens 在摄像头画面、视频或照片中找出人脸，并显示神经网络从每张人脸判断的年龄段和感知性别。</translation>
     </message>
     <message>
-        <source>All ages</source>
-        <translation>全部年龄段</translation>
-    </message>
-    <message>
-        <source>All faces</source>
-        <translation>所有人脸</translation>
-    </message>
-    <message>
         <source>All files</source>
         <translation>所有文件</translation>
     </message>
@@ -312,6 +304,14 @@
         <translation>无法打开“{address}”：未指明主机。请写成 {scheme}://host/path。</translation>
     </message>
     <message>
+        <source>Cannot open “{folder}”: no file manager answers.</source>
+        <translation>无法打开“{folder}”：没有可用的文件管理器。</translation>
+    </message>
+    <message>
+        <source>Cannot open “{folder}”: nothing was saved there yet.</source>
+        <translation>无法打开“{folder}”：那里还没有保存过任何内容。</translation>
+    </message>
+    <message>
         <source>Cannot open “{name}”: HEIC pictures are not supported. Save it as JPEG first.</source>
         <translation>无法打开“{name}”：不支持 HEIC 图片。请先另存为 JPEG。</translation>
     </message>
@@ -468,20 +468,12 @@
         <translation>无法将截图保存为“{name}”：名称须以 .png 结尾。请选择其他名称。</translation>
     </message>
     <message>
-        <source>Cannot save a summary: no picture was shown yet. Start the source first.</source>
-        <translation>无法保存摘要：尚未显示任何图像。请先启动来源。</translation>
-    </message>
-    <message>
         <source>Cannot save in “{folder}”: {reason}.</source>
         <translation>无法保存到“{folder}”：{reason}。</translation>
     </message>
     <message>
         <source>Cannot save the settings in “{path}”: writing there is not possible. Check the folder and its disk.</source>
         <translation>无法将设置保存到“{path}”：该位置不可写。请检查文件夹及其所在磁盘。</translation>
-    </message>
-    <message>
-        <source>Cannot save the summary as “{name}”: the name must end in .html, .json, .csv or .jsonl. Choose another name.</source>
-        <translation>无法将摘要保存为“{name}”：名称须以 .html、.json、.csv 或 .jsonl 结尾。请选择其他名称。</translation>
     </message>
     <message>
         <source>Cannot save “{path}”: a file of that name exists already. Choose another name.</source>
@@ -660,10 +652,6 @@
         <translation>复制统计信息</translation>
     </message>
     <message>
-        <source>Counts</source>
-        <translation>计数</translation>
-    </message>
-    <message>
         <source>Crop</source>
         <translation>裁剪</translation>
     </message>
@@ -759,10 +747,6 @@
     <message>
         <source>Female</source>
         <translation>女</translation>
-    </message>
-    <message>
-        <source>Fewer ages</source>
-        <translation>收起</translation>
     </message>
     <message>
         <source>File format</source>
@@ -865,10 +849,6 @@
         <translation>画面中：{count}</translation>
     </message>
     <message>
-        <source>In view: {count}, listed: {listed}</source>
-        <translation>画面中：{count}，列出：{listed}</translation>
-    </message>
-    <message>
         <source>Input as the network sees it</source>
         <translation>网络看到的输入</translation>
     </message>
@@ -887,6 +867,10 @@
     <message>
         <source>Keep this crop while you look at it</source>
         <translation>固定当前裁剪图，慢慢查看</translation>
+    </message>
+    <message>
+        <source>Keyboard shortcuts</source>
+        <translation>键盘快捷键</translation>
     </message>
     <message>
         <source>Landmarks</source>
@@ -1036,6 +1020,14 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Open folder…</source>
         <translation>打开文件夹…</translation>
+    </message>
+    <message>
+        <source>Open recordings folder</source>
+        <translation>打开录像文件夹</translation>
+    </message>
+    <message>
+        <source>Open screenshots folder</source>
+        <translation>打开截图文件夹</translation>
     </message>
     <message>
         <source>Open stream</source>
@@ -1214,10 +1206,6 @@ Select one in the picture or in the list of faces.</source>
         <translation>录像没有声音：Agelens 从不收听。</translation>
     </message>
     <message>
-        <source>Report</source>
-        <translation>报告</translation>
-    </message>
-    <message>
         <source>Resume recording</source>
         <translation>继续录制</translation>
     </message>
@@ -1228,14 +1216,6 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Save predictions with recordings</source>
         <translation>随录像保存预测结果</translation>
-    </message>
-    <message>
-        <source>Save session summary</source>
-        <translation>保存会话摘要</translation>
-    </message>
-    <message>
-        <source>Save session summary…</source>
-        <translation>保存会话摘要…</translation>
     </message>
     <message numerus="yes">
         <source>Saved %n picture(s) in {folder}</source>
@@ -1280,10 +1260,6 @@ Select one in the picture or in the list of faces.</source>
         <translation>连续截取多张</translation>
     </message>
     <message>
-        <source>Show</source>
-        <translation>显示</translation>
-    </message>
-    <message>
         <source>Show in folder</source>
         <translation>在文件夹中显示</translation>
     </message>
@@ -1318,22 +1294,6 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Some settings are invalid and were replaced by the defaults: {names}.</source>
         <translation>部分设置无效，已恢复为默认值：{names}。</translation>
-    </message>
-    <message>
-        <source>Sort</source>
-        <translation>排序</translation>
-    </message>
-    <message>
-        <source>Sort by age</source>
-        <translation>按年龄排序</translation>
-    </message>
-    <message>
-        <source>Sort by gender</source>
-        <translation>按性别排序</translation>
-    </message>
-    <message>
-        <source>Sort by time</source>
-        <translation>按时间排序</translation>
     </message>
     <message>
         <source>Speed</source>
@@ -1390,10 +1350,6 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Stopped</source>
         <translation>已停止</translation>
-    </message>
-    <message>
-        <source>Table of visits</source>
-        <translation>访问表</translation>
     </message>
     <message>
         <source>Tell the people in view, and ask before you record. The button with the eye hides them:</source>
@@ -1468,10 +1424,6 @@ Select one in the picture or in the list of faces.</source>
         <translation>跟踪编号</translation>
     </message>
     <message>
-        <source>Unsure</source>
-        <translation>不确定</translation>
-    </message>
-    <message>
         <source>Use Agelens on Windows</source>
         <translation>请在 Windows 上使用 Agelens</translation>
     </message>
@@ -1522,10 +1474,6 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Who is in view</source>
         <translation>画面中的人</translation>
-    </message>
-    <message>
-        <source>Who was there, when and how long, with no picture</source>
-        <translation>谁在场、何时、多久，不含图像</translation>
     </message>
     <message>
         <source>Whole picture</source>
@@ -1882,6 +1830,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>{field} {problem}</translation>
     </message>
     <message>
+        <source>{key} or {other}</source>
+        <translation>{key} 或 {other}</translation>
+    </message>
+    <message>
         <source>{layer}, rectified: {shown} of {total} maps</source>
         <translation>{layer} 整流特征图：{shown} / {total}</translation>
     </message>
@@ -1904,10 +1856,6 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>{share} full</source>
         <translation>已用 {share}</translation>
-    </message>
-    <message>
-        <source>{time} or longer</source>
-        <translation>{time} 以上</translation>
     </message>
     <message>
         <source>{time} paused</source>

@@ -151,6 +151,10 @@ class Photographer:
             preferences.tabs.setCurrentIndex(page)  # type: ignore[attr-defined]
             self.take(f"preferences-{page}")
         preferences.accept()
+        actions["shortcuts"].trigger()
+        self.take("shortcuts")
+        if dialogs.current is not None:
+            dialogs.current.accept()
         actions["about"].trigger()
         self.wait(1)
         self.take("about")

@@ -135,12 +135,42 @@ def test_the_window_follows_the_system_into_light_and_dark(desk: Desk, qapp: QAp
 def test_about_shows_model_and_licences(desk: Desk) -> None:
     desk.open_demo()
     desk.wait_for_faces()
-    desk.press(Qt.Key.Key_F1)
+    desk.trigger("about")
     desk.wait(lambda: desk.window.dialogs.current is not None)
     dialog = desk.window.dialogs.current
     assert dialog is not None
     assert "20–29" in dialog.card.toPlainText()  # type: ignore[attr-defined]
     assert "Apache" in dialog.licences.toPlainText()  # type: ignore[attr-defined]
+
+
+def test_f1_lists_the_keys_of_all_actions(desk: Desk) -> None:
+    desk.press(Qt.Key.Key_F1)
+    dialog = desk.window.dialogs.current
+    assert dialog is not None
+    shown = {label.text() for label in dialog.findChildren(QLabel)}
+    keyed = [action for action in desk.window.actions_ if not action.shortcut().isEmpty()]
+    # What P switches is listed by the modes.
+    assert {action.objectName() for action in keyed if action.text().rstrip("…") not in shown} == {"privacy"}
+    assert {"File", "Space", "F or F11"} <= shown
+    dialog.accept()
+
+
+def test_the_picture_has_a_context_menu(desk: Desk) -> None:
+    desk.open_demo()
+    view = desk.window.stage.view
+    view.customContextMenuRequested.emit(view.rect().center())
+    menu = desk.window.menus.picture
+    assert menu.isVisible()
+    names = [action.objectName() for action in menu.actions() if action.objectName()]
+    assert names == ["screenshot", "copy", "record", "mirror", "zoom_fit", "full_screen", "preferences"]
+    assert all(desk.window.actions_[name].isEnabled() for name in names[:3])
+    menu.close()
+
+
+def test_a_folder_that_does_not_exist_yet_is_said(desk: Desk, tmp_path: Path) -> None:
+    desk.window.settings.change(recordings_folder=tmp_path / "none")
+    desk.trigger("open_recordings")
+    assert "nothing was saved there yet" in desk.window.stage.toast.text
 
 
 def unwelcomed(qtbot: QtBot, folder: Path, source: str = "") -> MainWindow:

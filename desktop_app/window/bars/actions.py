@@ -58,13 +58,8 @@ SPECS: Final = (
     ActionSpec("screenshot", Message("Screenshot"), ("S",), "screenshot", Message("A PNG with its predictions")),
     ActionSpec("burst", Message("Burst"), ("Shift+S",), "burst", Message("Several screenshots in a row")),
     ActionSpec("copy", Message("Copy picture"), ("Ctrl+C",), "copy"),
-    ActionSpec(
-        "save_summary",
-        Message("Save session summary…"),
-        ("Ctrl+Shift+S",),
-        "people-talk",
-        Message("Who was there, when and how long, with no picture"),
-    ),
+    ActionSpec("open_recordings", Message("Open recordings folder"), ("Ctrl+Shift+R",), "folder"),
+    ActionSpec("open_screenshots", Message("Open screenshots folder"), ("Ctrl+Shift+S",), "folder"),
     ActionSpec("mirror", Message("Mirror"), ("M",), "mirror", Message("Left and right as in a mirror"), True),
     ActionSpec("privacy_off", Message("Hide nothing"), ("Ctrl+Shift+1",), "eye", None, True, "privacy"),
     ActionSpec("privacy_faces", Message("Hide faces"), ("Ctrl+Shift+2",), "privacy", FACES_PROMISE, True, "privacy"),
@@ -96,8 +91,9 @@ SPECS: Final = (
     ActionSpec("network", Message("Network"), ("N", "Ctrl+3"), "network", Message("What the network sees"), True),
     ActionSpec("copy_statistics", Message("Copy statistics"), ("Ctrl+Shift+C",)),
     ActionSpec("preferences", Message("Preferences…"), ("Ctrl+,",), "settings"),
+    ActionSpec("shortcuts", Message("Keyboard shortcuts"), ("F1",)),
     ActionSpec("welcome", Message("Privacy and limits"), ("Shift+F1",)),
-    ActionSpec("about", Message("About Agelens"), ("F1",), "info"),
+    ActionSpec("about", Message("About Agelens"), ("Ctrl+F1",), "info"),
 )
 
 MENUS: Final[dict[Message, tuple[str, ...]]] = {
@@ -107,16 +103,18 @@ MENUS: Final[dict[Message, tuple[str, ...]]] = {
     ),
     Message("&Playback"): ("play", "step_back", "step", "-", "slower", "faster", "loop"),
     Message("&Capture"): (
-        "screenshot", "burst", "copy", "-", "record", "pause_recording", "-", "save_summary",
+        "screenshot", "burst", "copy", "-", "record", "pause_recording", "-", "open_recordings", "open_screenshots",
     ),
     Message("&View"): (
         "mirror", "@privacy", "@drawn", "-", "zoom_in", "zoom_out", "zoom_fit", "full_screen", "-", "faces",
         "statistics", "network",
     ),
-    Message("&Help"): ("welcome", "copy_statistics", "-", "about"),
+    Message("&Help"): ("shortcuts", "welcome", "copy_statistics", "-", "about"),
 }  # fmt: skip
 """The menu bar: names of actions, `-` for a line, `@` for a submenu that the window fills."""
 
+PRIVACY: Final = ("privacy_off", "privacy_faces", "privacy_picture", "-", "privacy_blur", "privacy_pixelate")
+"""The submenu of privacy modes."""
 DRAWN: Final = (
     "show_boxes",
     "show_names",
@@ -126,6 +124,11 @@ DRAWN: Final = (
     "show_landmarks",
     "show_statistics",
 )
+PICTURE: Final = (
+    "screenshot", "copy", "record", "-", "mirror", "@privacy", "@drawn", "-", "zoom_fit", "full_screen", "-",
+    "preferences",
+)  # fmt: skip
+"""The picture's context menu."""
 PICTURE_ONLY: Final = frozenset({"play", "step", "step_back"})
 """Actions whose keys work while the picture area has the keyboard: elsewhere they press buttons and type."""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QMainWindow, QMenu
 
 from desktop_app.messages import Message
-from desktop_app.window.bars.actions import DRAWN, MENUS, Actions
+from desktop_app.window.bars.actions import DRAWN, MENUS, PICTURE, PRIVACY, Actions
 from desktop_app.window.style.theme import icon
 from desktop_app.window.style.translation import tr, translated
-
-PRIVACY = ("privacy_off", "privacy_faces", "privacy_picture", "-", "privacy_blur", "privacy_pixelate")
 
 
 class Menus(QObject):
@@ -26,6 +26,7 @@ class Menus(QObject):
         super().__init__(window)
         self._actions, self._recent = actions, recent
         self.privacy = QMenu(window)
+        self.picture = QMenu(window)
         self._drawn = QMenu(window)
         self._menus: dict[Message, QMenu] = {}
         for name in PRIVACY:
@@ -37,16 +38,19 @@ class Menus(QObject):
             self._drawn.addAction(actions[name])
         submenus = {"@recent": recent, "@privacy": self.privacy, "@drawn": self._drawn}
         for title, entries in MENUS.items():
-            menu = window.menuBar().addMenu(translated(title))
-            self._menus[title] = menu
-            for entry in entries:
-                if entry == "-":
-                    menu.addSeparator()
-                elif entry in submenus:
-                    menu.addMenu(submenus[entry])
-                else:
-                    menu.addAction(actions[entry])
+            self._menus[title] = window.menuBar().addMenu(translated(title))
+            self._fill(self._menus[title], entries, submenus)
+        self._fill(self.picture, PICTURE, submenus)
         self.retranslate()
+
+    def _fill(self, menu: QMenu, entries: Sequence[str], submenus: Mapping[str, QMenu]) -> None:
+        for entry in entries:
+            if entry == "-":
+                menu.addSeparator()
+            elif entry in submenus:
+                menu.addMenu(submenus[entry])
+            else:
+                menu.addAction(self._actions[entry])
 
     def retranslate(self) -> None:
         """Set titles and icons in the window's language and theme."""

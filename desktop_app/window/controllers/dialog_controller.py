@@ -13,13 +13,14 @@ from desktop_app.window.bridge import SessionBridge
 from desktop_app.window.dialogs.about import AboutDialog, read_licences
 from desktop_app.window.dialogs.bug_report import report_text
 from desktop_app.window.dialogs.preferences import PreferencesDialog
+from desktop_app.window.dialogs.shortcuts import ShortcutsDialog
 from desktop_app.window.picture.picture_area import PictureArea
 from desktop_app.window.settings_model import SettingsModel
 from desktop_app.window.style.translation import tr
 
 
 class DialogController(QObject):
-    """Preferences, About, the first page once more, and the statistics to paste elsewhere.
+    """Preferences, shortcuts, About, the first page once more, and the statistics to paste elsewhere.
 
     Args:
         settings: what the preferences change.
@@ -46,6 +47,7 @@ class DialogController(QObject):
         self.current: QDialog | None = None
         actions["preferences"].triggered.connect(self._on_preferences)
         actions["about"].triggered.connect(self._on_about)
+        actions["shortcuts"].triggered.connect(lambda: self._open(ShortcutsDialog(actions, window)))
         actions["welcome"].triggered.connect(self._on_welcome)
         actions["copy_statistics"].triggered.connect(self._on_copy_statistics)
 

@@ -9,6 +9,11 @@ from PySide6.QtCore import QProcess, QUrl
 from PySide6.QtGui import QDesktopServices
 
 
+def open_folder(folder: Path) -> bool:
+    """Open a folder in the system's file manager; False where it does not exist or cannot be shown."""
+    return folder.is_dir() and QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+
+
 def show_in_folder(path: Path) -> None:
     """Open the file's folder in the system's file manager, with the file selected where that is possible."""
     if sys.platform == "win32":

@@ -32,7 +32,7 @@ from desktop_app.vision.drawing.label_forms import (
 from desktop_app.vision.drawing.label_layout import Edges, LabelPlaces, Request
 from desktop_app.vision.drawing.label_plates import PLATE_COLOUR, Colour, Plate, Run, Sprite
 from desktop_app.vision.geometry import Box, Point
-from desktop_app.vision.privacy.concealment import PrivacyMode, PrivacyStyle
+from desktop_app.vision.privacy.concealment import PrivacyMode, PrivacyStyle, conceal, hides_enough
 from desktop_app.vision.privacy.promises import FACES_PROMISE, PICTURE_PROMISE, PRIVACY_REACH
 from desktop_app.vision.tracking.tracker import Track
 
@@ -161,14 +161,15 @@ def draw_overlay(
 ) -> None:
     """Draw what is known of the faces over a picture, in place.
 
-    Faces that were not seen for a moment fade, then go. Nothing is hidden here, see `conceal`.
+    Faces that were not seen for a moment fade, then go. A picture in which less is hidden than the style asks for is
+    hidden whole.
 
     Args:
         image: H×W×3 uint8, BGR, C-contiguous; the caller owns it.
         tracks: the faces, in pixels of the picture.
         labels: what to write for each track id; a face without one yet shows "…".
         style: what to draw.
-        hidden: what is hidden in the picture, which a mark says.
+        hidden: what is hidden in the picture, as `conceal` says; a mark shows it.
         status: lines for the corner in place of the style's own.
         canvas: what part of the picture `image` is, at which scale; None where it is the picture itself, whose shorter
             side then decides on the size of text and lines.
@@ -184,6 +185,8 @@ def draw_overlay(
         for track in sorted(tracks, key=lambda track: track.id)
         if track.missed_s <= SHOW_MISSED_S and (box := canvas.box(track.detection.box)).iou(frame) > 0
     )
+    if not hides_enough(hidden, style.privacy):
+        hidden = conceal(image, style.privacy, style.privacy_style, None)
     lines = tuple(status) or style.status
     scene = Scene(image, canvas, shown, labels, hidden, style, lines, at, places or LabelPlaces(), expanded)
     for layer in LAYERS:

@@ -277,6 +277,15 @@ def test_the_covers_are_hidden_and_nothing_else(privacy_style: PrivacyStyle) -> 
     assert (image[:, :400] == NOISE[:, :400]).all()
 
 
+@pytest.mark.parametrize(("mode", "hidden"), [("faces", "off"), ("picture", "off"), ("picture", "faces")])
+def test_a_picture_that_hides_less_than_the_style_asks_for_is_hidden_whole(
+    mode: PrivacyMode, hidden: PrivacyMode
+) -> None:
+    image = NOISE.copy()
+    draw_overlay(image, [], {}, dataclasses.replace(BARE, privacy=mode), hidden=hidden)
+    assert image[80:].std() < 0.1 * NOISE[80:].std()
+
+
 @pytest.mark.parametrize(("mode", "covers"), [("picture", [FACE]), ("picture", None), ("faces", None)])
 def test_where_nobody_looked_for_faces_the_whole_picture_is_hidden(mode: PrivacyMode, covers: list[Box] | None) -> None:
     image = hidden(dataclasses.replace(BARE, privacy=mode), covers)

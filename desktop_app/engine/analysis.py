@@ -21,6 +21,7 @@ from desktop_app.vision.drawing.label_layout import LabelPlaces
 from desktop_app.vision.drawing.overlay import OverlayStyle
 from desktop_app.vision.face_alignment import crop_face, roll
 from desktop_app.vision.geometry import Box, Landmarks, Point
+from desktop_app.vision.lighting import lightened
 from desktop_app.vision.privacy.concealment import PrivacyMode, PrivacyStyle, conceal, hide_picture
 from desktop_app.vision.tracking.tracker import Track
 
@@ -123,7 +124,7 @@ class CropChooser:
         if not due:
             return None
         for track in due:
-            crop = crop_face(frame.image, track.detection, size=spec.size, margin=spec.margin)
+            crop = lightened(crop_face(frame.image, track.detection, size=spec.size, margin=spec.margin))
             self.crops[track.id] = crop
             known = self._asked.get(track.id)
             self._asked[track.id] = _Asked(

@@ -76,6 +76,8 @@ class CenterFaceDetector(Closeable):
         self._min_score = min_score**2
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # Planned ahead, the memory of each size of picture is kept: 105 instead of 59 MB, and no faster.
+        options.enable_mem_pattern = False
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self._session: Any = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 

@@ -13,12 +13,13 @@ from desktop_app.vision.detection.blazeface import Detection
 from desktop_app.vision.detection.centerface import CenterFaceDetector
 from desktop_app.vision.detection.optical_flow import follow_over
 from desktop_app.vision.detection.still_faces import find_still_faces
+from desktop_app.vision.lighting import lightened
 
 LOOK_EVERY_S: Final = 0.9
 """From one look to the next: what is new is there within a second."""
 THOROUGH_EVERY: Final = 4
-"""Where no face is known at all, one of so many looks is as thorough as at a still picture: for tiny, dark and turned
-faces. So are the next ones once that found something."""
+"""Where no face is known at all, one of so many looks is as thorough as at a still picture: for tiny and turned faces.
+So are the next ones once that found something."""
 LOST_AFTER_S: Final = 0.3
 """The next look is due sooner where a far face was lost."""
 
@@ -77,7 +78,7 @@ class FarFaceLooker(Closeable):
 
     def _find(self, image: NDArray[np.uint8], *, thorough: bool) -> tuple[list[Detection], bool]:
         """The faces, and whether only the thorough look finds them."""
-        faces = self._detector.detect(image, _PIXELS, border=0)
+        faces = self._detector.detect(lightened(image), _PIXELS, border=0)
         if faces or not thorough:
             return faces, False
         faces = find_still_faces(self._detector, image)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.vision.detection.blazeface import Detection, shifted
+from desktop_app.vision.lighting import dark_factor
 
 _SIDE: Final = 640
 """Longer side in pixels of the grey picture in which faces are followed."""
@@ -100,6 +101,10 @@ def _moved(
     before: NDArray[np.uint8], after: NDArray[np.uint8], faces: Sequence[Detection], image: NDArray[np.uint8]
 ) -> list[Detection | None]:
     """The faces in the second of two grey pictures, in pixels of `image`; None for each that cannot be followed."""
+    factor = dark_factor(before)
+    if factor > 1:
+        # In the dark nothing has contrast enough to be followed.
+        before, after = (np.asarray(cv2.convertScaleAbs(grey, alpha=factor), np.uint8) for grey in (before, after))
     steps, sure = _steps(before, after, faces, after.shape[1] / image.shape[1])
     moved = [shifted(face, x, y) for face, (x, y) in zip(faces, steps.tolist(), strict=True)]
     return [face if known and _is_inside(face, image) else None for face, known in zip(moved, sure, strict=True)]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from desktop_app.vision.detection.blazeface import Detection
 from desktop_app.vision.detection.centerface import SAME_FACE_IOU, WHOLE_PIXELS, CenterFaceDetector, best_ones, is_part
 from desktop_app.vision.geometry import Box, Landmarks, Point
+from desktop_app.vision.lighting import lightened
 
 FAR_PIXELS: Final = 1920 * 1080
 """To so many pixels a picture is shrunk for the closest look; more would take more time."""
@@ -21,10 +22,6 @@ _LEVEL: Final = math.radians(20)
 """The landmarks of faces that are turned by more are off; they are looked at in a part of the picture that is turned
 back: so many pixels wide, with a face of a third of that."""
 _LEVEL_SIDE: Final = 192
-_BRIGHTEST_SHARE: Final = 0.995
-"""So much of a picture is no brighter than what is made white in a dark one; lamps may be."""
-_DARK: Final = 85
-"""A picture in which this grey level is white is dark."""
 
 
 def find_still_faces(detector: CenterFaceDetector, image: NDArray[np.uint8]) -> list[Detection]:
@@ -40,7 +37,7 @@ def find_still_faces(detector: CenterFaceDetector, image: NDArray[np.uint8]) -> 
     Returns:
         The faces, each once, in pixels of `image`.
     """
-    image = _lit(image)
+    image = lightened(image)
     faces = [_levelled(detector, image, face) for face in _near_and_far(detector, image)]
     if not any(abs(face.landmarks.roll) <= _UPRIGHT for face in faces):
         turned = [face for turns in (1, 2, 3) for face in _turned(detector, image, turns)]
@@ -65,16 +62,6 @@ def _merged(near: Sequence[Detection], far: Sequence[Detection]) -> list[Detecti
         elif not same and not any(is_part(face.box, one.box) for one in near):
             faces.append(face)
     return faces
-
-
-def _lit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A dark picture with its brightest parts made white; the same object where it is bright enough."""
-    counts = np.cumsum(np.bincount(image[::4, ::4].ravel(), minlength=256))
-    white = int(np.searchsorted(counts, _BRIGHTEST_SHARE * counts[-1]))
-    if not 0 < white < _DARK:
-        return image
-    levels = np.clip(np.arange(256) * 255.0 / white, 0, 255).astype(np.uint8)
-    return np.asarray(cv2.LUT(image, levels), np.uint8)
 
 
 def _turned(detector: CenterFaceDetector, image: NDArray[np.uint8], turns: int) -> list[Detection]:

@@ -20,6 +20,7 @@ from desktop_app.catalogue.manifest import AgeLabel, Labels
 from desktop_app.engine.analyzer import Analyzer, Face, Picture, Result, draw, report, visits, write_people
 from desktop_app.errors import AgelensError
 from desktop_app.vision.classification.label import Label
+from desktop_app.vision.classification.years import Years
 from desktop_app.vision.drawing.overlay import OverlayStyle
 from desktop_app.vision.geometry import Box, Landmarks, Point
 
@@ -37,6 +38,7 @@ __all__ = [
     "Point",
     "Result",
     "Visit",
+    "Years",
     "draw",
     "report",
     "visits",

@@ -69,13 +69,9 @@ class VisitLog:
     """Collects visits while frames come; keeps a few hundred bytes a visit, and no picture.
 
     Not thread-safe.
-
-    Args:
-        labels: the classes of the model that the labels are made by.
     """
 
-    def __init__(self, labels: Labels) -> None:
-        self._labels = labels
+    def __init__(self) -> None:
         self._open: dict[int, _Collected] = {}
 
     def __len__(self) -> int:
@@ -110,9 +106,13 @@ class VisitLog:
                 known = self._open[track.id] = _Collected(file, frame_index, time_s, still)
             known.see(frame_index, time_s, track.detection.box, labels.get(track.id))
 
-    def visits(self) -> tuple[Visit, ...]:
-        """All visits so far, those that go on included, by id."""
-        return tuple(known.visit(track_id, self._labels) for track_id, known in sorted(self._open.items()))
+    def visits(self, labels: Labels) -> tuple[Visit, ...]:
+        """All visits so far, those that go on included, by id.
+
+        Args:
+            labels: the classes of the model that the labels were made by.
+        """
+        return tuple(known.visit(track_id, labels) for track_id, known in sorted(self._open.items()))
 
 
 @dataclass(slots=True)

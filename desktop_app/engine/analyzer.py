@@ -26,6 +26,7 @@ from desktop_app.sources.frame import Frame
 from desktop_app.sources.opening import Source, open_source
 from desktop_app.vision.classification.classifier import Classifier
 from desktop_app.vision.classification.label import Label
+from desktop_app.vision.classification.years import Years
 from desktop_app.vision.detection.face_detector import DetectorMode, FaceDetector
 from desktop_app.vision.drawing.overlay import OverlayStyle, draw_overlay
 from desktop_app.vision.geometry import Box, Landmarks
@@ -86,6 +87,11 @@ class Face:
     def age_shown(self) -> str | None:
         """What to show: the age group; a span of groups, or "?", where that is unsure."""
         return self.label.age_answer.shown if self.label else None
+
+    @property
+    def years(self) -> Years | None:
+        """The expected age and a range, in years: `expected`, `low`, `high`; None where there is no answer yet."""
+        return self.label.years if self.label else None
 
     @property
     def gender(self) -> str | None:
@@ -299,7 +305,8 @@ def visits(results: Iterable[Result]) -> tuple[Visit, ...]:
     Args:
         results: of one `stream` or `analyze_all`; pictures are not kept, so a film of any length will do.
     """
-    return _collect(results).log.visits()
+    seen = _collect(results)
+    return seen.log.visits(seen.manifest.labels) if seen.manifest is not None else ()
 
 
 def report(results: Iterable[Result], path: str | Path, *, source: str = "", overwrite: bool = False) -> None:
@@ -319,7 +326,9 @@ def report(results: Iterable[Result], path: str | Path, *, source: str = "", ove
     seen = _collect(results)
     if seen.manifest is None:
         raise ValueError("there are no results to report on")
-    audience = summarise(seen.log.visits(), seen.manifest, frames=seen.frames, duration_s=seen.duration_s)
+    audience = summarise(
+        seen.log.visits(seen.manifest.labels), seen.manifest, frames=seen.frames, duration_s=seen.duration_s
+    )
     content = report_bytes(audience, seen.manifest, source=source or seen.file, suffix=target.suffix.lower())
     LateFile(target, lambda: content, overwrite=overwrite).close()
 
@@ -343,7 +352,7 @@ def write_people(visited: Sequence[Visit], path: str | Path, *, labels: Labels, 
 
 @dataclass(slots=True)
 class _Collected:
-    log: VisitLog
+    log: VisitLog = field(default_factory=VisitLog)
     manifest: Manifest | None = None
     file: str = ""
     frames: int = 0
@@ -351,16 +360,16 @@ class _Collected:
 
 
 def _collect(results: Iterable[Result]) -> _Collected:
-    seen: _Collected | None = None
+    seen = _Collected()
     for result in results:
-        if seen is None:
-            seen = _Collected(VisitLog(result.manifest.labels), result.manifest, result.file)
+        if seen.manifest is None:
+            seen.manifest, seen.file = result.manifest, result.file
         labels = {face.id: face.label for face in result.faces if face.label is not None}
         tracks = [face.track for face in result.faces]
         seen.log.add(result.index, result.time_s, result.file, tracks, labels, still=result.still)
         seen.frames += 1
         seen.duration_s = max(seen.duration_s, result.time_s)
-    return seen or _Collected(VisitLog(Labels((), ())))
+    return seen
 
 
 def _checked(path: str | Path, suffixes: Sequence[str]) -> Path:

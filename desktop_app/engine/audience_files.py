@@ -33,7 +33,7 @@ class AudienceFiles:
 
     def __init__(self, manifest: Manifest, info: SourceInfo) -> None:
         self._manifest, self._info = manifest, info
-        self._log = VisitLog(manifest.labels)
+        self._log = VisitLog()
         self._began_at = datetime.now().astimezone() if info.live else None
         self._frames, self._last_s, self._still = 0, 0.0, True
         self._notices: tuple[str, ...] = ()
@@ -57,7 +57,9 @@ class AudienceFiles:
     def audience(self) -> Audience:
         """The counts so far."""
         seconds = 0.0 if self._still else self._last_s
-        return summarise(self._log.visits(), self._manifest, frames=self._frames, duration_s=seconds)
+        return summarise(
+            self._log.visits(self._manifest.labels), self._manifest, frames=self._frames, duration_s=seconds
+        )
 
     def files(self, *, people: Path | None, report: Path | None, overwrite: bool) -> list[LateFile]:
         """The files that are wanted; they are written when they are finished.
@@ -77,7 +79,7 @@ class AudienceFiles:
         return files
 
     def _table(self, suffix: str) -> bytes:
-        return people_table(self._log.visits(), self._manifest.labels, suffix)
+        return people_table(self._log.visits(self._manifest.labels), self._manifest.labels, suffix)
 
     def _report(self, suffix: str) -> bytes:
         return report_bytes(

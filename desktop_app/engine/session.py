@@ -15,6 +15,7 @@ from desktop_app.engine.inference import InferenceWorker
 from desktop_app.engine.memory import keep_few_arenas, return_freed_memory
 from desktop_app.engine.playback import Playback
 from desktop_app.engine.recording import RecorderWorker
+from desktop_app.engine.session_audience import SessionAudience
 from desktop_app.engine.session_board import SessionBoard
 from desktop_app.engine.statistics import Statistics, StatisticsSnapshot
 from desktop_app.engine.types import (
@@ -56,6 +57,9 @@ class Session:
     Every method is thread-safe and returns at once, `stop` in under a second (later only where a recording must
     still be written). A session is used once.
 
+    Attributes:
+        audience: counts who is shown; may be read after `stop`.
+
     Args:
         settings: source, model and looks to start with.
         on_picture: called on an engine thread when `latest` has a new picture.
@@ -73,7 +77,8 @@ class Session:
         self._on_status = on_status
         self._statistics = Statistics()
         self._playback = Playback(loop=settings.loop)
-        self._board = SessionBoard(self._statistics, on_picture=on_picture, on_status=on_status)
+        self.audience = SessionAudience()
+        self._board = SessionBoard(self._statistics, audience=self.audience, on_picture=on_picture, on_status=on_status)
         pipeline = FacePipeline(self._statistics)
         self._inference = InferenceWorker(
             settings.choice,

@@ -11,6 +11,7 @@ from typing import Final
 
 from desktop_app.engine.inference import ModelInUse
 from desktop_app.engine.recording import RecorderWorker
+from desktop_app.engine.session_audience import SessionAudience
 from desktop_app.engine.statistics import Statistics
 from desktop_app.engine.types import UNFINISHED, RecordingStatus, RenderedFrame, SessionStatus, SourceState
 from desktop_app.engine.worker import Worker
@@ -30,14 +31,20 @@ class SessionBoard:
 
     Args:
         statistics: where to note latencies.
+        audience: counts who is shown.
         on_picture: called on the reporting thread when `latest` has a new picture.
         on_status: called on the reporting thread when `status` changed.
     """
 
     def __init__(
-        self, statistics: Statistics, *, on_picture: Callable[[], None], on_status: Callable[[], None]
+        self,
+        statistics: Statistics,
+        *,
+        audience: SessionAudience,
+        on_picture: Callable[[], None],
+        on_status: Callable[[], None],
     ) -> None:
-        self._statistics = statistics
+        self._statistics, self._audience = statistics, audience
         self._on_picture, self._on_status = on_picture, on_status
         self._lock = threading.Lock()
         self._status = SessionStatus()
@@ -107,7 +114,8 @@ class SessionBoard:
                 return
             self._latest = rendered
             self._taken.append((rendered.rendered_at, rendered.taken_at))
-            recorder = self._recorder
+            recorder, info = self._recorder, self._status.info
+        self._audience.add(rendered, live=info is not None and info.live)
         self._statistics.add_latency(rendered.rendered_at - rendered.taken_at, painted=False)
         if recorder is not None:
             recorder.offer(rendered)
@@ -140,6 +148,8 @@ class SessionBoard:
 
     def take_model(self, model: ModelInUse) -> None:
         """Note which model runs, and what there is to say of it."""
+        if model.package is not None:
+            self._audience.use(model.package.manifest)
         with self._lock:
             self._model_notice = model.notice
             self._status = replace(

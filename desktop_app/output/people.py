@@ -33,6 +33,9 @@ PEOPLE_FIELDS: Final = (
     "unsure",
     "age_low",
     "age_high",
+    "age_years",
+    "age_years_low",
+    "age_years_high",
 )
 """Names and order of the columns; scripts rely on them."""
 
@@ -46,6 +49,7 @@ _DECIMALS: Final = {
     "height": 1,
     "age_confidence": 4,
     "gender_confidence": 4,
+    "age_years": 1,
 }
 _PROBABILITY_DECIMALS: Final = 4
 
@@ -55,8 +59,9 @@ def people_table(visits: Sequence[Visit], labels: Labels, suffix: str) -> bytes:
 
     Columns are those of `PEOPLE_FIELDS`. `counted` is 1, or 0 where the visit is too brief to count. `age_low` and
     `age_high` are the years of what is shown, which is a span of groups where the age is unsure; both are empty where
-    nothing narrower than all groups can be said, and `age_high` is where the last group has no upper end. JSON lines
-    have all probabilities as well, in `ages` and `genders`, by the names of the classes.
+    nothing narrower than all groups can be said, and `age_high` where the last group has no upper end. `age_years` and
+    its range are those of `Label.years`. JSON lines have all probabilities as well, in `ages` and `genders`, by the
+    names of the classes.
 
     Args:
         visits: in the order of the rows.
@@ -92,11 +97,18 @@ def _values(visit: Visit, labels: Labels) -> dict[str, Value]:
         "gender_confidence": label.gender_confidence if label and label.gender else None,
         "unsure": label.unsure if label else None,
     }
-    low, high = _years(label, labels.ages)
-    return rounded({**values, "age_low": low, "age_high": high}, _DECIMALS)
+    low, high = _shown_years(label, labels.ages)
+    values |= {
+        "age_low": low,
+        "age_high": high,
+        "age_years": label.years.expected if label else None,
+        "age_years_low": label.years.low if label else None,
+        "age_years_high": label.years.high if label else None,
+    }
+    return rounded(values, _DECIMALS)
 
 
-def _years(label: Label | None, ages: Sequence[AgeLabel]) -> tuple[int | None, int | None]:
+def _shown_years(label: Label | None, ages: Sequence[AgeLabel]) -> tuple[int | None, int | None]:
     shown = [ages[index] for index in label.age_answer.members] if label else []
     return (shown[0].low, shown[-1].high) if shown else (None, None)
 

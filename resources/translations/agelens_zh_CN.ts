@@ -134,6 +134,14 @@
         <translation>Agelens 在摄像头画面、视频或照片中找出人脸，并显示神经网络从每张人脸判断的年龄段和感知性别。</translation>
     </message>
     <message>
+        <source>All ages</source>
+        <translation>全部年龄段</translation>
+    </message>
+    <message>
+        <source>All faces</source>
+        <translation>所有人脸</translation>
+    </message>
+    <message>
         <source>All files</source>
         <translation>所有文件</translation>
     </message>
@@ -468,12 +476,20 @@
         <translation>无法将截图保存为“{name}”：名称须以 .png 结尾。请选择其他名称。</translation>
     </message>
     <message>
+        <source>Cannot save a summary: no picture was shown yet. Start the source first.</source>
+        <translation>无法保存摘要：尚未显示任何图像。请先启动来源。</translation>
+    </message>
+    <message>
         <source>Cannot save in “{folder}”: {reason}.</source>
         <translation>无法保存到“{folder}”：{reason}。</translation>
     </message>
     <message>
         <source>Cannot save the settings in “{path}”: writing there is not possible. Check the folder and its disk.</source>
         <translation>无法将设置保存到“{path}”：该位置不可写。请检查文件夹及其所在磁盘。</translation>
+    </message>
+    <message>
+        <source>Cannot save the summary as “{name}”: the name must end in .html, .json, .csv or .jsonl. Choose another name.</source>
+        <translation>无法将摘要保存为“{name}”：名称须以 .html、.json、.csv 或 .jsonl 结尾。请选择其他名称。</translation>
     </message>
     <message>
         <source>Cannot save “{path}”: a file of that name exists already. Choose another name.</source>
@@ -652,6 +668,10 @@
         <translation>复制统计信息</translation>
     </message>
     <message>
+        <source>Counts</source>
+        <translation>计数</translation>
+    </message>
+    <message>
         <source>Crop</source>
         <translation>裁剪</translation>
     </message>
@@ -747,6 +767,10 @@
     <message>
         <source>Female</source>
         <translation>女</translation>
+    </message>
+    <message>
+        <source>Fewer ages</source>
+        <translation>收起</translation>
     </message>
     <message>
         <source>File format</source>
@@ -847,6 +871,10 @@
     <message>
         <source>In view: {count}</source>
         <translation>画面中：{count}</translation>
+    </message>
+    <message>
+        <source>In view: {count}, listed: {listed}</source>
+        <translation>画面中：{count}，列出：{listed}</translation>
     </message>
     <message>
         <source>Input as the network sees it</source>
@@ -1206,6 +1234,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>录像没有声音：Agelens 从不收听。</translation>
     </message>
     <message>
+        <source>Report</source>
+        <translation>报告</translation>
+    </message>
+    <message>
         <source>Resume recording</source>
         <translation>继续录制</translation>
     </message>
@@ -1216,6 +1248,14 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Save predictions with recordings</source>
         <translation>随录像保存预测结果</translation>
+    </message>
+    <message>
+        <source>Save session summary</source>
+        <translation>保存会话摘要</translation>
+    </message>
+    <message>
+        <source>Save session summary…</source>
+        <translation>保存会话摘要…</translation>
     </message>
     <message numerus="yes">
         <source>Saved %n picture(s) in {folder}</source>
@@ -1260,6 +1300,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>连续截取多张</translation>
     </message>
     <message>
+        <source>Show</source>
+        <translation>显示</translation>
+    </message>
+    <message>
         <source>Show in folder</source>
         <translation>在文件夹中显示</translation>
     </message>
@@ -1294,6 +1338,22 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Some settings are invalid and were replaced by the defaults: {names}.</source>
         <translation>部分设置无效，已恢复为默认值：{names}。</translation>
+    </message>
+    <message>
+        <source>Sort</source>
+        <translation>排序</translation>
+    </message>
+    <message>
+        <source>Sort by age</source>
+        <translation>按年龄排序</translation>
+    </message>
+    <message>
+        <source>Sort by gender</source>
+        <translation>按性别排序</translation>
+    </message>
+    <message>
+        <source>Sort by time</source>
+        <translation>按时间排序</translation>
     </message>
     <message>
         <source>Speed</source>
@@ -1350,6 +1410,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Stopped</source>
         <translation>已停止</translation>
+    </message>
+    <message>
+        <source>Table of visits</source>
+        <translation>访问表</translation>
     </message>
     <message>
         <source>Tell the people in view, and ask before you record. The button with the eye hides them:</source>
@@ -1424,6 +1488,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>跟踪编号</translation>
     </message>
     <message>
+        <source>Unsure</source>
+        <translation>不确定</translation>
+    </message>
+    <message>
         <source>Use Agelens on Windows</source>
         <translation>请在 Windows 上使用 Agelens</translation>
     </message>
@@ -1474,6 +1542,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Who is in view</source>
         <translation>画面中的人</translation>
+    </message>
+    <message>
+        <source>Who was there, when and how long, with no picture</source>
+        <translation>谁在场、何时、多久，不含图像</translation>
     </message>
     <message>
         <source>Whole picture</source>
@@ -1856,6 +1928,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>{share} full</source>
         <translation>已用 {share}</translation>
+    </message>
+    <message>
+        <source>{time} or longer</source>
+        <translation>{time} 以上</translation>
     </message>
     <message>
         <source>{time} paused</source>

@@ -56,6 +56,8 @@ def test_a_picture_is_an_array_or_a_file(analyzer: Analyzer, tmp_path: Path) -> 
     assert face.ages.keys() == {one.name for one in analyzer.labels.ages}
     assert sum(face.ages.values()) == pytest.approx(1, abs=1e-5)
     assert face.age_confidence == max(face.ages.values()) == face.ages[str(face.age)]
+    assert face.years is not None
+    assert face.years.low <= face.years.high
     assert face.gender_confidence == max(face.genders.values())
     assert (face.age_shown == face.age) == ("age" not in face.unsure)
     assert f"Face({face.id}, " in repr(face)

@@ -46,14 +46,14 @@ def track(track_id: int, *, box: Box | None = None, missed: int = 0) -> Track:
 
 def visit(track_id: int, begin_s: float, end_s: float, said: Label | None = None, *, rate: float = 10) -> Visit:
     """A visit in a film of `rate` frames a second."""
-    log = VisitLog(LABELS)
+    log = VisitLog()
     for frame in range(round(begin_s * rate), round(end_s * rate) + 1):
         log.add(frame, frame / rate, "film.mp4", [track(track_id)], {track_id: said} if said else {})
-    return log.visits()[0]
+    return log.visits(LABELS)[0]
 
 
 def face(track_id: int, picture: int, said: Label) -> Visit:
     """A face in a picture that stands alone."""
-    log = VisitLog(LABELS)
+    log = VisitLog()
     log.add(picture, 0.0, f"{picture}.png", [track(track_id)], {track_id: said}, still=True)
-    return log.visits()[0]
+    return log.visits(LABELS)[0]

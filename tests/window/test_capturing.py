@@ -8,14 +8,17 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QFileDialog
 
 from desktop_app.output.snapshots import read_snapshot_rows
 from tests.helpers.desk import Desk
 from tests.helpers.films import write_film_with_sound
 from tests.helpers.network_camera import network_camera
+from tests.helpers.portrait import astronaut_bgr
 
 
 def video_frames(path: Path) -> int:
@@ -168,3 +171,32 @@ def test_copied_picture_is_on_the_clipboard(desk: Desk) -> None:
     desk.press(Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     image = QGuiApplication.clipboard().image()
     assert (image.width(), image.height()) == (1280, 720)
+
+
+def test_a_session_is_summed_up_without_a_picture(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    portrait = tmp_path / "portrait.png"
+    portrait.write_bytes(cv2.imencode(".png", astronaut_bgr())[1].tobytes())
+    assert not desk.window.actions_["save_summary"].isEnabled()
+    desk.open(str(portrait))
+    desk.wait_for_faces()
+
+    def save_as(name: str, kind: str = "Report (*.html)") -> str:
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / name), kind))
+        before = desk.window.stage.toast.text
+        desk.trigger("save_summary")
+        desk.wait(lambda: desk.window.stage.toast.text != before)
+        return desk.window.stage.toast.text
+
+    assert save_as("report.html") == "Saved report.html"
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "portrait.png" in page
+    assert "<img" not in page
+    assert save_as("values.json", "Counts (*.json)") == "Saved values.json"
+    values = json.loads((tmp_path / "values.json").read_text(encoding="utf-8"))
+    assert (values["visits"], values["unanswered"], values["frames"]) == (1, 0, 1)
+    assert save_as("visits", "Table of visits (*.csv *.jsonl)") == "Saved visits.csv"
+    assert len((tmp_path / "visits.csv").read_text(encoding="utf-8").splitlines()) == 2
+    assert save_as("report.pdf") == (
+        "Cannot save the summary as “report.pdf”: the name must end in .html, .json, .csv or .jsonl. Choose another "
+        "name."
+    )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QImage, QPalette
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QListView
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QListView, QToolButton
 from pytestqt.qtbot import QtBot
 
 from desktop_app.catalogue.manifest import AgeLabel, Labels
@@ -22,7 +22,9 @@ from desktop_app.vision.detection.blazeface import Detection
 from desktop_app.vision.geometry import Box, Landmarks, Point
 from desktop_app.vision.tracking.tracker import Track
 from desktop_app.window.panels.crop_image import rounded_pixmap
+from desktop_app.window.panels.face_card import top_ages
 from desktop_app.window.panels.face_list import FACE_ROLE, Face
+from desktop_app.window.panels.face_order import arrange, hold_still, sort_value
 from desktop_app.window.panels.faces_panel import FacesPanel, format_duration
 from desktop_app.window.panels.probability_bars import BarChart
 from desktop_app.window.style.translation import install_language
@@ -296,3 +298,127 @@ def test_without_gender_nothing_is_said_of_it(qtbot: QtBot, panel: FacesPanel) -
     assert face.summary == "Face 1: 20–59 (70%), seen for 5 s"
     assert (face.gender, face.gender_text) == ("", "")
     assert sorted(len(chart.bars) for chart in panel.findChildren(BarChart)) == [0, 3]
+
+
+OLD, YOUNG, UNSURE = make_label((0.1, 0.1, 0.8), (0.9, 0.1)), make_label((0.8, 0.1, 0.1)), make_label(gender=(0.5, 0.5))
+CROWD = {1: OLD, 2: YOUNG, 3: make_label(), 4: UNSURE}
+
+
+def choose(panel: FacesPanel, text: str) -> None:
+    box = next(box for box in panel.findChildren(QComboBox) if box.findText(text) >= 0)
+    box.setCurrentIndex(box.findText(text))
+
+
+def crowd(*, seen_s: float = 5.0) -> RenderedFrame:
+    tracks = [make_track(number, seen_s=seen_s + number) for number in CROWD]
+    return rendered(*tracks, make_track(5, seen_s=0.1), labels=CROWD)
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [("Sort by age", [2, 3, 4, 1, 5]), ("Sort by gender", [1, 2, 3, 4, 5]), ("Sort by time", [1, 2, 3, 4, 5])],
+)
+def test_faces_are_sorted(qtbot: QtBot, panel: FacesPanel, text: str, ids: list[int]) -> None:
+    panel.show_composed(crowd())
+    wait_for_ids(qtbot, panel, 1, 2, 3, 4, 5)
+    click_row(panel, 0)
+    choose(panel, text)
+    assert [face.id for face in shown_faces(panel)] == ids
+    # The selection stays with its face.
+    assert [index.data(FACE_ROLE).id for index in list_of(panel).selectionModel().selectedIndexes()] == [1]
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("Female", [2, 3]),
+        ("Male", [1]),
+        ("60+", [1]),
+        ("Unsure", [4]),
+        ("10 s or longer", [3, 4]),
+        ("All faces", [1, 2, 3, 4, 5]),
+    ],
+)
+def test_faces_are_filtered(qtbot: QtBot, panel: FacesPanel, text: str, ids: list[int]) -> None:
+    panel.show_composed(crowd(seen_s=7.0))
+    wait_for_ids(qtbot, panel, 1, 2, 3, 4, 5)
+    choose(panel, "All faces")
+    choose(panel, text)
+    assert [face.id for face in shown_faces(panel)] == ids
+    assert ("listed" in card_text(panel)) == (len(ids) < 5)
+    # The card shows its face all the same.
+    assert "#1" in card_text(panel)
+
+
+def test_what_is_chosen_stays_with_another_language_and_the_same_labels(
+    qtbot: QtBot, qapp: QApplication, panel: FacesPanel, plain_looks: None
+) -> None:
+    panel.show_composed(crowd())
+    wait_for_ids(qtbot, panel, 1, 2, 3, 4, 5)
+    choose(panel, "Female")
+    choose(panel, "Sort by age")
+    install_language(qapp, "zh_CN")
+    qtbot.waitUntil(lambda: [box.currentText() for box in panel.findChildren(QComboBox)] == ["女", "按年龄排序"])
+    panel.set_labels(LABELS)
+    assert [face.id for face in shown_faces(panel)] == [2, 3]
+
+
+def test_rows_keep_their_place_when_answers_change(qtbot: QtBot, panel: FacesPanel) -> None:
+    panel.show_composed(rendered(make_track(1), make_track(2), labels={1: YOUNG, 2: OLD}))
+    wait_for_ids(qtbot, panel, 1, 2)
+    choose(panel, "Sort by age")
+    panel.show_composed(rendered(make_track(1), make_track(2), labels={1: OLD, 2: YOUNG}))
+    qtbot.waitUntil(lambda: shown_faces(panel)[0].age == "60+")
+    assert [face.id for face in shown_faces(panel)] == [1, 2]
+
+
+def test_the_rows_in_sight_stay_where_they_are_when_faces_above_them_leave(qtbot: QtBot, panel: FacesPanel) -> None:
+    panel.show_composed(rendered(*(make_track(number) for number in range(1, 31))))
+    wait_for_ids(qtbot, panel, *range(1, 31))
+    view = list_of(panel)
+    view.verticalScrollBar().setValue(10 * view.sizeHintForRow(0) + 7)
+
+    def place(number: int) -> int:
+        row = [face.id for face in shown_faces(panel)].index(number)
+        return view.visualRect(view.model().index(row, 0)).top()
+
+    before = place(12)
+    left = [number for number in range(1, 31) if number not in {2, 5}]
+    panel.show_composed(rendered(*(make_track(number) for number in left)))
+    wait_for_ids(qtbot, panel, *left)
+    assert place(12) == before
+
+
+def test_a_list_that_is_pointed_at_holds_still() -> None:
+    faces = [Face(id=number, crop=None, seen="", visible=True, summary="") for number in range(1, 5)]
+    rows = hold_still(faces[:3], [faces[3], faces[0], faces[2]], [faces[3], faces[2], faces[0]])
+    assert [(face.id, face.visible) for face in rows] == [(1, True), (2, False), (3, True), (4, True)]
+    assert arrange(faces, {face.id: sort_value(face, "age") for face in faces}) == faces
+
+
+def test_the_card_shows_three_ages_until_all_are_asked_for(qtbot: QtBot, panel: FacesPanel) -> None:
+    ages = tuple(AgeLabel(f"{10 * n}-{10 * n + 9}", 10 * n, 10 * n + 9) for n in range(7))
+    labels = Labels(ages, LABELS.genders)
+    prediction = Prediction(
+        np.array((0.02, 0.2, 0.4, 0.03, 0.25, 0.05, 0.05), np.float32), np.array((0.1, 0.9), np.float32)
+    )
+    panel.set_labels(labels)
+    panel.show_composed(rendered(make_track(1), labels={1: make_label_of(prediction, labels)}))
+    wait_for_ids(qtbot, panel, 1)
+    chart = panel.findChildren(BarChart)[0]
+    assert [bar.label for bar in chart.bars] == ["10–19", "20–29", "40–49"]
+    button = next(one for one in panel.findChildren(QToolButton) if one.text() == "All ages")
+    button.click()
+    assert len(chart.bars) == 7
+    assert button.text() == "Fewer ages"
+    button.click()
+    assert len(chart.bars) == 3
+
+
+def test_the_three_ages_change_only_for_clearly_better_ones() -> None:
+    first = top_ages((0.5, 0.2, 0.16, 0.14), ())
+    assert first == (0, 1, 2)
+    assert top_ages((0.5, 0.2, 0.14, 0.16), first) == first
+    assert top_ages((0.5, 0.2, 0.1, 0.2), first) == (0, 1, 3)
+    # Those of another model.
+    assert top_ages((0.1, 0.9), (4, 5, 6)) == (0, 1)

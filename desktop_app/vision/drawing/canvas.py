@@ -10,8 +10,9 @@ from desktop_app.vision.geometry import Box, Point
 SMALLEST_TEXT: Final = 11
 """Pixels (in a view, pixels of the window); smaller text cannot be read."""
 _TEXT: Final = 17
-_VIEW_UNITS: Final = (0.765, 1.3)
-"""Of a view: text of 13 to 22 pixels."""
+_SMALL_TEXT: Final = 12
+_VIEW_UNITS: Final = (0.765, 1.0)
+"""Of a view: text of 13 to 17 pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Canvas:
     @property
     def small_text(self) -> int:
         """Size of the text of labels with little room."""
-        return max(round(SMALLEST_TEXT * self.unit), self.least_text)
+        return max(round(_SMALL_TEXT * self.unit), self.least_text)
 
     @property
     def line_width(self) -> int:

@@ -63,7 +63,10 @@ def label_forms(
     full = _words(said, waiting)
     plain = _words(tuple(one._replace(percent=None) for one in said), waiting)
     brief = _brief_words(said, waiting)
-    wanted = [(full, text, chip), (full, small, chip), (plain, text, chip), (plain, small, chip), (brief, small, chip)]
+    wanted = [(full, small, chip), (plain, text, chip), (plain, small, chip), (brief, small, chip)]
+    if not waiting:
+        # What is to come may need the smaller text: the label then does not shrink.
+        wanted.insert(0, (full, text, chip))
     if chip is not None:
         wanted += [(brief, small, ""), ((), small, chip)]
     plates: list[Plate] = []

@@ -69,7 +69,7 @@ class Plate:
     @property
     def padding(self) -> int:
         """Space at the left and right of the text in pixels."""
-        return max(round(self.text_size * 0.45), 2)
+        return max(round(self.text_size * (0.3 if self.chip == "" else 0.45)), 2)
 
     @property
     def height(self) -> int:

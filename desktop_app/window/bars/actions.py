@@ -60,6 +60,13 @@ SPECS: Final = (
     ActionSpec("copy", Message("Copy picture"), ("Ctrl+C",), "copy"),
     ActionSpec("open_recordings", Message("Open recordings folder"), ("Ctrl+Shift+R",), "folder"),
     ActionSpec("open_screenshots", Message("Open screenshots folder"), ("Ctrl+Shift+S",), "folder"),
+    ActionSpec(
+        "save_summary",
+        Message("Save session summary…"),
+        ("Ctrl+S",),
+        "people-talk",
+        Message("Who was there, when and how long, with no picture"),
+    ),
     ActionSpec("mirror", Message("Mirror"), ("M",), "mirror", Message("Left and right as in a mirror"), True),
     ActionSpec("privacy_off", Message("Hide nothing"), ("Ctrl+Shift+1",), "eye", None, True, "privacy"),
     ActionSpec("privacy_faces", Message("Hide faces"), ("Ctrl+Shift+2",), "privacy", FACES_PROMISE, True, "privacy"),
@@ -103,7 +110,8 @@ MENUS: Final[dict[Message, tuple[str, ...]]] = {
     ),
     Message("&Playback"): ("play", "step_back", "step", "-", "slower", "faster", "loop"),
     Message("&Capture"): (
-        "screenshot", "burst", "copy", "-", "record", "pause_recording", "-", "open_recordings", "open_screenshots",
+        "screenshot", "burst", "copy", "-", "record", "pause_recording", "-", "save_summary", "-", "open_recordings",
+        "open_screenshots",
     ),
     Message("&View"): (
         "mirror", "@privacy", "@drawn", "-", "zoom_in", "zoom_out", "zoom_fit", "full_screen", "-", "faces",

@@ -1,4 +1,4 @@
-"""Controller for screenshots and recordings."""
+"""Controller for screenshots, recordings and summaries of the session."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import QObject, QTimer, Slot
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QFileDialog
 
 from desktop_app.engine.types import UNFINISHED, RecordingStatus, RenderedFrame
 from desktop_app.messages import Message
@@ -18,7 +18,7 @@ from desktop_app.window.background import Background
 from desktop_app.window.bars.actions import Actions
 from desktop_app.window.bars.control_bar import ControlBar
 from desktop_app.window.bridge import SessionBridge
-from desktop_app.window.controllers.saving import save_pictures, start_recording
+from desktop_app.window.controllers.saving import save_pictures, save_summary, start_recording, summary_path
 from desktop_app.window.picture.file_manager import open_folder
 from desktop_app.window.picture.picture_area import PictureArea
 from desktop_app.window.settings_model import SettingsModel
@@ -84,6 +84,7 @@ class CaptureController(QObject):
         actions["pause_recording"].triggered.connect(self._on_pause_recording)
         actions["open_recordings"].triggered.connect(lambda: self._show(settings.value.recordings_folder))
         actions["open_screenshots"].triggered.connect(lambda: self._show(settings.value.screenshots_folder))
+        actions["save_summary"].triggered.connect(self._on_save_summary)
 
     def close(self) -> None:
         """Take nothing more; what was caught and what is being written is finished."""
@@ -98,6 +99,8 @@ class CaptureController(QObject):
         self._stage.show_recording(self._control_bar.elapsed_text)
         for name in ("screenshot", "burst", "copy"):
             self._actions[name].setEnabled(shown)
+        # What was counted stays when the source is stopped.
+        self._actions["save_summary"].setEnabled(self._bridge.status.info is not None)
         if status.state not in UNFINISHED:
             # One that failed at once was never seen to run.
             self.announce(status)
@@ -166,6 +169,26 @@ class CaptureController(QObject):
             self._stage.note(tr("Saved %n picture(s) in {folder}", None, count, folder=path.parent), path=path)
         else:
             self._stage.note(tr("Saved {name}", name=path.name), path=path)
+
+    @Slot()
+    def _on_save_summary(self) -> None:
+        session = self._bridge.session
+        if session is None:
+            return
+        kinds = {tr("Report"): "*.html", tr("Counts"): "*.json", tr("Table of visits"): "*.csv *.jsonl"}
+        chosen, kind = QFileDialog.getSaveFileName(
+            self._stage,
+            tr("Save session summary"),
+            str(summary_path(self._settings.value, at=datetime.now())),
+            ";;".join(f"{name} ({patterns})" for name, patterns in kinds.items()),
+        )
+        if chosen:
+            path = Path(chosen)
+            if not path.suffix:
+                path = path.with_suffix(".csv" if "*.csv" in kind else ".json" if "*.json" in kind else ".html")
+            self._background.submit(
+                lambda: save_summary(session, path), lambda saved: self._on_saved(saved, 1), self._on_failed
+            )
 
     @Slot()
     def _on_copy(self) -> None:

@@ -1,4 +1,4 @@
-"""Writes screenshots, bursts and recordings where the settings want them; for a background thread."""
+"""Writes screenshots, bursts, recordings and summaries where the settings want them; for a background thread."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from desktop_app.engine.audience_files import REPORT_SUFFIXES, report_bytes
 from desktop_app.engine.session import Session
 from desktop_app.engine.types import RenderedFrame
 from desktop_app.errors import AgelensError
 from desktop_app.output.atomic_files import explain
+from desktop_app.output.late_file import LateFile
+from desktop_app.output.people import PEOPLE_SUFFIXES, people_table
 from desktop_app.output.predictions import face_rows
 from desktop_app.output.snapshots import SnapshotTakenError, burst_paths, dated_path, free_path, save_snapshot
 from desktop_app.settings import Settings
@@ -84,6 +87,43 @@ def start_recording(session: Session, settings: Settings, *, at: datetime) -> No
     table = settings.recording_predictions
     predictions = path.with_suffix(f".{table}") if table != "none" else None
     session.start_recording(path, predictions=predictions, numbered=True)
+
+
+def summary_path(settings: Settings, *, at: datetime) -> Path:
+    """What a summary of the session may be called."""
+    return dated_path(settings.recordings_folder, STEM, ".html", at=at)
+
+
+def save_summary(session: Session, path: Path) -> Path:
+    """Write what was counted in a session; replaces an existing file.
+
+    Args:
+        session: the one that is summed up.
+        path: a report (`.html`, `.json`), which holds counts only, or a table of visits (`.csv`, `.jsonl`).
+
+    Returns:
+        The file.
+
+    Raises:
+        SavingError: the name has another suffix, or nothing was counted yet.
+        AgelensError: the file cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (*REPORT_SUFFIXES, *PEOPLE_SUFFIXES):
+        raise SavingError(
+            "Cannot save the summary as “{name}”: the name must end in .html, .json, .csv or .jsonl. Choose another "
+            "name.",
+            name=path.name,
+        )
+    count, info = session.audience.count(), session.status().info
+    if count is None or info is None:
+        raise SavingError("Cannot save a summary: no picture was shown yet. Start the source first.")
+    if suffix in PEOPLE_SUFFIXES:
+        content = people_table(count.visits, count.manifest.labels, suffix)
+    else:
+        content = report_bytes(count.audience, count.manifest, source=info.name, suffix=suffix, began_at=count.began_at)
+    LateFile(path, lambda: content, overwrite=True).close()
+    return path
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -30,6 +30,7 @@ FACE_ROLE: Final = Qt.ItemDataRole.UserRole + 1
 _MARGIN: Final = 8
 _CROP_SIDE: Final = 56
 _CHART_WIDTH: Final = 76
+_LINE_GAP: Final = 3
 _ROW_HEIGHT: Final = _CROP_SIDE + 2 * _MARGIN
 
 Index = QModelIndex | QPersistentModelIndex
@@ -51,7 +52,9 @@ class Face:
         gender_text: its confidence.
         ages: float32 probabilities of all age groups; empty before the first answer.
         shown_ages: indices of the age groups that are shown.
+        shown_genders: index of the gender that is shown; none where it is unsure.
         gender_share: probability of the gender that is shown, 0 to 1; 0 where it is unsure.
+        seen_s: how long it has been in view, in seconds.
     """
 
     id: int
@@ -65,15 +68,26 @@ class Face:
     gender_text: str = ""
     ages: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     shown_ages: tuple[int, ...] = ()
+    shown_genders: tuple[int, ...] = ()
     gender_share: float = 0.0
+    seen_s: float = 0.0
+
+    def as_gone(self) -> Face:
+        """The face once it has left."""
+        return replace(self, visible=False)
 
 
 class FaceListModel(QAbstractListModel):
-    """The faces in the order in which they came into view."""
+    """The faces, one a row."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._faces: list[Face] = []
+
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        """All rows."""
+        return tuple(self._faces)
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: N802, B008
         """The number of faces."""
@@ -91,14 +105,15 @@ class FaceListModel(QAbstractListModel):
         return None
 
     def set_faces(self, faces: Sequence[Face]) -> None:
-        """Show these faces, keeping rows (and so selection and scroll position) of those that stay."""
-        wanted = sorted(faces, key=lambda face: face.id)
+        """Show these faces in this order; selection and current row stay with their faces."""
+        wanted = list(faces)
         ids = {face.id for face in wanted}
         for row in reversed(range(len(self._faces))):
             if self._faces[row].id not in ids:
                 self.beginRemoveRows(QModelIndex(), row, row)
                 del self._faces[row]
                 self.endRemoveRows()
+        self._reorder([face.id for face in wanted])
         for row, face in enumerate(wanted):
             if row < len(self._faces) and self._faces[row].id == face.id:
                 self._faces[row] = face
@@ -109,6 +124,19 @@ class FaceListModel(QAbstractListModel):
         if wanted:
             self.dataChanged.emit(self.index(0), self.index(len(wanted) - 1))
 
+    def _reorder(self, wanted: Sequence[int]) -> None:
+        """Bring the rows that there are into the order of these ids."""
+        places = {track_id: place for place, track_id in enumerate(wanted)}
+        ordered = sorted(self._faces, key=lambda face: places[face.id])
+        if all(one is other for one, other in zip(ordered, self._faces, strict=True)):
+            return
+        self.layoutAboutToBeChanged.emit()
+        before = self.persistentIndexList()
+        ids = [self._faces[index.row()].id for index in before]
+        self._faces = ordered
+        self.changePersistentIndexList(before, [self.index_of(track_id) for track_id in ids])
+        self.layoutChanged.emit()
+
     def index_of(self, track_id: int | None) -> QModelIndex:
         """Where a face is; an invalid index where it is not."""
         for row, face in enumerate(self._faces):
@@ -118,12 +146,17 @@ class FaceListModel(QAbstractListModel):
 
 
 class FaceDelegate(QStyledItemDelegate):
-    """Paints a row: crop, number and age group, gender bar, time in view, and the age distribution in small."""
+    """Paints a row: crop, number and age group, gender with its bar, time in view, and the ages' distribution."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         # The array itself is kept beside its pixmap: as long as it is the same object, so is the picture.
         self._pixmaps: dict[int, tuple[NDArray[np.uint8], float, QPixmap]] = {}
+        self._genders: tuple[str, ...] = ()
+
+    def set_genders(self, names: Sequence[str]) -> None:
+        """Leave room for these names in each row, so that the bars below each other begin at one place."""
+        self._genders = tuple(names)
 
     def forget(self, keep: set[int]) -> None:
         """Drop the pictures of all faces but these."""
@@ -131,7 +164,7 @@ class FaceDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: N802, ARG002
         """All rows are alike, so that the list need not measure each."""
-        text_height = 2 * option.fontMetrics.height() + 22
+        text_height = 3 * option.fontMetrics.height() + 2 * _LINE_GAP
         return QSize(240, max(_ROW_HEIGHT, text_height + 2 * _MARGIN))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
@@ -151,7 +184,8 @@ class FaceDelegate(QStyledItemDelegate):
             chart = QRectF(right - _CHART_WIDTH, area.top() + 14, _CHART_WIDTH, area.height() - 28)
             _paint_ages(painter, face, chart, option.palette)
             right -= _CHART_WIDTH + 14
-        _paint_texts(painter, face, QRect(left, area.top(), right - left, area.height()), option)
+        column = max(map(option.fontMetrics.horizontalAdvance, self._genders), default=0)
+        _paint_texts(painter, face, QRect(left, area.top(), right - left, area.height()), option, column)
         painter.restore()
 
     def _paint_crop(self, painter: QPainter, face: Face, area: QRect, empty: QColor) -> None:
@@ -186,23 +220,28 @@ def _paint_background(painter: QPainter, option: QStyleOptionViewItem, area: QRe
         painter.drawRoundedRect(QRectF(area).adjusted(0.5, 0.5, -0.5, -0.5), 8, 8)
 
 
-def _paint_texts(painter: QPainter, face: Face, area: QRect, option: QStyleOptionViewItem) -> None:
+def _paint_texts(painter: QPainter, face: Face, area: QRect, option: QStyleOptionViewItem, column: int) -> None:
     palette, metrics = option.palette, option.fontMetrics
     line = metrics.height()
-    top = area.top() + (area.height() - 2 * line - 14) // 2
+    step = line + _LINE_GAP
+    top = area.top() + (area.height() - 3 * line - 2 * _LINE_GAP) // 2
     bold = QFont(option.font)
     bold.setWeight(QFont.Weight.DemiBold)
     text, secondary = palette.color(QPalette.ColorRole.Text), muted(palette)
-    first = QRect(area.left(), top, area.width(), line)
+    first, second, third = (QRect(area.left(), top + number * step, area.width(), line) for number in range(3))
     unsure = bool(face.age) and len(face.shown_ages) != 1
     age = f"#{face.id}   {face.age or '…'}"
     _paint_pair(painter, first, age, face.age_text, bold, secondary if unsure else text, secondary)
-    bar = QRectF(area.left(), top + line + 5, area.width(), 4)
-    if face.gender:
+    if not face.gender:
+        _paint_pair(painter, second, face.seen, "", option.font, secondary, secondary)
+        return
+    _paint_pair(painter, second, face.gender, face.gender_text, option.font, secondary, secondary)
+    left = max(column, metrics.horizontalAdvance(face.gender)) + 8
+    right = metrics.horizontalAdvance("100%") + 8
+    bar = QRectF(second.left() + left, second.center().y() - 1, second.width() - left - right, 4)
+    if face.gender_text and bar.width() > 12:
         paint_bar(painter, bar, face.gender_share, accent(palette), trough(palette))
-    second = QRect(area.left(), top + line + 14, area.width(), line)
-    gender = f"{face.gender} {face.gender_text}".strip()
-    _paint_pair(painter, second, gender, face.seen, option.font, secondary, secondary)
+    _paint_pair(painter, third, face.seen, "", option.font, secondary, secondary)
 
 
 def _paint_pair(

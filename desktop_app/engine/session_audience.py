@@ -1,0 +1,156 @@
+"""Who was shown in a session, counted while it runs."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from desktop_app.analytics.audience import Audience, summarise
+from desktop_app.analytics.visits import Visit, VisitLog
+from desktop_app.catalogue.manifest import Manifest
+from desktop_app.engine.types import RenderedFrame
+from desktop_app.sources.frame import Frame
+from desktop_app.vision.classification.label import Label
+from desktop_app.vision.tracking.tracker import Track
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCount:
+    """What was counted up to a moment.
+
+    Attributes:
+        visits: brief ones included.
+        audience: the counts.
+        manifest: of the model that made the labels.
+        began_at: when a live source gave its first picture, in local time; None for files.
+    """
+
+    visits: tuple[Visit, ...]
+    audience: Audience
+    manifest: Manifest
+    began_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    index: int
+    captured_at: float
+    file: str
+    still: bool
+    tracks: tuple[Track, ...]
+    labels: Mapping[int, Label]
+
+    def is_same(self, rendered: RenderedFrame) -> bool:
+        return (self.index, self.captured_at) == (rendered.frame.index, rendered.frame.captured_at)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What was counted since the beginning.
+
+    Attributes:
+        log: the visits, without those of the newest picture.
+        newest: the newest picture; it may still get labels.
+        shown: for each frame of a file, whether it was counted.
+        frames: that were counted.
+        still: all of them are pictures that stand alone.
+        zero_at: what times are counted from.
+        last_s: the latest of them.
+        began_at: when a live source gave its first picture.
+    """
+
+    log: VisitLog = field(default_factory=VisitLog)
+    newest: _Seen | None = None
+    shown: bytearray = field(default_factory=bytearray)
+    frames: int = 0
+    still: bool = True
+    zero_at: float = 0.0
+    last_s: float = 0.0
+    began_at: datetime | None = None
+
+    def begin_frame(self, frame: Frame, *, live: bool) -> None:
+        """Take note of a frame that was not counted before."""
+        if self.frames == 0 and live:
+            self.zero_at, self.began_at = frame.captured_at, datetime.now().astimezone()
+        self.frames += 1
+        self.still = self.still and frame.alone
+        self.last_s = max(self.last_s, frame.captured_at - self.zero_at)
+        if not live:
+            self.shown.extend(bytes(max(frame.index + 1 - len(self.shown), 0)))
+            self.shown[frame.index] = 1
+
+    def is_shown(self, index: int) -> bool:
+        """Whether a frame of a file was counted."""
+        return index < len(self.shown) and bool(self.shown[index])
+
+    def add_newest(self, log: VisitLog) -> None:
+        """Enter the newest picture into a log."""
+        seen = self.newest
+        if seen is not None:
+            time_s = seen.captured_at - self.zero_at
+            log.add(seen.index, time_s, seen.file, seen.tracks, seen.labels, still=seen.still)
+
+
+class SessionAudience:
+    """Counts the frames that a session shows; keeps no picture, and little of each visit.
+
+    Each frame of a file counts once, however often it is shown: a film that starts again at its end, or is wound back,
+    brings no new visits. A picture that stands still is counted with the labels that it has in the end. Another model
+    begins the count anew.
+
+    All methods are thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._manifest: Manifest | None = None
+        self._tally = _Tally()
+
+    def use(self, manifest: Manifest) -> None:
+        """Take note of the model that makes the labels from now on."""
+        with self._lock:
+            if self._manifest is not None and manifest != self._manifest:
+                self._tally = _Tally()
+            self._manifest = manifest
+
+    def reset(self) -> None:
+        """Forget all that was counted."""
+        with self._lock:
+            self._tally = _Tally()
+
+    def add(self, rendered: RenderedFrame, *, live: bool) -> None:
+        """Take in a picture that is shown, also one that is drawn again.
+
+        Args:
+            rendered: the picture.
+            live: it is of a camera or a stream.
+        """
+        frame = rendered.frame
+        with self._lock:
+            tally = self._tally
+            if tally.newest is None or not tally.newest.is_same(rendered):
+                tally.add_newest(tally.log)
+                tally.newest = None
+                if not live and tally.is_shown(frame.index):
+                    return
+                tally.begin_frame(frame, live=live)
+            tally.newest = _Seen(
+                frame.index, frame.captured_at, frame.origin, frame.alone, rendered.tracks, rendered.labels
+            )
+
+    def count(self) -> SessionCount | None:
+        """What was counted so far; None where there is no model or no picture yet."""
+        with self._lock:
+            tally, manifest = self._tally, self._manifest
+            if manifest is None or tally.frames == 0:
+                return None
+            # The newest picture may still get labels: here it is counted in a copy alone.
+            log = copy.deepcopy(tally.log)
+            tally.add_newest(log)
+            frames, seconds, began_at = tally.frames, 0.0 if tally.still else tally.last_s, tally.began_at
+        visits = log.visits(manifest.labels)
+        audience = summarise(visits, manifest, frames=frames, duration_s=seconds)
+        return SessionCount(visits, audience, manifest, began_at)

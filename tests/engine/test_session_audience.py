@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from desktop_app.engine.session_audience import SessionAudience, SessionCount
+from desktop_app.engine.types import RenderedFrame
+from desktop_app.sources.frame import Frame
+from desktop_app.vision.classification.label import Label
+from tests.helpers.visitors import label, manifest, track
+
+ADULT = label(0.1, 0.8, 0.1)
+PIXELS = np.zeros((4, 4, 3), np.uint8)
+
+
+def shown(
+    index: int, ids: Sequence[int], *, at: float | None = None, said: Label | None = ADULT, alone: bool = False
+) -> RenderedFrame:
+    frame = Frame(PIXELS, index, index / 10 if at is None else at, "film.mp4", alone)
+    labels = dict.fromkeys(ids, said) if said is not None else {}
+    return RenderedFrame(PIXELS, frame, tuple(track(one) for one in ids), labels, {}, 0.0, 0.0)
+
+
+@pytest.fixture
+def audience() -> SessionAudience:
+    made = SessionAudience()
+    made.use(manifest())
+    return made
+
+
+def counted(audience: SessionAudience) -> SessionCount:
+    count = audience.count()
+    assert count is not None
+    return count
+
+
+def test_a_film_that_starts_again_counts_once(audience: SessionAudience) -> None:
+    for round_of_film in range(3):
+        for index in range(10):
+            audience.add(shown(index, [1 + round_of_film]), live=False)
+    count = counted(audience)
+    assert [(one.id, one.frames) for one in count.visits] == [(1, 10)]
+    assert (count.audience.frames, count.audience.duration_s, count.began_at) == (10, 0.9, None)
+
+
+def test_what_was_passed_over_counts_when_it_is_shown(audience: SessionAudience) -> None:
+    for index, track_id in [(0, 1), (1, 1), (8, 2), (9, 2), (0, 3), (1, 3), (2, 3), (3, 3)]:
+        audience.add(shown(index, [track_id]), live=False)
+    assert [(one.id, one.first_frame, one.frames) for one in counted(audience).visits] == [
+        (1, 0, 2),
+        (2, 8, 2),
+        (3, 2, 2),
+    ]
+
+
+def test_a_picture_that_is_drawn_again_counts_once_with_its_last_labels(audience: SessionAudience) -> None:
+    for said in (None, None, ADULT, ADULT):
+        audience.add(shown(0, [1, 2], said=said, alone=True), live=False)
+        assert len(counted(audience).visits) == 2
+    count = counted(audience)
+    assert [one.frames for one in count.visits] == [1, 1]
+    assert (count.audience.visits, count.audience.unanswered, count.audience.ages[1].sure) == (2, 0, 2)
+    assert count.audience.bins == ()
+
+
+def test_a_camera_is_counted_from_its_first_picture(audience: SessionAudience) -> None:
+    for index in range(30):
+        audience.add(shown(index % 10, [1], at=5000 + index), live=True)
+    count = counted(audience)
+    assert [(one.first_seen_s, one.last_seen_s, one.frames) for one in count.visits] == [(0, 29, 30)]
+    assert count.began_at is not None
+
+
+def test_another_model_begins_anew(audience: SessionAudience) -> None:
+    audience.add(shown(0, [1]), live=True)
+    audience.use(manifest())
+    assert len(counted(audience).visits) == 1
+    audience.use(replace(manifest(), name="other"))
+    assert audience.count() is None
+    audience.add(shown(0, [2]), live=True)
+    assert [one.id for one in counted(audience).visits] == [2]
+    audience.reset()
+    assert audience.count() is None
+
+
+def test_pictures_before_the_model_count_as_soon_as_it_is_there() -> None:
+    audience = SessionAudience()
+    audience.add(shown(0, [1], said=None), live=False)
+    assert audience.count() is None
+    audience.use(manifest())
+    assert [one.label for one in counted(audience).visits] == [None]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QImage, QPalette
+from PySide6.QtGui import QCursor, QGuiApplication, QImage, QPalette
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QListView, QToolButton
 from pytestqt.qtbot import QtBot
@@ -55,6 +55,8 @@ def rendered(*tracks: Track, labels: dict[int, Label] | None = None) -> Rendered
 
 @pytest.fixture
 def panel(qtbot: QtBot) -> FacesPanel:
+    # Away from the list, which holds still under the pointer.
+    QCursor.setPos(QGuiApplication.primaryScreen().geometry().bottomRight())
     panel = FacesPanel()
     qtbot.addWidget(panel)
     panel.resize(340, 700)
@@ -376,6 +378,7 @@ def test_the_rows_in_sight_stay_where_they_are_when_faces_above_them_leave(qtbot
     panel.show_composed(rendered(*(make_track(number) for number in range(1, 31))))
     wait_for_ids(qtbot, panel, *range(1, 31))
     view = list_of(panel)
+    qtbot.waitUntil(lambda: view.verticalScrollBar().maximum() > 10 * view.sizeHintForRow(0) + 7)
     view.verticalScrollBar().setValue(10 * view.sizeHintForRow(0) + 7)
 
     def place(number: int) -> int:

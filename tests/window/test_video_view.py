@@ -162,6 +162,25 @@ def test_copied_picture_is_the_one_shown_and_keeps_its_pixels(view: VideoView) -
     assert copied.pixelColor(5, 5) == QColor(200, 20, 10)
 
 
+def test_the_copied_picture_has_its_labels_at_its_own_size(view: VideoView) -> None:
+    rendered = make_rendered(plain(1600, 1200), make_track(1, Box(400, 400, 300, 300)))
+    view.show_composed(rendered)
+    copied = view.picture()
+    assert copied is not None
+    copied = copied.convertToFormat(QImage.Format.Format_BGR888)
+    pixels = np.frombuffer(copied.constBits(), np.uint8).reshape(1200, copied.bytesPerLine())[:, :4800]
+    np.testing.assert_array_equal(pixels.reshape(1200, 1600, 3), rendered.annotated())
+
+
+def test_the_whole_label_is_shown_under_the_pointer(view: VideoView, qtbot: QtBot) -> None:
+    view.show_composed(make_rendered(plain(800, 600), make_track(1, Box(400, 300, 20, 20))))
+    without = grab(view)
+    QTest.mouseMove(view, QPoint(410, 310))
+    qtbot.waitUntil(lambda: grab(view) != without)
+    QTest.mouseMove(view, QPoint(100, 500))
+    qtbot.waitUntil(lambda: grab(view) == without)
+
+
 def test_zoom_and_pan_keep_to_their_bounds() -> None:
     viewport = Viewport(800, 600, 1280, 720)
     for _ in range(40):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -114,6 +115,18 @@ class VisitLog:
         """
         return tuple(known.visit(track_id, labels) for track_id, known in sorted(self._open.items()))
 
+    def fork(self, track_ids: Iterable[int]) -> VisitLog:
+        """A log with the same visits, to which frames with these faces, and new ones, can be added and not to this one.
+
+        As cheap as the number of faces given: the other visits are shared.
+        """
+        other = VisitLog()
+        other._open = dict(self._open)
+        for track_id in track_ids:
+            if track_id in self._open:
+                other._open[track_id] = copy.deepcopy(self._open[track_id])
+        return other
+
 
 @dataclass(slots=True)
 class _Collected:
@@ -130,9 +143,11 @@ class _Collected:
     genders: NDArray[np.float64] | None = None
     updated_at: float = 0.0
     samples: int = 0
+    made: tuple[Labels, Visit] | None = None
 
     def see(self, frame_index: int, time_s: float, box: Box, label: Label | None) -> None:
         """Take in one sighting."""
+        self.made = None
         self.last_frame, self.last_seen_s = frame_index, time_s
         self.frames += 1
         self.boxes += (box.x, box.y, box.width, box.height)
@@ -148,9 +163,11 @@ class _Collected:
         self.updated_at, self.samples = label.updated_at, label.samples
 
     def visit(self, track_id: int, labels: Labels) -> Visit:
-        """The visit as it is now."""
+        """The visit as it is now; made once for each state, as most visits are over."""
+        if self.made is not None and self.made[0] is labels:
+            return self.made[1]
         x, y, width, height = (float(value) for value in self.boxes / self.frames)
-        return Visit(
+        visit = Visit(
             track_id,
             self.file,
             self.first_frame,
@@ -162,6 +179,8 @@ class _Collected:
             self._label(labels),
             self.still,
         )
+        self.made = labels, visit
+        return visit
 
     def _label(self, labels: Labels) -> Label | None:
         if self.ages is None or self.genders is None:

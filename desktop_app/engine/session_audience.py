@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -148,9 +147,9 @@ class SessionAudience:
             if manifest is None or tally.frames == 0:
                 return None
             # The newest picture may still get labels: here it is counted in a copy alone.
-            log = copy.deepcopy(tally.log)
+            log = tally.log.fork([track.id for track in tally.newest.tracks] if tally.newest else [])
             tally.add_newest(log)
+            visits = log.visits(manifest.labels)
             frames, seconds, began_at = tally.frames, 0.0 if tally.still else tally.last_s, tally.began_at
-        visits = log.visits(manifest.labels)
         audience = summarise(visits, manifest, frames=frames, duration_s=seconds)
         return SessionCount(visits, audience, manifest, began_at)

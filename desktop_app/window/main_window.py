@@ -268,7 +268,7 @@ class MainWindow(QMainWindow):
         # Nothing flows while a source is awaited, nor from a picture that stands alone.
         flows = state != "reconnecting" and session.position().frame_count != 1
         self.status_line.show_statistics(snapshot if flows else None)
-        self.panels.show_statistics(snapshot)
+        self.panels.show_statistics(snapshot, session.audience)
         self.options.show_figures(snapshot)
         self.sources.show_position(session.position())
         self.capture.show_recording(session.recording())

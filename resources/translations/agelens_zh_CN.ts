@@ -162,6 +162,10 @@
         <translation>仅针对此裁剪图的答案</translation>
     </message>
     <message>
+        <source>Audience</source>
+        <translation>观众</translation>
+    </message>
+    <message>
         <source>Automatic</source>
         <translation>自动</translation>
     </message>
@@ -668,6 +672,14 @@
         <translation>复制统计信息</translation>
     </message>
     <message>
+        <source>Count anew</source>
+        <translation>重新计数</translation>
+    </message>
+    <message>
+        <source>Counting anew</source>
+        <translation>已重新开始计数</translation>
+    </message>
+    <message>
         <source>Counts</source>
         <translation>计数</translation>
     </message>
@@ -785,6 +797,10 @@
         <translation>第一层滤波器：{shown} / {total}</translation>
     </message>
     <message>
+        <source>Forget who was there so far</source>
+        <translation>清除至今的在场计数</translation>
+    </message>
+    <message>
         <source>Format</source>
         <translation>格式</translation>
     </message>
@@ -865,8 +881,16 @@
         <translation>我已了解，开始</translation>
     </message>
     <message>
+        <source>In brackets: where the true number lies with 95 % probability, judging by the model’s measured errors. A visit is one face from first to last sighting; nobody is recognised.</source>
+        <translation>括号内：根据模型实测误差，真实数量以 95 % 的概率落在此区间。一次访问是指一张人脸从首次出现到最后一次出现；不识别任何人。</translation>
+    </message>
+    <message>
         <source>In use</source>
         <translation>正在使用</translation>
+    </message>
+    <message>
+        <source>In view now</source>
+        <translation>当前可见</translation>
     </message>
     <message>
         <source>In view: {count}</source>
@@ -950,6 +974,10 @@
         <translation>中位数</translation>
     </message>
     <message>
+        <source>Median time in view</source>
+        <translation>可见时间中位数</translation>
+    </message>
+    <message>
         <source>Minimum detection confidence</source>
         <translation>最低检测置信度</translation>
     </message>
@@ -964,6 +992,10 @@
     <message>
         <source>Model: {name}</source>
         <translation>模型：{name}</translation>
+    </message>
+    <message>
+        <source>Most in view at once</source>
+        <translation>同时可见最多</translation>
     </message>
     <message>
         <source>Near and far faces</source>
@@ -1092,6 +1124,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>People in view</source>
         <translation>画面中的人</translation>
+    </message>
+    <message>
+        <source>Perceived gender</source>
+        <translation>感知性别</translation>
     </message>
     <message>
         <source>Picture</source>
@@ -1480,6 +1516,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>各步骤耗时</translation>
     </message>
     <message>
+        <source>Too brief to count</source>
+        <translation>过短未计入</translation>
+    </message>
+    <message>
         <source>Track</source>
         <translation>跟踪</translation>
     </message>
@@ -1490,6 +1530,14 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Unsure</source>
         <translation>不确定</translation>
+    </message>
+    <message>
+        <source>Unsure age</source>
+        <translation>年龄不确定</translation>
+    </message>
+    <message>
+        <source>Unsure gender</source>
+        <translation>性别不确定</translation>
     </message>
     <message>
         <source>Use Agelens on Windows</source>
@@ -1510,6 +1558,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Videos and pictures</source>
         <translation>视频和图片</translation>
+    </message>
+    <message>
+        <source>Visits</source>
+        <translation>访问次数</translation>
     </message>
     <message>
         <source>Welcome to Agelens</source>
@@ -1542,6 +1594,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Who is in view</source>
         <translation>画面中的人</translation>
+    </message>
+    <message>
+        <source>Who was there so far</source>
+        <translation>至今谁在场</translation>
     </message>
     <message>
         <source>Who was there, when and how long, with no picture</source>

@@ -75,3 +75,14 @@ def test_every_sighting_is_in_one_visit(frames: list[list[int]]) -> None:
         assert (one.first_frame, one.last_frame) == (seen[0], seen[-1])
         assert one.label is not None
         assert np.allclose(one.label.prediction.age, ADULT.prediction.age, atol=1e-6)
+
+
+def test_a_fork_leaves_the_log_as_it_is() -> None:
+    log = VisitLog()
+    log.add(0, 0, "film.mp4", [track(1), track(2)], {})
+    other = log.fork([1])
+    other.add(1, 1, "film.mp4", [track(1), track(3)], {})
+    assert [(one.id, one.frames) for one in log.visits(LABELS)] == [(1, 1), (2, 1)]
+    assert [(one.id, one.frames) for one in other.visits(LABELS)] == [(1, 2), (2, 1), (3, 1)]
+    log.add(1, 1, "film.mp4", [track(2)], {})
+    assert [(one.id, one.frames) for one in log.visits(LABELS)] == [(1, 1), (2, 2)]

@@ -1,27 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from desktop_app.engine.session_audience import SessionAudience, SessionCount
-from desktop_app.engine.types import RenderedFrame
-from desktop_app.sources.frame import Frame
-from desktop_app.vision.classification.label import Label
-from tests.helpers.visitors import label, manifest, track
-
-ADULT = label(0.1, 0.8, 0.1)
-PIXELS = np.zeros((4, 4, 3), np.uint8)
-
-
-def shown(
-    index: int, ids: Sequence[int], *, at: float | None = None, said: Label | None = ADULT, alone: bool = False
-) -> RenderedFrame:
-    frame = Frame(PIXELS, index, index / 10 if at is None else at, "film.mp4", alone)
-    labels = dict.fromkeys(ids, said) if said is not None else {}
-    return RenderedFrame(PIXELS, frame, tuple(track(one) for one in ids), labels, {}, 0.0, 0.0)
+from tests.helpers.shown_frames import ADULT, shown
+from tests.helpers.visitors import manifest
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ SPECS: Final = (
         "save_summary",
         Message("Save session summary…"),
         ("Ctrl+S",),
-        "people-talk",
+        "",
         Message("Who was there, when and how long, with no picture"),
     ),
     ActionSpec("mirror", Message("Mirror"), ("M",), "mirror", Message("Left and right as in a mirror"), True),
@@ -94,6 +94,8 @@ SPECS: Final = (
     ActionSpec("show_landmarks", Message("Landmarks"), ("K",), "", None, True),
     ActionSpec("show_statistics", Message("Statistics in the picture"), ("T",), "", None, True),
     ActionSpec("faces", Message("Faces"), ("Ctrl+1",), "faces", Message("Who is in view"), True),
+    ActionSpec("audience", Message("Audience"), ("Ctrl+4",), "audience", Message("Who was there so far"), True),
+    ActionSpec("count_anew", Message("Count anew"), ("Ctrl+Shift+N",), "", Message("Forget who was there so far")),
     ActionSpec("statistics", Message("Statistics"), ("Ctrl+2",), "statistics", Message("Rates and delays"), True),
     ActionSpec("network", Message("Network"), ("N", "Ctrl+3"), "network", Message("What the network sees"), True),
     ActionSpec("copy_statistics", Message("Copy statistics"), ("Ctrl+Shift+C",)),
@@ -110,12 +112,12 @@ MENUS: Final[dict[Message, tuple[str, ...]]] = {
     ),
     Message("&Playback"): ("play", "step_back", "step", "-", "slower", "faster", "loop"),
     Message("&Capture"): (
-        "screenshot", "burst", "copy", "-", "record", "pause_recording", "-", "save_summary", "-", "open_recordings",
-        "open_screenshots",
+        "screenshot", "burst", "copy", "-", "record", "pause_recording", "-", "save_summary", "count_anew", "-",
+        "open_recordings", "open_screenshots",
     ),
     Message("&View"): (
         "mirror", "@privacy", "@drawn", "-", "zoom_in", "zoom_out", "zoom_fit", "full_screen", "-", "faces",
-        "statistics", "network",
+        "audience", "statistics", "network",
     ),
     Message("&Help"): ("shortcuts", "welcome", "copy_statistics", "-", "about"),
 }  # fmt: skip

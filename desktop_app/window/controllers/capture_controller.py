@@ -85,6 +85,7 @@ class CaptureController(QObject):
         actions["open_recordings"].triggered.connect(lambda: self._show(settings.value.recordings_folder))
         actions["open_screenshots"].triggered.connect(lambda: self._show(settings.value.screenshots_folder))
         actions["save_summary"].triggered.connect(self._on_save_summary)
+        actions["count_anew"].triggered.connect(self._on_count_anew)
 
     def close(self) -> None:
         """Take nothing more; what was caught and what is being written is finished."""
@@ -100,7 +101,8 @@ class CaptureController(QObject):
         for name in ("screenshot", "burst", "copy"):
             self._actions[name].setEnabled(shown)
         # What was counted stays when the source is stopped.
-        self._actions["save_summary"].setEnabled(self._bridge.status.info is not None)
+        for name in ("save_summary", "count_anew"):
+            self._actions[name].setEnabled(self._bridge.status.info is not None)
         if status.state not in UNFINISHED:
             # One that failed at once was never seen to run.
             self.announce(status)
@@ -189,6 +191,12 @@ class CaptureController(QObject):
             self._background.submit(
                 lambda: save_summary(session, path), lambda saved: self._on_saved(saved, 1), self._on_failed
             )
+
+    @Slot()
+    def _on_count_anew(self) -> None:
+        if self._bridge.session is not None:
+            self._bridge.session.audience.reset()
+            self._stage.note(tr("Counting anew"))
 
     @Slot()
     def _on_copy(self) -> None:

@@ -1,17 +1,20 @@
-"""Dock panels: faces, statistics and network view."""
+"""Dock panels: faces, audience, statistics and network view."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QByteArray, QObject, Qt, QTimer
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabBar, QTabWidget, QWidget
 
 from desktop_app.catalogue.catalogue import ModelPackage
+from desktop_app.engine.session_audience import SessionAudience
 from desktop_app.engine.statistics import StatisticsSnapshot
 from desktop_app.engine.types import RenderedFrame
 from desktop_app.vision.privacy.concealment import PrivacyMode
 from desktop_app.window.bars.actions import Actions
+from desktop_app.window.panels.audience_panel import AudiencePanel
 from desktop_app.window.panels.faces_panel import FacesPanel
 from desktop_app.window.panels.statistics_panel import StatisticsPanel
 from desktop_app.window.style.translation import tr
@@ -28,7 +31,7 @@ class Panels(QObject):
 
     Args:
         window: where they are docked.
-        actions: `faces`, `statistics` and `network` show and hide them.
+        actions: `faces`, `audience`, `statistics` and `network` show and hide them.
     """
 
     def __init__(self, window: QMainWindow, actions: Actions) -> None:
@@ -41,16 +44,25 @@ class Panels(QObject):
         self._gender = True
         self._hidden_layout: QByteArray | None = None
         self.faces = FacesPanel()
+        self.audience = AudiencePanel()
+        self.audience.save_asked.connect(actions["save_summary"].trigger)
+        self.audience.reset_asked.connect(actions["count_anew"].trigger)
+        actions["count_anew"].triggered.connect(self.audience.recount)
         self.statistics = StatisticsPanel()
         self.statistics.copy_asked.connect(actions["copy_statistics"].trigger)
         self.network: NetworkView | None = None
         self._docks: dict[str, QDockWidget] = {}
         window.setTabPosition(Qt.DockWidgetArea.RightDockWidgetArea, QTabWidget.TabPosition.North)
-        for name, widget in (("faces", self.faces), ("statistics", self.statistics), ("network", QWidget())):
+        for name, widget in (
+            ("faces", self.faces),
+            ("audience", self.audience),
+            ("statistics", self.statistics),
+            ("network", QWidget()),
+        ):
             self._add(name, widget)
-        window.tabifyDockWidget(self._docks["faces"], self._docks["statistics"])
-        window.tabifyDockWidget(self._docks["statistics"], self._docks["network"])
-        for name in ("statistics", "network"):
+        for first, second in pairwise(self._docks.values()):
+            window.tabifyDockWidget(first, second)
+        for name in ("audience", "statistics", "network"):
             self._docks[name].hide()
         self._docks["faces"].raise_()
         window.resizeDocks([self._docks["faces"]], [PANEL_WIDTH], Qt.Orientation.Horizontal)
@@ -75,9 +87,10 @@ class Panels(QObject):
         if self.network is not None:
             self.network.clear()
 
-    def show_statistics(self, snapshot: StatisticsSnapshot) -> None:
-        """Hand new figures over."""
+    def show_statistics(self, snapshot: StatisticsSnapshot, audience: SessionAudience) -> None:
+        """Hand new figures over, and who counts."""
         self.statistics.show_statistics(snapshot)
+        self.audience.watch(audience, snapshot.faces)
 
     def set_package(self, package: ModelPackage | None) -> None:
         """Tell which model is in use."""
@@ -124,6 +137,7 @@ class Panels(QObject):
 
     def close(self) -> None:
         """End what runs for a panel."""
+        self.audience.end()
         if self.network is not None:
             self.network.end()
 

@@ -173,6 +173,12 @@ def _command_parser() -> argparse.ArgumentParser:
         "(.html) or as values (.json); alone, it keeps nothing about a single face",
     )
     annotate.add_argument("--overwrite", action="store_true", help="replace files that exist")
+    annotate.add_argument(
+        "--audio",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="copy the sound of a film into the video (default), unless something is hidden",
+    )
     _add_common(annotate)
     _add_gender(annotate)
     annotate.add_argument(
@@ -281,6 +287,7 @@ def _run_annotate(options: argparse.Namespace) -> int:
             people=options.people,
             report=options.report,
             overwrite=options.overwrite,
+            audio=options.audio,
             choice=_model_choice(options),
             style=OverlayStyle(privacy=options.privacy, privacy_style=options.privacy_style),
         )

@@ -25,6 +25,7 @@ from desktop_app.output.encoder import DEFAULT_RATE, FORMATS
 from desktop_app.output.people import PEOPLE_SUFFIXES
 from desktop_app.output.predictions import PREDICTION_SUFFIXES, PredictionFileError, PredictionWriter, face_rows
 from desktop_app.output.recorder import Recorder, RecordingError
+from desktop_app.output.sound import can_hold_sound, copy_sound
 from desktop_app.sources.opening import Source, SourceError, SourceInfo, open_source, source_path
 from desktop_app.sources.pictures.stills import FOLDER_RATE
 from desktop_app.stopping import StopRequest
@@ -50,6 +51,7 @@ class AnnotationRequest(AnalysisSettings):
         people: a table (`.csv`, `.jsonl`), one row a visit; None for none.
         report: counts of the audience, as a page (`.html`) or as values (`.json`); None for none.
         overwrite: replace what is there.
+        audio: copy the sound of a film into the video; never where something is hidden.
     """
 
     output: Path | None = None
@@ -57,6 +59,7 @@ class AnnotationRequest(AnalysisSettings):
     people: Path | None = None
     report: Path | None = None
     overwrite: bool = False
+    audio: bool = True
 
     def outputs(self) -> dict[str, Path]:
         """What is to be written, by the names of the options."""
@@ -167,7 +170,7 @@ def _run(
         if frames == 0:
             # Not before there is something to write: what cannot be read leaves no file, and replaces none.
             if request.output is not None:
-                sink = _open_sink(request.output, source.info, rendered, overwrite=request.overwrite)
+                sink = _open_sink(request, request.output, source.info, rendered)
                 outputs.append(sink)
             if request.predictions is not None:
                 table = PredictionWriter(request.predictions, overwrite=request.overwrite)
@@ -200,8 +203,6 @@ def _run(
         *str(source.notice or "").split("\n"),
         sink.notice if sink is not None else "",
     ]
-    if sink is not None and source.info.has_sound:
-        lines.append(f"The sound of “{source.info.name}” is not kept in the video.")
     audience.note([line for line in lines if line])
     for line in filter(None, lines):
         yield AnnotationProgress(frames, source.info.frame_count, 0, source.dropped_count, line)
@@ -218,6 +219,10 @@ def _finishing(outputs: Sequence[Output]) -> Callable[[type[BaseException] | Non
                     output.finish()
                 for output in outputs:
                     output.close()
+                # Last, so that a sound that cannot be copied costs nothing else.
+                for output in outputs:
+                    if isinstance(output, VideoSink):
+                        output.add_sound()
         finally:
             # Which does nothing to one that was closed well.
             for output in outputs:
@@ -301,24 +306,38 @@ def _check_kind(output: Path, info: SourceInfo) -> None:
     )
 
 
-def _open_sink(output: Path, info: SourceInfo, rendered: RenderedFrame, *, overwrite: bool) -> PictureSink:
+def _open_sink(request: AnnotationRequest, output: Path, info: SourceInfo, rendered: RenderedFrame) -> PictureSink:
+    overwrite = request.overwrite
     if output.suffix.lower() in FORMATS:
         height, width = rendered.picture.shape[:2]
         still = info.kind in {"image", "folder"}
         rate = FOLDER_RATE if still else info.rate or DEFAULT_RATE
-        return VideoSink(Recorder(output, width=width, height=height, rate=rate, overwrite=overwrite))
+        recorder = Recorder(output, width=width, height=height, rate=rate, overwrite=overwrite)
+        if not info.has_sound or not request.audio:
+            return VideoSink(recorder)
+        film = Path(info.spec)
+        if request.style.privacy != "off":
+            return VideoSink(recorder, f"The sound of “{info.name}” is not kept: voices tell who people are.")
+        if not can_hold_sound(film, output.suffix):
+            return VideoSink(recorder, f"The sound of “{info.name}” is not kept: {output.suffix} files cannot hold it.")
+        return VideoSink(recorder, sound=film)
     if info.kind == "image":
         return PictureFileSink(output, overwrite=overwrite)
     return PictureFolderSink(output, overwrite=overwrite)
 
 
 class VideoSink:
-    """Pictures become a video with their media times."""
+    """Pictures become a video with their media times.
 
-    notice = ""
+    Args:
+        recorder: writes it.
+        notice: what to say of it in the end.
+        sound: the film whose sound is copied into it once it is whole; None for none.
+    """
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+    def __init__(self, recorder: Recorder, notice: str = "", sound: Path | None = None) -> None:
+        self._recorder, self._sound = recorder, sound
+        self.notice = notice
 
     def write(self, rendered: RenderedFrame) -> None:
         """Take the next picture."""
@@ -331,6 +350,16 @@ class VideoSink:
     def close(self) -> None:
         """Finish the video."""
         self._recorder.close()
+
+    def add_sound(self) -> None:
+        """Copy the film's sound into the closed video.
+
+        Raises:
+            SoundError: that cannot be done; the video is whole without it.
+        """
+        summary = self._recorder.close()
+        if self._sound is not None and summary.frames:
+            copy_sound(summary.path, self._sound)
 
     def keep(self) -> None:
         """Finish the video and leave what should have been overwritten."""

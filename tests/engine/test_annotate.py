@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import av
 import cv2
@@ -65,13 +65,58 @@ def write_film(path: Path, frames: int = 3) -> Path:
     return path
 
 
-def test_sound_that_is_not_kept_is_said_once(tmp_path: Path) -> None:
+def sound_of(path: Path) -> NDArray[np.float32]:
+    """All samples of a film's sound; none where it has none."""
+    with av.open(str(path)) as container:
+        if not container.streams.audio:
+            return np.zeros(0, np.float32)
+        return np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
+
+
+@pytest.mark.parametrize("name", ["labelled.mp4", "labelled.mkv"])
+def test_sound_is_copied_as_it_is_and_ends_with_the_pictures(tmp_path: Path, name: str) -> None:
     film = write_film_with_sound(tmp_path / "talk.mp4")
-    request = AnnotationRequest(source=str(film), output=tmp_path / "labelled.mp4")
-    notices = [step.notice for step in annotate(request) if step.notice]
-    assert notices == ["The sound of “talk.mp4” is not kept in the video."]
+    request = AnnotationRequest(source=str(film), output=tmp_path / name)
+    assert not any(step.notice for step in annotate(request))
+    copied, whole = sound_of(tmp_path / name), sound_of(film)
+    # The tone goes on for a second after the last picture.
+    assert len(copied) == pytest.approx(2 * 48_000, abs=2 * 1024)
+    # Decoders fade in and out over a packet or two.
+    np.testing.assert_allclose(copied[2048:-2048], whole[2048 : len(copied) - 2048], atol=1e-3)
+    with av.open(str(tmp_path / name)) as container:
+        assert len(list(container.decode(video=0))) == 20
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["talk.mp4", name])
+
+
+@pytest.mark.parametrize(
+    ("changes", "notice"),
+    [
+        ({"audio": False}, ""),
+        ({"style": OverlayStyle(privacy="faces")}, "The sound of “talk.mkv” is not kept: voices tell who people are."),
+        ({}, "The sound of “talk.mkv” is not kept: .mp4 files cannot hold it."),
+    ],
+)
+def test_sound_that_is_not_kept_is_said_once(tmp_path: Path, changes: dict[str, Any], notice: str) -> None:
+    film = write_film_with_sound(tmp_path / "talk.mkv", "pcm_s16le")
+    request = AnnotationRequest(source=str(film), output=tmp_path / "labelled.mp4", **changes)
+    assert [step.notice for step in annotate(request) if step.notice] == ([notice] if notice else [])
+    assert not len(sound_of(tmp_path / "labelled.mp4"))
     request = AnnotationRequest(source=str(film), predictions=tmp_path / "faces.csv")
     assert not any(step.notice for step in annotate(request))
+
+
+def test_a_recording_stays_where_its_sound_cannot_be_copied(tmp_path: Path) -> None:
+    film = write_film_with_sound(tmp_path / "talk.mp4")
+    request = AnnotationRequest(source=str(film), output=tmp_path / "labelled.mp4", predictions=tmp_path / "faces.csv")
+    steps = annotate(request)
+    next(steps)
+    film.unlink()
+    with pytest.raises(AgelensError, match=r"Cannot copy the sound of “talk\.mp4”"):
+        list(steps)
+    with av.open(str(tmp_path / "labelled.mp4")) as container:
+        assert len(list(container.decode(video=0))) == 20
+    assert (tmp_path / "faces.csv").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["faces.csv", "labelled.mp4"]
 
 
 def write_portrait(path: Path) -> Path:

@@ -33,6 +33,17 @@ _INSIDE: Final = 12
 _DIRECTIONS: Final = ((0, -1), (0, 1), (1, 0), (-1, 0), (1, -1), (-1, -1), (1, 1), (-1, 1))
 _AWAY: Final = _INSIDE + len(_DIRECTIONS) * FARTHEST
 _LINE_SAMPLES: Final = 9
+_SIDES: Final = (
+    (0, 1, 2),
+    (3, 4, 5),
+    (6,),
+    (7,),
+    (8, 9),
+    (10, 11),
+    *(tuple(range(_INSIDE + number, _AWAY, len(_DIRECTIONS))) for number in range(len(_DIRECTIONS))),
+)
+"""Slots on the same side of a face."""
+_SIDE_OF: Final = {slot: number for number, slots in enumerate(_SIDES) for slot in slots}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,10 @@ class _Kept(NamedTuple):
     slot: int
     form: int
     since: float
+
+    def stays(self, slot: int, form: int) -> bool:
+        """Whether a label in that slot is on the same side as before, and no longer."""
+        return _SIDE_OF[self.slot] == _SIDE_OF[slot] and self.form <= form
 
 
 class LabelPlaces:
@@ -132,8 +147,9 @@ class LabelPlaces:
                     continue
                 slot, place = found
                 places[one.track_id] = place
-                same = known is not None and known.slot == slot and known.form <= place.form and known.since <= at
-                kept[one.track_id] = _Kept(slot, place.form, known.since if same and known is not None else at)
+                kept[one.track_id] = _Kept(slot, place.form, at)
+                if known is not None and known.since <= at and known.stays(slot, place.form):
+                    kept[one.track_id] = _Kept(slot, place.form, known.since)
             self._kept = kept
             return places
 
@@ -189,7 +205,7 @@ class _Layout:
         """The forms and slots to try, best first."""
         numbers = range(first, len(forms))
         if held is not None:
-            yield from ((form, (held.slot,)) for form in numbers)
+            yield from ((form, _SIDES[_SIDE_OF[held.slot]]) for form in numbers)
             return
         # A label that is wider than its face stands in the middle of it rather than to one side.
         yield from ((form, _NARROW if forms[form][0] <= own[2] - own[0] else _WIDE) for form in numbers)

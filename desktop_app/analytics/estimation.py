@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-CHAINS: Final = 120
-STEPS: Final = 150
-KEPT_STEPS: Final = 50
+CHAINS: Final = 60
+STEPS: Final = 100
+KEPT_STEPS: Final = 40
 PRIOR: Final = 1.0
 """Weight of the assumption that a group is as large as any other, in visits a group."""
 LEVEL: Final = 0.95

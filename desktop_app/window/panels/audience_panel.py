@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -13,13 +14,16 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWi
 
 from desktop_app.analytics.audience import GroupCount
 from desktop_app.engine.session_audience import SessionAudience, SessionCount
+from desktop_app.messages import Message
 from desktop_app.vision.drawing.overlay import readable_age
 from desktop_app.window.background import Background
 from desktop_app.window.panels.probability_bars import Bar, BarChart, align_labels
-from desktop_app.window.style.translation import label_word, tr
+from desktop_app.window.style.translation import label_word, tr, translated
 from desktop_app.window.style.widgets import format_time, make_label, scrolled
 
 UPDATE_INTERVAL_S: Final = 2.0
+REST: Final = 20
+"""After a count the panel rests for so many times as long as that took: thousands of visits take half a second."""
 _ROWS: Final = ("present", "visits", "most", "median", "unsure_ages", "unsure_genders", "brief")
 _NOTHING: Final = "–"
 
@@ -27,7 +31,7 @@ _NOTHING: Final = "–"
 class AudiencePanel(QWidget):
     """Counts of the session: visits, times in view, age groups and perceived genders.
 
-    It counts on a thread of its own, every other second, and only while it is shown.
+    It counts on a thread of its own, every other second or more rarely, and only while it is shown.
     """
 
     save_asked = Signal()
@@ -40,7 +44,7 @@ class AudiencePanel(QWidget):
         self._background = Background("audience", self)
         self._source: SessionAudience | None = None
         self._count: SessionCount | None = None
-        self._asked_at = 0.0
+        self._next_at = 0.0
         self._names: dict[str, QLabel] = {}
         self._values: dict[str, QLabel] = {}
         self._ages_title, self._genders_title = _make_title(), _make_title()
@@ -58,7 +62,7 @@ class AudiencePanel(QWidget):
         return self._count
 
     def watch(self, audience: SessionAudience | None, present: int) -> None:
-        """Show the counts of a session; more than one call in two seconds changes only who is in view.
+        """Show the counts of a session; calls that come too soon change only who is in view.
 
         Args:
             audience: counts the session; None for none.
@@ -66,17 +70,20 @@ class AudiencePanel(QWidget):
         """
         self._values["present"].setText(str(present) if audience is not None else _NOTHING)
         if audience is not self._source:
-            self._source, self._asked_at = audience, 0.0
+            self._source, self._next_at = audience, 0.0
             self._show(None)
         now = time.monotonic()
-        if audience is None or not self.isVisible() or now - self._asked_at < UPDATE_INTERVAL_S:
+        if audience is None or not self.isVisible() or now < self._next_at:
             return
-        self._asked_at = now
-        self._background.submit(audience.count, partial(self._on_counted, audience), newest=True)
+        # Until the answer says how long it took.
+        self._next_at = math.inf
+        self._background.submit(
+            partial(_timed_count, audience), partial(self._on_counted, audience), self._on_failed, newest=True
+        )
 
     def recount(self) -> None:
         """Count at once with the next call of `watch`."""
-        self._asked_at = 0.0
+        self._next_at = 0.0
 
     def end(self) -> None:
         """Count no more."""
@@ -153,9 +160,15 @@ class AudiencePanel(QWidget):
         self._reset.setText(tr("Count anew"))
         self._show(self._count)
 
-    def _on_counted(self, audience: SessionAudience, count: SessionCount | None) -> None:
+    def _on_counted(self, audience: SessionAudience, answer: tuple[SessionCount | None, float]) -> None:
+        count, took_s = answer
         if audience is self._source:
+            self._next_at = time.monotonic() + max(UPDATE_INTERVAL_S, REST * took_s)
             self._show(count)
+
+    def _on_failed(self, message: Message) -> None:
+        self._next_at = time.monotonic() + UPDATE_INTERVAL_S
+        self._note.setText(translated(message))
 
     def _show(self, count: SessionCount | None) -> None:
         self._count = count
@@ -184,6 +197,12 @@ class AudiencePanel(QWidget):
         self._ages.set_bars(_bars(audience.ages, [readable_age(one.name) for one in audience.ages]))
         self._genders.set_bars(_bars(audience.genders, [label_word(one.name) for one in audience.genders]))
         align_labels(self._ages, self._genders)
+
+
+def _timed_count(audience: SessionAudience) -> tuple[SessionCount | None, float]:
+    """What was counted, and the seconds of CPU that this took."""
+    began_at = time.thread_time()
+    return audience.count(), time.thread_time() - began_at
 
 
 def _make_title() -> QLabel:

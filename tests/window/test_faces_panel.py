@@ -399,6 +399,15 @@ def test_a_list_that_is_pointed_at_holds_still() -> None:
     assert arrange(faces, {face.id: sort_value(face, "age") for face in faces}) == faces
 
 
+def test_for_another_source_no_row_stays_though_it_is_pointed_at(qtbot: QtBot, panel: FacesPanel) -> None:
+    panel.show_composed(rendered(make_track(1), make_track(2)))
+    wait_for_ids(qtbot, panel, 1, 2)
+    panel.clear()
+    assert shown_faces(panel) == []
+    panel.show_composed(rendered(make_track(2)))
+    wait_for_ids(qtbot, panel, 2)
+
+
 def test_the_card_shows_three_ages_until_all_are_asked_for(qtbot: QtBot, panel: FacesPanel) -> None:
     ages = tuple(AgeLabel(f"{10 * n}-{10 * n + 9}", 10 * n, 10 * n + 9) for n in range(7))
     labels = Labels(ages, LABELS.genders)

@@ -100,14 +100,8 @@ class FacesPanel(QWidget):
 
     def show_only(self, rendered: RenderedFrame) -> None:
         """Show the faces of this picture at once, and nothing that was shown or kept before."""
+        self._forget()
         self._composed = rendered
-        self._crops.clear()
-        self._delegate.forget(set())
-        # Also while the panel is not to be seen: it must not come back with what it showed.
-        self._restoring = True
-        self._faces.clear()
-        self._model.set_faces([])
-        self._restoring = False
         self._show_card()
         self._update()
 
@@ -118,8 +112,7 @@ class FacesPanel(QWidget):
 
     def clear(self) -> None:
         """Forget all faces, for another source."""
-        self._composed = None
-        self._crops.clear()
+        self._forget()
         self._schedule()
 
     @property
@@ -144,6 +137,16 @@ class FacesPanel(QWidget):
         if event.type() == QEvent.Type.LanguageChange:
             self._retranslate()
         super().changeEvent(event)
+
+    def _forget(self) -> None:
+        """Keep nothing of what was shown: also while the panel is not to be seen, and under the pointer."""
+        self._composed = None
+        self._crops.clear()
+        self._faces.clear()
+        self._delegate.forget(set())
+        self._restoring = True
+        self._model.set_faces([])
+        self._restoring = False
 
     def _build(self) -> None:
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)

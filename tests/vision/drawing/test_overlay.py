@@ -334,3 +334,17 @@ def test_boxes_and_text_lie_on_top_of_the_hidden_face() -> None:
     hidden_as = conceal(over, "picture", "pixelate", None)
     draw_overlay(over, [track()], {1: label()}, OverlayStyle(privacy="picture"), hidden=hidden_as)
     assert (over == track_colour(1)).all(axis=2).sum() > 200
+
+
+@pytest.mark.parametrize(
+    "names", [("20-29", "Female"), ("二十岁至二十九岁之间的青年人", "女性(感知)"), ("x" * 60, "y" * 60)]
+)
+@pytest.mark.parametrize("size", [60, 100, 180, 320])
+def test_a_label_is_at_most_a_third_wider_than_its_face(names: tuple[str, str], size: int) -> None:
+    style = dataclasses.replace(BARE, names=True, ages=True, genders=True)
+    image = drawn(style, track(size=size), labels={1: label(*names)})
+    left, _, right, _ = changed(image, canvas())
+    assert right - left <= 1.3 * size
+    # The selected one is written out.
+    whole = drawn(dataclasses.replace(style, selected=1), track(size=size), labels={1: label(*names)})
+    assert changed(whole, canvas())[2] - changed(whole, canvas())[0] >= right - left

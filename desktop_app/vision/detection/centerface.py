@@ -17,6 +17,7 @@ from desktop_app.errors import AgelensError
 from desktop_app.paths import MODELS_FOLDER
 from desktop_app.vision.detection.blazeface import Detection, scaled, shifted
 from desktop_app.vision.geometry import Box, Landmarks, Point, ious
+from desktop_app.vision.lighting import lightened
 
 MODEL_FILE: Final = "face_detection_centerface.onnx"
 SAME_FACE_IOU: Final = 0.3
@@ -39,6 +40,9 @@ _LARGEST_TILE: Final = 800 * 480
 """A picture of no more pixels, its border included, is one tile: about 80 MB."""
 _MIN_FACE: Final = 16.0
 """In pixels of the shrunk picture: smaller ones are often none, and say nothing of a person."""
+_DARK_SCORE: Final = 0.38
+"""CenterFace's own score that a face needs in a dark picture: its few grey levels have edges where nothing is, of which
+most score less, and 97 of 100 faces more."""
 _BOX_DOWN, _BOX_SCALE = 0.065, 0.97
 """From CenterFace's upright box to MediaPipe's square one, which the crops of faces are measured by: medians over 600
 faces of FairFace that both found. Crops that were cut by either had age and gender right equally often."""
@@ -82,7 +86,7 @@ class CenterFaceDetector(Closeable):
         self._session: Any = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
     def detect(self, image: NDArray[np.uint8], pixels: float, *, border: int = BORDER) -> list[Detection]:
-        """Find the faces in a picture.
+        """Find the faces in a picture; a dark one is lightened first.
 
         Args:
             image: H×W×3 uint8, BGR.
@@ -97,13 +101,15 @@ class CenterFaceDetector(Closeable):
         factor = max(math.sqrt(image.shape[0] * image.shape[1] / pixels), 1.0)
         height, width = (max(round(length / factor), 1) for length in image.shape[:2])
         small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA) if factor > 1 else image
+        lit = lightened(np.asarray(small, np.uint8))
+        least = self._min_score if lit is small else max(self._min_score, _DARK_SCORE)
         view = Box(0, 0, width, height)
-        padded = cv2.copyMakeBorder(small, border, border, border, border, cv2.BORDER_REFLECT)
+        padded = cv2.copyMakeBorder(lit, border, border, border, border, cv2.BORDER_REFLECT)
         tiled = padded.shape[0] * padded.shape[1] > _LARGEST_TILE
         found = [
             shifted(face, x - border, y - border)
             for y, x, tile in _tiles(np.asarray(padded, np.uint8), _TILE if tiled else max(padded.shape))
-            for face in self._looked(tile)
+            for face in self._looked(tile, least)
             if _is_whole(face.box, x, y, tile, padded)
         ]
         # In tiles, larger ones may be what two tiles show of one.
@@ -119,11 +125,11 @@ class CenterFaceDetector(Closeable):
         """Free the model; the detector cannot be used afterwards."""
         self._session = None
 
-    def _looked(self, tile: NDArray[np.uint8]) -> Iterator[Detection]:
+    def _looked(self, tile: NDArray[np.uint8], least: float) -> Iterator[Detection]:
         """The faces of a tile, several times each, in its pixels."""
         blob = np.ascontiguousarray(tile[..., ::-1].transpose(2, 0, 1)[None], np.float32)
         heat, sizes, offsets, points = self._session.run(None, {"image": blob})
-        rows, columns = np.nonzero(heat[0, 0] >= max(self._min_score, 1e-3))
+        rows, columns = np.nonzero(heat[0, 0] >= max(least, 1e-3))
         scores = heat[0, 0, rows, columns]
         height, width = _STRIDE * np.exp(sizes[0][:, rows, columns])
         y = _STRIDE * (rows + offsets[0, 0, rows, columns] + 0.5)

@@ -13,7 +13,6 @@ from desktop_app.vision.detection.blazeface import Detection
 from desktop_app.vision.detection.centerface import CenterFaceDetector
 from desktop_app.vision.detection.optical_flow import follow_over
 from desktop_app.vision.detection.still_faces import find_still_faces
-from desktop_app.vision.lighting import lightened
 
 LOOK_EVERY_S: Final = 0.9
 """From one look to the next: what is new is there within a second."""
@@ -78,7 +77,7 @@ class FarFaceLooker(Closeable):
 
     def _find(self, image: NDArray[np.uint8], *, thorough: bool) -> tuple[list[Detection], bool]:
         """The faces, and whether only the thorough look finds them."""
-        faces = self._detector.detect(lightened(image), _PIXELS, border=0)
+        faces = self._detector.detect(image, _PIXELS, border=0)
         if faces or not thorough:
             return faces, False
         faces = find_still_faces(self._detector, image)

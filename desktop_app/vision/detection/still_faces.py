@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from desktop_app.vision.detection.blazeface import Detection
 from desktop_app.vision.detection.centerface import SAME_FACE_IOU, WHOLE_PIXELS, CenterFaceDetector, best_ones, is_part
 from desktop_app.vision.geometry import Box, Landmarks, Point
-from desktop_app.vision.lighting import lightened
 
 FAR_PIXELS: Final = 1920 * 1080
 """To so many pixels a picture is shrunk for the closest look; more would take more time."""
@@ -27,8 +26,7 @@ _LEVEL_SIDE: Final = 192
 def find_still_faces(detector: CenterFaceDetector, image: NDArray[np.uint8]) -> list[Detection]:
     """Find the faces of a picture.
 
-    A dark picture is looked at in more light. Where no face is upright, the picture is also looked at turned by 90, 180
-    and 270°.
+    Where no face is upright, the picture is also looked at turned by 90, 180 and 270°.
 
     Args:
         detector: not owned.
@@ -37,7 +35,6 @@ def find_still_faces(detector: CenterFaceDetector, image: NDArray[np.uint8]) -> 
     Returns:
         The faces, each once, in pixels of `image`.
     """
-    image = lightened(image)
     faces = [_levelled(detector, image, face) for face in _near_and_far(detector, image)]
     if not any(abs(face.landmarks.roll) <= _UPRIGHT for face in faces):
         turned = [face for turns in (1, 2, 3) for face in _turned(detector, image, turns)]

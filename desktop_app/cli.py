@@ -272,10 +272,10 @@ def _run_window(options: argparse.Namespace) -> int:
 
 
 def _run_annotate(options: argparse.Namespace) -> int:
-    dropped, begun = 0, False
+    dropped, begun, faces, written = 0, False, 0, ""
 
     def work(stop: StopRequest) -> None:
-        nonlocal dropped, begun
+        nonlocal dropped, begun, faces, written
         with without_collecting():
             from desktop_app.engine.annotate import AnnotationRequest, annotate
             from desktop_app.vision.drawing.overlay import OverlayStyle
@@ -294,11 +294,15 @@ def _run_annotate(options: argparse.Namespace) -> int:
         told = ""
         with closing(annotate(request, stop)) as steps:
             for progress in steps:
-                dropped, begun = progress.dropped, True
+                dropped, begun, faces = progress.dropped, True, faces + progress.faces
                 line.show(progress.frames, progress.total, f"faces={progress.faces}")
                 if progress.notice and progress.notice != told:
                     told = progress.notice
                     line.add(told)
+                seen = [_count(progress.frames, "frame" if progress.seconds else "picture"), _count(faces, "face")]
+                if progress.seconds:
+                    seen += [_count(progress.visits, "visit"), f"{progress.seconds:.1f} s"]
+        written = f"{', '.join(seen)}: {', '.join(str(path) for path in request.outputs().values())}"
 
     line = ProgressLine(" frames")
     try:
@@ -307,7 +311,12 @@ def _run_annotate(options: argparse.Namespace) -> int:
         line.close()
         if dropped:
             say(f"Pictures skipped to keep up with the source: {dropped}")
+    say(f"wrote {written}")
     return EXIT_DONE
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _run_benchmark(options: argparse.Namespace) -> int:

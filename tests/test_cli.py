@@ -72,10 +72,14 @@ def test_the_same_input_gives_the_same_predictions(clip: Path, tmp_path: Path) -
     assert tables[0].read_bytes() == tables[1].read_bytes()
 
 
-def test_who_was_there_is_a_table_of_visits_and_a_report(clip: Path, tmp_path: Path) -> None:
+def test_who_was_there_is_a_table_of_visits_and_a_report(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for run in ("one", "two"):
         people, page, values = (tmp_path / f"{run}{suffix}" for suffix in (".csv", ".html", ".json"))
         assert main(["annotate", str(clip), "--people", str(people), "--report", str(page)]) == 0
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == f"agelens: wrote 10 frames, 10 faces, 1 visit, 0.5 s: {people}, {page}"
     rows = rows_of(people)
     assert [(row["track"], row["frames"], row["counted"], row["time_in_view_s"]) for row in rows] == [
         ("1", "10", "1", "0.450000")

@@ -75,9 +75,10 @@ class AnnotationProgress:
         frames: done so far.
         total: frames of the source; None where unknown.
         faces: seen in the newest frame.
-        visits: seen so far, brief ones included; 0 where neither people nor a report are asked for.
+        visits: seen so far, brief ones included.
         dropped: pictures of a live source that came too fast so far, and are left out.
         notice: one sentence to pass on (a provider that fell back), or empty.
+        seconds: from the first frame to the newest; 0 for pictures that stand alone.
     """
 
     frames: int
@@ -86,6 +87,7 @@ class AnnotationProgress:
     dropped: int = 0
     notice: str = ""
     visits: int = 0
+    seconds: float = 0.0
 
 
 class Output(Protocol):
@@ -187,7 +189,13 @@ def _run(
         audience.add(rendered, time_s)
         frames += 1
         yield AnnotationProgress(
-            frames, source.info.frame_count, len(rows), source.dropped_count, notice, audience.visits
+            frames,
+            source.info.frame_count,
+            len(rows),
+            source.dropped_count,
+            notice,
+            audience.visits,
+            audience.duration_s,
         )
     if stop.is_set():
         return

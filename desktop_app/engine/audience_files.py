@@ -43,6 +43,11 @@ class AudienceFiles:
         """How many visits there are so far, brief ones included."""
         return len(self._log)
 
+    @property
+    def duration_s(self) -> float:
+        """Seconds from the beginning to the newest frame; 0 for pictures that stand alone."""
+        return 0.0 if self._still else self._last_s
+
     def add(self, rendered: RenderedFrame, time_s: float) -> None:
         """Take in the next frame, which was taken `time_s` seconds after the beginning of the source."""
         frame = rendered.frame
@@ -56,9 +61,8 @@ class AudienceFiles:
 
     def audience(self) -> Audience:
         """The counts so far."""
-        seconds = 0.0 if self._still else self._last_s
         return summarise(
-            self._log.visits(self._manifest.labels), self._manifest, frames=self._frames, duration_s=seconds
+            self._log.visits(self._manifest.labels), self._manifest, frames=self._frames, duration_s=self.duration_s
         )
 
     def files(self, *, people: Path | None, report: Path | None, overwrite: bool) -> list[LateFile]:

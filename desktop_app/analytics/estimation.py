@@ -7,11 +7,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-CHAINS: Final = 60
-STEPS: Final = 100
-KEPT_STEPS: Final = 40
-PRIOR: Final = 1.0
-"""Weight of the assumption that a group is as large as any other, in visits a group."""
+CHAINS: Final = 100
+MEAN_STEPS: Final = 300
+"""Steps without chance, which lead a chain to where its draws will be: those of a large audience hardly move."""
+STEPS: Final = 45
+KEPT_STEPS: Final = 25
+PRIOR: Final = 0.2
+"""Weight of the assumption that a group is as large as any other, in visits a group; with more of it, a group of which
+nobody was there would never be empty."""
 LEVEL: Final = 0.95
 """Probability with which a true count is meant to lie in its interval."""
 
@@ -38,7 +41,10 @@ def draw_true_counts(counted: NDArray[np.int64], confusion: NDArray[np.int64]) -
     rates /= np.maximum(rates.sum(axis=2, keepdims=True), np.finfo(np.float64).tiny)
     # By class counted, then by true class.
     likelihoods = np.ascontiguousarray(rates.transpose(0, 2, 1)) + np.finfo(np.float64).tiny
-    true = np.tile(counted, (CHAINS, 1)).astype(np.int64)
+    true = np.tile(counted, (CHAINS, 1)).astype(np.float64)
+    for _ in range(MEAN_STEPS):
+        weights = likelihoods * (true + PRIOR)[:, None, :]
+        true = (weights * (counted / weights.sum(axis=2))[:, :, None]).sum(axis=1)
     kept = []
     for step in range(STEPS):
         shares = random.standard_gamma(true + PRIOR)

@@ -3,6 +3,9 @@
 `python -m models temperature --checkpoint in.pt --output out.pt --data fairface --path ../shared/data/fairface
 --split train --held-out 2000 --cache CACHE` fits one temperature for each head on pictures that the network did not
 learn from, and divides the last layer by it. Which class is the likeliest stays as it was.
+
+`--even-ages 0.3` then takes that share of what the network learnt of how common each age group is out of its answers
+(logit adjustment: Menon et al., ICLR 2021): rare groups are found more often, common ones less.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from models.cli_utils import ToolError, refuse_existing
+from models.cli_utils import ToolError, not_negative_real, refuse_existing
 from models.data.labels import gender_targets
 from models.data.prepare import add_cache_option, add_data_options, add_held_out_option, prepare_chosen
 from models.data.prepared import hold_out
@@ -67,6 +70,22 @@ def divide_heads(checkpoint: Checkpoint, temperatures: Mapping[str, float]) -> C
     return replace(checkpoint, state=state)
 
 
+def even_ages(checkpoint: Checkpoint, counts: NDArray[np.int64], share: float) -> Checkpoint:
+    """The same network with the age groups' frequencies taken out of its answers.
+
+    Args:
+        checkpoint: with an age head.
+        counts: how many pictures of each age group it learnt from.
+        share: how much of it, 0 to 1.
+    """
+    state = dict(checkpoint.state)
+    layer = "fc8.bias" if checkpoint.spec.architecture == "levi-hassner" else "age.bias"
+    common = torch.from_numpy(np.log(np.maximum(counts, 1) / counts.sum())).float()
+    bias = state[layer].clone()
+    bias[: checkpoint.spec.ages] -= share * common
+    return replace(checkpoint, state={**state, layer: bias})
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the tool; raises AgelensError with one sentence where it cannot."""
     parser = argparse.ArgumentParser(
@@ -75,6 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="the network")
     parser.add_argument("--output", type=Path, required=True, help="the checkpoint to write")
     parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
+    parser.add_argument(
+        "--even-ages", type=not_negative_real, default=0.0, metavar="SHARE", help="how much to help rare ages (0: not)"
+    )
     add_cache_option(parser)
     add_data_options(parser, split="val")
     add_held_out_option(parser)
@@ -94,5 +116,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     of = f"{options.data} {options.split}" if options.data == "fairface" else options.data
     fitted_on = f"{len(faces)} {'held out ' if options.held_out else ''}pictures of {of}"
     notes = {**checkpoint.notes, "temperatures": f"{said}, fitted on {fitted_on}"}
-    save_checkpoint(replace(divide_heads(checkpoint, temperatures), notes=notes), options.output)
+    calibrated = divide_heads(checkpoint, temperatures)
+    if options.even_ages and checkpoint.spec.ages:
+        counts = np.bincount(targets["age"][targets["age"] >= 0], minlength=checkpoint.spec.ages)
+        calibrated = even_ages(calibrated, counts, options.even_ages)
+        notes["even_ages"] = f"{options.even_ages:g} of the log frequencies of the age groups taken out"
+    save_checkpoint(replace(calibrated, notes=notes), options.output)
     print(f"{options.output}: {said}")

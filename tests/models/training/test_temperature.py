@@ -14,7 +14,7 @@ from models.data.labels import GENDERS, parse_age_buckets  # noqa: E402
 from models.evaluation.metrics import calibration_error  # noqa: E402
 from models.networks.architectures import NetworkSpec, build_network, head_logits  # noqa: E402
 from models.networks.checkpoints import Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
-from models.training.temperature import divide_heads, fit_temperature, main  # noqa: E402
+from models.training.temperature import divide_heads, even_ages, fit_temperature, main  # noqa: E402
 
 LABELS = Labels(parse_age_buckets("0-19,20-59,60+"), GENDERS)
 COMPACT = NetworkSpec(architecture="compact", ages=3, genders=2, stem_width=8, widths=(8,), blocks=(1,))
@@ -56,6 +56,20 @@ def test_each_head_is_divided_by_its_own_temperature(spec: NetworkSpec) -> None:
     torch.testing.assert_close(new["gender"] / 2, old["gender"])
 
 
+@pytest.mark.parametrize("spec", [COMPACT, PAPER])
+def test_rare_ages_gain_what_common_ones_lose(spec: NetworkSpec) -> None:
+    before = start(spec)
+    after = even_ages(before, np.array([90, 9, 1]), 0.5)
+    pixels = torch.randn(2, 3, 227, 227)
+    with torch.no_grad():
+        old, new = (head_logits(spec, one.network()(pixels)) for one in (before, after))
+    odds = (new["age"] - old["age"]).exp()
+    # A group that is ten times as rare gains by the root of ten.
+    torch.testing.assert_close(odds[:, 1] / odds[:, 0], torch.full((2,), 10**0.5))
+    torch.testing.assert_close(odds[:, 2] / odds[:, 1], torch.full((2,), 3.0))
+    torch.testing.assert_close(new["gender"], old["gender"])
+
+
 def test_the_tool_writes_a_checkpoint_that_says_what_was_done(tmp_path: Path) -> None:
     save_checkpoint(start(COMPACT), tmp_path / "in.pt")
     rng = np.random.default_rng(0)
@@ -72,6 +86,9 @@ def test_the_tool_writes_a_checkpoint_that_says_what_was_done(tmp_path: Path) ->
     assert not torch.equal(written.state["age.weight"], start(COMPACT).state["age.weight"])
     with pytest.raises(ToolError, match="exists already"):
         main([*files, *data])
+    assert "even_ages" not in written.notes
+    main([*files, *data, "--overwrite", "--even-ages", "0.3"])
+    assert "0.3" in load_checkpoint(tmp_path / "out.pt").notes["even_ages"]
     main([*files, *data, "--overwrite", "--held-out", "3"])
     few = load_checkpoint(tmp_path / "out.pt")
     assert "fitted on 3 held out pictures" in few.notes["temperatures"]

@@ -272,10 +272,11 @@ def _run_window(options: argparse.Namespace) -> int:
 
 
 def _run_annotate(options: argparse.Namespace) -> int:
-    dropped, begun, faces, written = 0, False, 0, ""
+    dropped, begun, faces = 0, False, 0
+    seen: list[str] = []
 
     def work(stop: StopRequest) -> None:
-        nonlocal dropped, begun, faces, written
+        nonlocal dropped, begun, faces, seen
         with without_collecting():
             from desktop_app.engine.annotate import AnnotationRequest, annotate
             from desktop_app.vision.drawing.overlay import OverlayStyle
@@ -302,7 +303,6 @@ def _run_annotate(options: argparse.Namespace) -> int:
                 seen = [_count(progress.frames, "frame" if progress.seconds else "picture"), _count(faces, "face")]
                 if progress.seconds:
                     seen += [_count(progress.visits, "visit"), f"{progress.seconds:.1f} s"]
-        written = f"{', '.join(seen)}: {', '.join(str(path) for path in request.outputs().values())}"
 
     line = ProgressLine(" frames")
     try:
@@ -311,7 +311,8 @@ def _run_annotate(options: argparse.Namespace) -> int:
         line.close()
         if dropped:
             say(f"Pictures skipped to keep up with the source: {dropped}")
-    say(f"wrote {written}")
+    outputs = (options.output, options.predictions, options.people, options.report)
+    say(f"wrote {', '.join(seen)}: {', '.join(str(path) for path in outputs if path is not None)}")
     return EXIT_DONE
 
 

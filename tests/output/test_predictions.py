@@ -272,7 +272,9 @@ def test_rows_survive_a_kill(tmp_path: Path) -> None:
             pass
         process.kill()
 
-    frames = [json.loads(line)["frame"] for line in path.read_text(encoding="utf-8").splitlines()]
+    # The system may tear the very write that the kill meets; every one that returned is there.
+    whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
+    frames = [json.loads(line)["frame"] for line in whole.splitlines()]
 
     assert len(frames) > 50
     assert frames == list(range(len(frames)))

@@ -200,7 +200,8 @@ def _to_path(spec: str) -> Path:
             return Path(spec)
     try:
         return Path(spec).expanduser()
-    except RuntimeError:
+    except (RuntimeError, ValueError):
+        # No such user, or no name that a user can have.
         return Path(spec)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from desktop_app.sources.opening import SourceError, SourceKind, classify_spec, open_source, redact_source, source_path
@@ -78,6 +78,8 @@ def test_dropped_files_arrive_as_addresses(media: Path) -> None:
 
 
 @given(st.text(max_size=60))
+@example("~\0")
+@example("~nobody-of-this-name")
 def test_classify_spec_takes_any_text_and_knows_its_mind(spec: str) -> None:
     kind = classify_spec(spec)
     assert kind in ("camera", "file", "image", "folder", "stream", "demo")

@@ -70,14 +70,25 @@ class VisitLog:
     """Collects visits while frames come; keeps a few hundred bytes a visit, and no picture.
 
     Not thread-safe.
+
+    Attributes:
+        frames: that were taken in.
     """
 
     def __init__(self) -> None:
+        self.frames = 0
+        self._last_s = 0.0
+        self._still = True
         self._open: dict[int, _Collected] = {}
 
     def __len__(self) -> int:
         """How many visits there are so far, brief ones included."""
         return len(self._open)
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from the beginning to the latest frame; 0 where all of them are pictures that stand alone."""
+        return 0.0 if self._still else self._last_s
 
     def add(
         self,
@@ -99,6 +110,8 @@ class VisitLog:
             labels: what is said of them, by track id.
             still: the frame is a picture that stands alone.
         """
+        self.frames += 1
+        self._last_s, self._still = max(self._last_s, time_s), self._still and still
         for track in tracks:
             if track.missed:
                 continue
@@ -120,7 +133,7 @@ class VisitLog:
 
         As cheap as the number of faces given: the other visits are shared.
         """
-        other = VisitLog()
+        other = copy.copy(self)
         other._open = dict(self._open)
         for track_id in track_ids:
             if track_id in self._open:

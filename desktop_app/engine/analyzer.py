@@ -327,7 +327,7 @@ def report(results: Iterable[Result], path: str | Path, *, source: str = "", ove
     if seen.manifest is None:
         raise ValueError("there are no results to report on")
     audience = summarise(
-        seen.log.visits(seen.manifest.labels), seen.manifest, frames=seen.frames, duration_s=seen.duration_s
+        seen.log.visits(seen.manifest.labels), seen.manifest, frames=seen.log.frames, duration_s=seen.log.duration_s
     )
     content = report_bytes(audience, seen.manifest, source=source or seen.file, suffix=target.suffix.lower())
     LateFile(target, lambda: content, overwrite=overwrite).close()
@@ -355,8 +355,6 @@ class _Collected:
     log: VisitLog = field(default_factory=VisitLog)
     manifest: Manifest | None = None
     file: str = ""
-    frames: int = 0
-    duration_s: float = 0.0
 
 
 def _collect(results: Iterable[Result]) -> _Collected:
@@ -367,8 +365,6 @@ def _collect(results: Iterable[Result]) -> _Collected:
         labels = {face.id: face.label for face in result.faces if face.label is not None}
         tracks = [face.track for face in result.faces]
         seen.log.add(result.index, result.time_s, result.file, tracks, labels, still=result.still)
-        seen.frames += 1
-        seen.duration_s = max(seen.duration_s, result.time_s)
     return seen
 
 

@@ -35,7 +35,6 @@ class AudienceFiles:
         self._manifest, self._info = manifest, info
         self._log = VisitLog()
         self._began_at = datetime.now().astimezone() if info.live else None
-        self._frames, self._last_s, self._still = 0, 0.0, True
         self._notices: tuple[str, ...] = ()
 
     @property
@@ -46,14 +45,12 @@ class AudienceFiles:
     @property
     def duration_s(self) -> float:
         """Seconds from the beginning to the newest frame; 0 for pictures that stand alone."""
-        return 0.0 if self._still else self._last_s
+        return self._log.duration_s
 
     def add(self, rendered: RenderedFrame, time_s: float) -> None:
         """Take in the next frame, which was taken `time_s` seconds after the beginning of the source."""
         frame = rendered.frame
         self._log.add(frame.index, time_s, frame.origin, rendered.tracks, rendered.labels, still=frame.alone)
-        self._frames += 1
-        self._last_s, self._still = time_s, self._still and frame.alone
 
     def note(self, notices: Sequence[str]) -> None:
         """Keep sentences that the report is to say of the run."""
@@ -62,7 +59,10 @@ class AudienceFiles:
     def audience(self) -> Audience:
         """The counts so far."""
         return summarise(
-            self._log.visits(self._manifest.labels), self._manifest, frames=self._frames, duration_s=self.duration_s
+            self._log.visits(self._manifest.labels),
+            self._manifest,
+            frames=self._log.frames,
+            duration_s=self._log.duration_s,
         )
 
     def files(self, *, people: Path | None, report: Path | None, overwrite: bool) -> list[LateFile]:

@@ -54,30 +54,22 @@ class _Tally:
         log: the visits, without those of the newest picture.
         newest: the newest picture; it may still get labels.
         shown: for each frame of a file, whether it was counted.
-        frames: that were counted.
-        still: all of them are pictures that stand alone.
         zero_at: what times are counted from.
-        last_s: the latest of them.
         began_at: when a live source gave its first picture.
     """
 
     log: VisitLog = field(default_factory=VisitLog)
     newest: _Seen | None = None
     shown: bytearray = field(default_factory=bytearray)
-    frames: int = 0
-    still: bool = True
     zero_at: float = 0.0
-    last_s: float = 0.0
     began_at: datetime | None = None
 
     def begin_frame(self, frame: Frame, *, live: bool) -> None:
         """Take note of a frame that was not counted before."""
-        if self.frames == 0 and live:
-            self.zero_at, self.began_at = frame.captured_at, datetime.now().astimezone()
-        self.frames += 1
-        self.still = self.still and frame.alone
-        self.last_s = max(self.last_s, frame.captured_at - self.zero_at)
-        if not live:
+        if live:
+            if self.began_at is None:
+                self.zero_at, self.began_at = frame.captured_at, datetime.now().astimezone()
+        else:
             self.shown.extend(bytes(max(frame.index + 1 - len(self.shown), 0)))
             self.shown[frame.index] = 1
 
@@ -144,12 +136,12 @@ class SessionAudience:
         """What was counted so far; None where there is no model or no picture yet."""
         with self._lock:
             tally, manifest = self._tally, self._manifest
-            if manifest is None or tally.frames == 0:
+            if manifest is None or (tally.newest is None and tally.log.frames == 0):
                 return None
             # The newest picture may still get labels: here it is counted in a copy alone.
             log = tally.log.fork([track.id for track in tally.newest.tracks] if tally.newest else [])
             tally.add_newest(log)
             visits = log.visits(manifest.labels)
-            frames, seconds, began_at = tally.frames, 0.0 if tally.still else tally.last_s, tally.began_at
-        audience = summarise(visits, manifest, frames=frames, duration_s=seconds)
+            began_at = tally.began_at
+        audience = summarise(visits, manifest, frames=log.frames, duration_s=log.duration_s)
         return SessionCount(visits, audience, manifest, began_at)

@@ -29,6 +29,7 @@ from desktop_app.terminal import (
 
 if TYPE_CHECKING:
     from desktop_app.catalogue.catalogue import ModelChoice
+    from desktop_app.engine.annotate import AnnotationProgress
 
 EXIT_DONE: Final = 0
 _INTERRUPTED: Final = "interrupted; what was written so far is kept"
@@ -272,11 +273,11 @@ def _run_window(options: argparse.Namespace) -> int:
 
 
 def _run_annotate(options: argparse.Namespace) -> int:
-    dropped, begun, faces = 0, False, 0
-    seen: list[str] = []
+    faces = 0
+    newest: AnnotationProgress | None = None
 
     def work(stop: StopRequest) -> None:
-        nonlocal dropped, begun, faces, seen
+        nonlocal faces, newest
         with without_collecting():
             from desktop_app.engine.annotate import AnnotationRequest, annotate
             from desktop_app.vision.drawing.overlay import OverlayStyle
@@ -295,24 +296,26 @@ def _run_annotate(options: argparse.Namespace) -> int:
         told = ""
         with closing(annotate(request, stop)) as steps:
             for progress in steps:
-                dropped, begun, faces = progress.dropped, True, faces + progress.faces
+                newest, faces = progress, faces + progress.faces
                 line.show(progress.frames, progress.total, f"faces={progress.faces}")
                 if progress.notice and progress.notice != told:
                     told = progress.notice
                     line.add(told)
-                seen = [_count(progress.frames, "frame" if progress.seconds else "picture"), _count(faces, "face")]
-                if progress.seconds:
-                    seen += [_count(progress.visits, "visit"), f"{progress.seconds:.1f} s"]
 
     line = ProgressLine(" frames")
     try:
-        run_interruptibly(work, has_begun=lambda: begun)
+        run_interruptibly(work, has_begun=lambda: newest is not None)
     finally:
         line.close()
-        if dropped:
-            say(f"Pictures skipped to keep up with the source: {dropped}")
-    outputs = (options.output, options.predictions, options.people, options.report)
-    say(f"wrote {', '.join(seen)}: {', '.join(str(path) for path in outputs if path is not None)}")
+        if newest is not None and newest.dropped:
+            say(f"Pictures skipped to keep up with the source: {newest.dropped}")
+    # A source without a frame ended with an error.
+    assert newest is not None
+    seen = [_count(newest.frames, "frame" if newest.seconds else "picture"), _count(faces, "face")]
+    if newest.seconds:
+        seen += [_count(newest.visits, "visit"), f"{newest.seconds:.1f} s"]
+    outputs = _given(options, "output", "predictions", "people", "report").values()
+    say(f"wrote {', '.join(seen)}: {', '.join(map(str, outputs))}")
     return EXIT_DONE
 
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QPalette, QShowEvent
-from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from desktop_app.analytics.audience import GroupCount
 from desktop_app.engine.session_audience import SessionAudience, SessionCount
@@ -19,7 +19,7 @@ from desktop_app.vision.drawing.overlay import readable_age
 from desktop_app.window.background import Background
 from desktop_app.window.panels.probability_bars import Bar, BarChart, align_labels
 from desktop_app.window.style.translation import label_word, tr, translated
-from desktop_app.window.style.widgets import format_time, make_label, scrolled
+from desktop_app.window.style.widgets import format_time, make_figures, make_label, make_strong_label, scrolled
 
 UPDATE_INTERVAL_S: Final = 2.0
 REST: Final = 20
@@ -47,7 +47,7 @@ class AudiencePanel(QWidget):
         self._next_at = 0.0
         self._names: dict[str, QLabel] = {}
         self._values: dict[str, QLabel] = {}
-        self._ages_title, self._genders_title = _make_title(), _make_title()
+        self._ages_title, self._genders_title = make_strong_label(), make_strong_label()
         self._ages, self._genders = (BarChart(self, widest_text="000  (000–000)") for _ in range(2))
         self._note = make_label(role="muted", wrap=True)
         self._save, self._reset = QPushButton(self), QPushButton(self)
@@ -119,20 +119,9 @@ class AudiencePanel(QWidget):
         outer.addWidget(scrolled(content))
 
     def _make_table(self) -> QWidget:
-        table = QWidget(self)
-        grid = QGridLayout(table)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(12)
-        grid.setVerticalSpacing(4)
-        grid.setColumnStretch(0, 1)
-        for row, key in enumerate(_ROWS):
-            name, value = make_label(), make_label(_NOTHING)
-            name.setForegroundRole(QPalette.ColorRole.PlaceholderText)
-            name.setBuddy(value)
-            grid.addWidget(name, row, 0)
-            grid.addWidget(value, row, 1, Qt.AlignmentFlag.AlignRight)
-            self._names[key], self._values[key] = name, value
-        return table
+        for key in _ROWS:
+            self._names[key], self._values[key] = make_label(), make_label(_NOTHING)
+        return make_figures(self, ((self._names[key], self._values[key]) for key in _ROWS))
 
     def _retranslate(self) -> None:
         self.setAccessibleName(tr("Audience"))
@@ -203,14 +192,6 @@ def _timed_count(audience: SessionAudience) -> tuple[SessionCount | None, float]
     """What was counted, and the seconds of CPU that this took."""
     began_at = time.thread_time()
     return audience.count(), time.thread_time() - began_at
-
-
-def _make_title() -> QLabel:
-    title = make_label()
-    font = title.font()
-    font.setWeight(font.Weight.DemiBold)
-    title.setFont(font)
-    return title
 
 
 def _bars(groups: Sequence[GroupCount], names: Sequence[str]) -> list[Bar]:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QPalette, QShowEvent
-from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from desktop_app.engine.statistics import STAGES, StatisticsSnapshot
 from desktop_app.window.bars.source_bar import PROVIDER_NAMES
 from desktop_app.window.panels.plots import WINDOW_S, HistoryPlot, series_colours
 from desktop_app.window.panels.probability_bars import Bar, BarChart
 from desktop_app.window.style.translation import tr
-from desktop_app.window.style.widgets import scrolled
+from desktop_app.window.style.widgets import make_figures, make_strong_label, scrolled
 
 UPDATE_INTERVAL_S: Final = 0.25
 COPIED_SHOWN_MS: Final = 1500
@@ -39,7 +39,7 @@ class StatisticsPanel(QWidget):
         self._history: deque[tuple[float, ...]] = deque(maxlen=int(WINDOW_S / UPDATE_INTERVAL_S) + 1)
         self._rates = HistoryPlot(self, series=4, least_top=10)
         self._latency = HistoryPlot(self, series=2, least_top=20)
-        self._stages_title, self._drops_title, self._setup_title = (_make_title() for _ in range(3))
+        self._stages_title, self._drops_title, self._setup_title = (make_strong_label() for _ in range(3))
         self._stages = BarChart(self, widest_text="00.00 ms")
         self._names: dict[str, QLabel] = {}
         self._values: dict[str, QLabel] = {}
@@ -113,22 +113,11 @@ class StatisticsPanel(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scrolled(content))
 
-    def _make_table(self, keys: Iterable[str]) -> QWidget:
-        table = QWidget(self)
-        grid = QGridLayout(table)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(12)
-        grid.setVerticalSpacing(4)
-        grid.setColumnStretch(0, 1)
-        for row, key in enumerate(keys):
-            name, value = QLabel(table), QLabel("–", table)
-            name.setForegroundRole(QPalette.ColorRole.PlaceholderText)
-            name.setBuddy(value)
-            value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            grid.addWidget(name, row, 0)
-            grid.addWidget(value, row, 1, Qt.AlignmentFlag.AlignRight)
-            self._names[key], self._values[key] = name, value
-        return table
+    def _make_table(self, keys: Sequence[str]) -> QWidget:
+        for key in keys:
+            self._names[key], self._values[key] = QLabel(), QLabel("–")
+            self._values[key].setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        return make_figures(self, ((self._names[key], self._values[key]) for key in keys))
 
     @Slot()
     def _retranslate(self) -> None:
@@ -231,11 +220,3 @@ class StatisticsPanel(QWidget):
 def _format_ms(value_ms: float) -> str:
     """Milliseconds in few characters, however many they are."""
     return f"{value_ms:.2f} ms" if value_ms < 100 else f"{value_ms:.0f} ms"
-
-
-def _make_title() -> QLabel:
-    label = QLabel()
-    font = label.font()
-    font.setWeight(font.Weight.DemiBold)
-    label.setFont(font)
-    return label

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QAction, QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QSizePolicy, QToolButton, QWidget
+from PySide6.QtGui import QAction, QKeyEvent, QPalette, QResizeEvent
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QPushButton, QScrollArea, QSizePolicy, QToolButton, QWidget
 
 BREAK: Final = "\u200b"
 """A space without width: a line may end there."""
@@ -60,6 +60,31 @@ def make_label(text: str = "", *, role: str = "", wrap: bool = False) -> QLabel:
         label.setProperty("role", role)
     label.setWordWrap(wrap)
     return label
+
+
+def make_strong_label() -> QLabel:
+    """A label in half bold letters, as panels title their parts."""
+    label = make_label()
+    font = label.font()
+    font.setWeight(font.Weight.DemiBold)
+    label.setFont(font)
+    return label
+
+
+def make_figures(parent: QWidget, figures: Iterable[tuple[QLabel, QLabel]]) -> QWidget:
+    """A row for each name and value: names on the left, less bright, and values on the right."""
+    table = QWidget(parent)
+    grid = QGridLayout(table)
+    grid.setContentsMargins(0, 0, 0, 0)
+    grid.setHorizontalSpacing(12)
+    grid.setVerticalSpacing(4)
+    grid.setColumnStretch(0, 1)
+    for row, (name, value) in enumerate(figures):
+        name.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+        name.setBuddy(value)
+        grid.addWidget(name, row, 0)
+        grid.addWidget(value, row, 1, Qt.AlignmentFlag.AlignRight)
+    return table
 
 
 class ElidedLabel(QLabel):

@@ -51,9 +51,7 @@ def random_webcam_view(picture: Image, side: int, strength: float, rng: Generato
         grain = _NOISE[rng.integers(len(_NOISE)), :side, :side] * rng.uniform(2, 14)
         view = np.clip(view + grain, 0, 255).astype(np.uint8)
     if rng.random() < strength * 0.3:
-        quality = int(rng.integers(25, 85))
-        packed = cv2.imencode(".jpg", view, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-        view = _as_image(cv2.imdecode(packed, cv2.IMREAD_COLOR))
+        view = compress(view, int(rng.integers(25, 85)))
     if rng.random() < strength * 0.35:
         view = _cover(view, rng)
     return view
@@ -76,9 +74,7 @@ def _move(picture: Image, side: int, rng: Generator) -> Image:
 def _blur(view: Image, strength: float, rng: Generator) -> Image:
     side = len(view)
     if rng.random() < strength * 0.5:
-        small = max(int(side * rng.uniform(0.25, 0.8)), 1)
-        shrunk = cv2.resize(view, (small, small), interpolation=cv2.INTER_AREA)
-        return _as_image(cv2.resize(shrunk, (side, side), interpolation=cv2.INTER_LINEAR))
+        return coarsen(view, max(int(side * rng.uniform(0.25, 0.8)), 1))
     if rng.random() < strength * 0.3:
         return _as_image(cv2.GaussianBlur(view, (0, 0), rng.uniform(0.5, 2.0)))
     return view
@@ -104,6 +100,18 @@ def _cover(view: Image, rng: Generator) -> Image:
     covered = view.copy()
     covered[top : top + height, left : left + width] = rng.integers(0, 256, 3)
     return covered
+
+
+def coarsen(view: Image, side: int) -> Image:
+    """A view (S×S×3 uint8) with the detail of one of side×side pixels, at its own size."""
+    shrunk = cv2.resize(view, (side, side), interpolation=cv2.INTER_AREA)
+    return _as_image(cv2.resize(shrunk, view.shape[1::-1], interpolation=cv2.INTER_LINEAR))
+
+
+def compress(view: Image, quality: int) -> Image:
+    """A view (H×W×3 uint8, BGR) as JPEG of this quality (1 to 100) gives it back."""
+    packed = cv2.imencode(".jpg", view, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return _as_image(cv2.imdecode(packed, cv2.IMREAD_COLOR))
 
 
 def _as_image(array: object) -> Image:

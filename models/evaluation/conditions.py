@@ -9,11 +9,9 @@ from typing import Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from desktop_app.vision.detection.blazeface import Detection
-
-Image = NDArray[np.uint8]
+from models.data.augment import Image, coarsen, compress
 
 TURNED: Final = 0.3
 """A face is turned where its nose is so much nearer to one eye: their difference over their sum; about 30°."""
@@ -34,9 +32,7 @@ def shrink(crop: Image, margin: float, width: int) -> Image:
         margin: side of the crop over the side of the box.
         width: of the box in pixels.
     """
-    side = max(round(width * margin), 1)
-    small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(small, crop.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
+    return coarsen(crop, max(round(width * margin), 1))
 
 
 def blur(crop: Image, _margin: float, share: float) -> Image:
@@ -50,11 +46,10 @@ def darken(crop: Image, _margin: float, light: float) -> Image:
     return np.clip(crop * light + noise, 0, 255).astype(np.uint8)
 
 
-def compress(crop: Image, _margin: float, quality: float) -> Image:
+def stream(crop: Image, _margin: float, quality: int) -> Image:
     """As JPEG of this quality, shrunk to a face of 96 pixels first, as streams send them."""
     small = cv2.resize(crop, (125, 125), interpolation=cv2.INTER_AREA)
-    packed = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])[1]
-    opened = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+    opened = compress(np.asarray(small, np.uint8), quality)
     return np.asarray(cv2.resize(opened, crop.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
@@ -64,6 +59,6 @@ CONDITIONS: Final[Mapping[str, Callable[[Image, float], Image]]] = {
     "box 24 px": partial(shrink, width=24),
     "blurred": partial(blur, share=0.02),
     "dark": partial(darken, light=0.15),
-    "JPEG 20": partial(compress, quality=20),
+    "JPEG 20": partial(stream, quality=20),
 }
 """Names of conditions and what they make of a crop, given the crop's margin."""

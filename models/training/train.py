@@ -219,20 +219,21 @@ def train(options: argparse.Namespace, output: Path) -> dict[str, float]:
     return score(finished.network(), finished, split.validation)
 
 
-def _load_network(path: Path) -> Checkpoint:
-    """A checkpoint, or the only network of a model of the catalogue."""
-    if path.suffix != ".toml":
-        return load_checkpoint(path)
-    networks = checkpoints_from_package(load_package(path))
-    if len(networks) > 1:
-        raise ToolError(f"Cannot learn from {path}: it has a network for each question. Name one with two heads.")
-    return networks[0]
+def _is_model(path: Path) -> bool:
+    return path.suffix == ".toml"
+
+
+def _load_networks(path: Path) -> list[Checkpoint]:
+    """The network of a checkpoint, or those of a model of the catalogue."""
+    return checkpoints_from_package(load_package(path)) if _is_model(path) else [load_checkpoint(path)]
 
 
 def _load_teachers(paths: Sequence[Path], student: Checkpoint) -> nn.Module:
     teachers: list[nn.Module] = []
     for path in paths:
-        one = _load_network(path)
+        one, *others = _load_networks(path)
+        if others:
+            raise ToolError(f"Cannot learn from {path}: it has a network for each question. Name one with two heads.")
         if (one.spec.heads, one.labels) != (student.spec.heads, student.labels):
             raise ToolError(
                 f"Cannot learn from {path}: its labels differ from the network's. Choose a teacher with the same ones."
@@ -258,16 +259,14 @@ def _begun(start: Checkpoint, path: Path, faces: Faces) -> Checkpoint:
         # Its norms are used to other pictures, or have never normalised at all.
         unfolded = unfold_norms(replace(start, state=state), faces)
         return replace(unfolded, notes={**start.notes, "started_from": credit})
-    is_model = path.suffix == ".toml"
-    known = checkpoints_from_package(load_package(path)) if is_model else [load_checkpoint(path)]
     # What a network shrinks its input to is no part of its weights.
-    fitting = next((one for one in known if replace(one.spec, side=start.spec.side) == start.spec), None)
+    fitting = next((one for one in _load_networks(path) if replace(one.spec, side=start.spec.side) == start.spec), None)
     if fitting is None:
         raise ToolError(
             "Cannot begin with the file of --init: it holds another network. Give the options that it was trained with."
         )
     inherited = {key: value for key, value in fitting.notes.items() if key == "started_from"}
-    state = (unfold_norms(fitting, faces) if is_model else fitting).state
+    state = (unfold_norms(fitting, faces) if _is_model(path) else fitting).state
     return replace(start, state=state, notes={**start.notes, **inherited})
 
 

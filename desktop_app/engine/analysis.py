@@ -19,7 +19,7 @@ from desktop_app.vision.classification.smoothing import Smoother, crop_weight
 from desktop_app.vision.detection.blazeface import Detection
 from desktop_app.vision.drawing.label_layout import LabelPlaces
 from desktop_app.vision.drawing.overlay import OverlayStyle
-from desktop_app.vision.face_alignment import crop_face, roll
+from desktop_app.vision.face_alignment import crop_face
 from desktop_app.vision.geometry import Box, Landmarks, Point
 from desktop_app.vision.lighting import lightened
 from desktop_app.vision.privacy.concealment import PrivacyMode, PrivacyStyle, conceal, hide_picture
@@ -130,7 +130,7 @@ class CropChooser:
             self._asked[track.id] = _Asked(
                 frame.captured_at,
                 track.detection.box.size,
-                roll(track.detection),
+                track.detection.landmarks.roll,
                 known.count + 1 if known else 1,
             )
         mirrored = tuple(self._asked[track.id].count % 2 == 0 for track in due)
@@ -175,7 +175,7 @@ class CropChooser:
         settled = labelled and known.count >= SETTLED_SAMPLES
         every = SETTLED_EVERY_S if settled else UNSETTLED_EVERY_S
         growth = track.detection.box.size / max(known.size, 1.0)
-        changed = growth > CHANGED_SIZE or abs(roll(track.detection) - known.roll) > CHANGED_ROLL
+        changed = growth > CHANGED_SIZE or abs(track.detection.landmarks.roll - known.roll) > CHANGED_ROLL
         return max(at - known.at, 0.0) / min(every, UNSETTLED_EVERY_S if changed else every)
 
     def _forget(self, keep: set[int]) -> None:

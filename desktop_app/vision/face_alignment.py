@@ -22,11 +22,6 @@ DEFAULT_MARGIN: Final = 1.15
 """Side of the crop over the side of the detector's box: about what the FairFace pictures show."""
 
 
-def roll(detection: Detection) -> float:
-    """The angle in radians by which the face is turned in the picture's plane, clockwise positive."""
-    return detection.landmarks.roll
-
-
 def crop_transform(
     detection: Detection, *, size: int = CROP_SIZE, margin: float = DEFAULT_MARGIN
 ) -> NDArray[np.float64]:
@@ -41,7 +36,7 @@ def crop_transform(
     marks = detection.landmarks
     center = _between(_between(marks.right_eye, marks.left_eye), marks.mouth)
     scale = size / max(detection.box.size * margin, 1.0)
-    angle = roll(detection)
+    angle = detection.landmarks.roll
     cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
     # Pixel centres are at whole numbers, so the crop's middle is at (size - 1) / 2.
     middle = (size - 1) / 2

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from desktop_app.vision.detection.blazeface import Detection, largest, shifted
-from desktop_app.vision.face_alignment import CROP_SIZE, crop_face, crop_transform, roll
+from desktop_app.vision.face_alignment import CROP_SIZE, crop_face, crop_transform
 from desktop_app.vision.geometry import Box, Landmarks, Point, ious
 
 coordinates = st.floats(-1000, 1000)
@@ -126,7 +126,7 @@ def test_the_crop_is_margin_times_as_wide_as_the_box(size: float, margin: float)
 
 @pytest.mark.parametrize("angle", [-1.2, -0.4, 0.0, 0.4, 1.2])
 def test_roll_is_the_angle_of_the_face(angle: float) -> None:
-    assert roll(face(100, 100, 100, angle)) == pytest.approx(angle)
+    assert face(100, 100, 100, angle).landmarks.roll == pytest.approx(angle)
 
 
 @pytest.mark.parametrize("angle", [-0.5, 0.0, 0.9])
@@ -136,12 +136,12 @@ def test_roll_in_profile_comes_from_eyes_and_mouth(angle: float) -> None:
     # In profile the eyes fall together, and the line between them may point anywhere.
     other = Point(100.5, 99.0)
     detection = Detection(Box(50, 50, 100, 100), 0.9, Landmarks(eye, other, eye, mouth, eye, other))
-    assert roll(detection) == pytest.approx(angle, abs=0.05)
+    assert detection.landmarks.roll == pytest.approx(angle, abs=0.05)
 
 
 def test_roll_of_landmarks_in_one_point_is_nothing() -> None:
     point = Point(5, 5)
-    assert roll(Detection(Box(0, 0, 10, 10), 0.9, Landmarks(*[point] * 6))) == 0.0
+    assert Landmarks(*[point] * 6).roll == 0.0
 
 
 @pytest.mark.parametrize("size", [60.0, 150.0, 240.0, 400.0])

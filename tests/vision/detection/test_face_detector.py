@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from desktop_app.vision.detection.blazeface import Detection
 from desktop_app.vision.detection.face_detector import DetectorMode, FaceDetector
-from desktop_app.vision.face_alignment import roll
 from desktop_app.vision.geometry import Box
 from tests.helpers.portrait import astronaut_bgr
 
@@ -176,7 +175,7 @@ def test_turned_faces_of_a_still_picture_are_found(detector: FaceDetector, angle
     (found,) = detector.find_still(np.asarray(picture, np.uint8))
     assert found.box.iou(Box(*face, 90)) > 0.6
     # The eyes are level in the crop once it is turned back: within 12 degrees.
-    assert abs((math.degrees(roll(found)) + angle + 180) % 360 - 180) < 12
+    assert abs((math.degrees(found.landmarks.roll) + angle + 180) % 360 - 180) < 12
 
 
 @pytest.mark.parametrize("light", [0.03, 0.1, 0.4])

@@ -72,6 +72,7 @@ def test_the_same_input_gives_the_same_predictions(clip: Path, tmp_path: Path) -
     assert tables[0].read_bytes() == tables[1].read_bytes()
 
 
+@pytest.mark.slow
 def test_who_was_there_is_a_table_of_visits_and_a_report(
     clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,6 +106,7 @@ def test_a_picture_becomes_a_picture_and_json_lines(portrait: Path, tmp_path: Pa
     assert rows[0]["age"]
 
 
+@pytest.mark.slow
 def test_a_folder_becomes_a_folder(portrait: Path, tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
@@ -257,6 +259,7 @@ cli.run()
     assert "terminate" not in done.stderr
 
 
+@pytest.mark.slow
 def test_annotate_hides_what_it_is_asked_to_and_does_without_gender(portrait: Path, tmp_path: Path) -> None:
     def colours(name: str, *options: str) -> int:
         path = tmp_path / name

@@ -259,6 +259,7 @@ def test_a_binary_value_of_an_earlier_version_cannot_stop_a_start(file: Path, in
     assert str(store.problem) == "Some settings are invalid and were replaced by the defaults: source."
 
 
+@pytest.mark.slow
 @campaign(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(start=st.sampled_from(["{", OLD]), at=st.integers(0, 600), put=st.binary(max_size=12), cut=st.integers(0, 20))
 def test_no_change_to_a_file_stops_a_start(tmp_path: Path, start: str, at: int, put: bytes, cut: int) -> None:

@@ -138,6 +138,7 @@ def test_a_face_that_is_gone_is_not_unlabelled() -> None:
     assert labels.delays_ms() is None
 
 
+@pytest.mark.slow
 def test_large_faces_are_found_and_tiny_ones_are_not() -> None:
     def measure(*scenes: Scene, size: int = 120) -> list[RecallPoint]:
         return measure_recall(sizes=(size,), scenes=scenes, uses=("still",), places=1)
@@ -153,6 +154,7 @@ def test_large_faces_are_found_and_tiny_ones_are_not() -> None:
     assert [point.recall for point in measure("alone", size=6)] == [0]
 
 
+@pytest.mark.slow
 def test_live_recall_is_what_is_seen_after_a_second() -> None:
     points = measure_recall(sizes=(120,), scenes=("alone", "empty"), uses=("live",), places=1)
     assert [(point.scene, point.places, point.recall) for point in points] == [("alone", 1, 1), ("empty", 0, 1)]
@@ -184,6 +186,7 @@ def test_the_smallest_size_is_where_no_larger_one_fails() -> None:
     assert smallest_found(points[:2]) is None
 
 
+@pytest.mark.slow
 def test_the_json_has_its_keys_and_counts(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["benchmark", str(clip), "--seconds", "0.4", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)

@@ -88,6 +88,7 @@ def test_sound_is_copied_as_it_is_and_ends_with_the_pictures(tmp_path: Path, nam
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["talk.mp4", name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "notice"),
     [
@@ -153,6 +154,7 @@ def test_what_fails_at_one_file_leaves_the_other_as_it_was(output: str, says: st
     assert not table.exists()
 
 
+@pytest.mark.slow
 def test_a_picture_that_is_too_large_for_a_video_leaves_no_file(tmp_path: Path) -> None:
     panorama = tmp_path / "panorama.png"
     panorama.write_bytes(cv2.imencode(".png", np.zeros((40, 20_000, 3), np.uint8))[1].tobytes())
@@ -304,6 +306,7 @@ def test_the_frames_of_an_animation_are_numbered(tmp_path: Path) -> None:
         assert [frame.time for frame in container.decode(video=0)] == pytest.approx([0, 0.5, 1], abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows allows no such names")
 def test_odd_names_survive_in_tables(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()

@@ -107,6 +107,7 @@ def test_recording_does_not_start_on_a_disk_that_is_almost_full(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="nothing fills a disk quickly here")
 def test_recording_ends_in_order_before_the_disk_is_full(tmp_path: Path) -> None:
     path, at = tmp_path / "film.mp4", time.monotonic()
@@ -215,6 +216,7 @@ def test_pictures_that_are_too_late_are_left_out_unless_they_are_the_last(tmp_pa
     assert (worker.status.frames, worker.status.dropped) == (1, 3)
 
 
+@pytest.mark.slow
 def test_a_picture_that_stands_still_is_on_the_disk_while_it_does(tmp_path: Path) -> None:
     # One picture, and none for long: what a kill would leave is looked at while the recording runs.
     path, at = tmp_path / "film.mkv", time.monotonic()

@@ -38,6 +38,7 @@ def latest_of(session: Session) -> RenderedFrame:
     return latest
 
 
+@pytest.mark.slow
 def test_all_faces_of_a_still_are_labelled_as_offline(tmp_path: Path) -> None:
     still = tmp_path / "twelve.png"
     cv2.imwrite(str(still), CrowdScene(12).render(0))
@@ -186,6 +187,7 @@ def test_a_still_picture_is_searched_again_by_another_detector(tmp_path: Path) -
         assert session.status().state == "ended"
 
 
+@pytest.mark.slow
 def test_what_is_shown_is_what_is_recorded(tmp_path: Path) -> None:
     video, table = tmp_path / "demo.mp4", tmp_path / "demo.csv"
     with running(SessionSettings(source="demo")) as (session, bell):
@@ -250,6 +252,7 @@ def test_seek_and_step() -> None:
         bell.wait_until(lambda: session.position().index > 102 and session.status().state == "live")
 
 
+@pytest.mark.slow
 def test_without_a_loop_the_source_ends_and_can_be_played_again(tmp_path: Path) -> None:
     path = tmp_path / "short.mp4"
     with av.open(str(path), "w") as container:

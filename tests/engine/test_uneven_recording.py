@@ -56,6 +56,7 @@ def recording(path: Path, settings: SessionSettings) -> Iterator[tuple[Session, 
     assert session.recording().message is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_pictures_of_an_uneven_camera_keep_their_times(tmp_path: Path, suffix: str, cameras: Cameras) -> None:
     path = tmp_path / f"film{suffix}"
@@ -85,6 +86,7 @@ def test_pictures_of_an_uneven_camera_keep_their_times(tmp_path: Path, suffix: s
         assert taken - longest - TICK_S[suffix] <= times[number] <= taken - shortest + TICK_S[suffix]
 
 
+@pytest.mark.slow
 def test_pause_between_two_pictures_takes_nothing_away(tmp_path: Path, cameras: Cameras) -> None:
     path = tmp_path / "film.mkv"
     pauses: list[tuple[float, float]] = []
@@ -103,6 +105,7 @@ def test_pause_between_two_pictures_takes_nothing_away(tmp_path: Path, cameras: 
     assert taken - most - 0.001 <= times[last] <= taken + 0.001
 
 
+@pytest.mark.slow
 def test_recording_of_a_still_picture_is_as_long_as_it_was_shown(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     with running(SessionSettings(source="demo")) as (session, bell):

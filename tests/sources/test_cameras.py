@@ -190,6 +190,7 @@ def test_a_silent_camera_is_told() -> None:
         assert level(source.read()) == 42
 
 
+@pytest.mark.slow
 def test_an_unplugged_camera_is_told() -> None:
     class Unplugged(FakeCamera):
         def grab(self) -> bool:

@@ -69,6 +69,7 @@ def test_a_hidden_panel_counts_nothing(panel: AudiencePanel, qtbot: QtBot) -> No
     panel.end()
 
 
+@pytest.mark.slow
 def test_a_session_is_counted_and_counted_anew(desk: Desk) -> None:
     panel = desk.window.panels.audience
     desk.trigger("audience")

@@ -26,6 +26,7 @@ def video_frames(path: Path) -> int:
         return sum(1 for _ in container.decode(video=0))
 
 
+@pytest.mark.slow
 def test_recording_plays_and_has_its_length(desk: Desk) -> None:
     desk.open_demo()
     desk.press(Qt.Key.Key_R)
@@ -43,6 +44,7 @@ def test_recording_plays_and_has_its_length(desk: Desk) -> None:
     assert desk.window.stage.toast.button.text() == "Show in folder"
 
 
+@pytest.mark.slow
 def test_recording_has_predictions_beside_it_when_wanted(desk: Desk) -> None:
     desk.window.settings.change(recording_predictions="jsonl", container="mkv")
     desk.open_demo()
@@ -67,6 +69,7 @@ def test_recording_a_film_says_that_its_sound_is_left_out(desk: Desk, tmp_path: 
     assert desk.window.stage.toast.text == "The sound of “talk.mp4” is not recorded."
 
 
+@pytest.mark.slow
 def test_closing_while_recording_keeps_a_playable_file(desk: Desk) -> None:
     desk.open_demo()
     desk.trigger("record")
@@ -78,6 +81,7 @@ def test_closing_while_recording_keeps_a_playable_file(desk: Desk) -> None:
     assert video_frames(path) >= 10
 
 
+@pytest.mark.slow
 def test_another_source_finishes_the_recording(desk: Desk, clip: Path) -> None:
     desk.open_demo()
     desk.trigger("record")
@@ -120,6 +124,7 @@ def test_screenshot_holds_picture_and_predictions(desk: Desk) -> None:
     assert all(row.age for row in rows)
 
 
+@pytest.mark.slow
 def test_burst_saves_several_pictures(desk: Desk) -> None:
     desk.window.settings.change(burst_count=3, snapshot_json=True)
     desk.open_demo()
@@ -142,6 +147,7 @@ def test_a_burst_of_a_picture_that_stands_still_is_one_picture(desk: Desk, clip:
     desk.wait(lambda: len(desk.files(".png")) == 2)
 
 
+@pytest.mark.slow
 def test_a_recording_that_fails_at_once_is_said_every_time(desk: Desk) -> None:
     wide = desk.folder / "wide.png"
     cv2.imwrite(str(wide), np.zeros((10, 20_000, 3), np.uint8))
@@ -154,6 +160,7 @@ def test_a_recording_that_fails_at_once_is_said_every_time(desk: Desk) -> None:
         assert "Cannot record pictures of 20000×10 pixels" in desk.window.stage.toast.text
 
 
+@pytest.mark.slow
 def test_times_in_screenshots_of_a_stream_begin_with_the_first(desk: Desk) -> None:
     desk.window.settings.change(burst_count=2)
     with network_camera() as camera:

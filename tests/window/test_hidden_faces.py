@@ -56,6 +56,7 @@ def test_faces_of_a_camera_that_fell_silent_are_hidden_too(desk: Desk) -> None:
         assert sharpness(desk, saved) < clear / 4
 
 
+@pytest.mark.slow
 def test_in_a_recording_the_picture_is_hidden_from_the_switch_on(desk: Desk) -> None:
     desk.window.settings.change_style(boxes=False, names=False, ages=False, genders=False)
     desk.open_demo()
@@ -129,6 +130,7 @@ def test_the_button_shows_and_tells_the_mode(desk: Desk) -> None:
     assert button.icon().pixmap(24, 24).toImage() == icons["picture"]
 
 
+@pytest.mark.slow
 def test_a_burst_that_began_before_the_switch_shows_no_faces(desk: Desk) -> None:
     desk.open_demo()
     desk.wait_for_faces()

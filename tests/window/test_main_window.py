@@ -17,6 +17,7 @@ from desktop_app.paths import resource_path
 from tests.helpers.desk import Desk
 
 
+@pytest.mark.slow
 def test_demo_runs_stops_and_starts_again(desk: Desk) -> None:
     assert desk.window.stage.message.state == "idle"
     desk.open_demo()

@@ -58,12 +58,14 @@ def test_a_change_is_told_with_what_was_before_and_no_change_is_not_told(model: 
     assert different(before, after) == {"mirror", "burst_count"}
 
 
+@pytest.mark.slow
 def test_a_change_is_kept_by_itself(qtbot: QtBot, model: SettingsModel, tmp_path: Path) -> None:
     model.change(theme="dark")
     qtbot.waitUntil((tmp_path / "settings.json").exists, timeout=10_000)
     assert SettingsStore(tmp_path / "settings.json").load().theme == "dark"
 
 
+@pytest.mark.slow
 def test_settings_that_cannot_be_kept_are_told_of_once(qtbot: QtBot, background: Background, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     store = CountingStore(tmp_path / "file" / "settings.json")
@@ -162,6 +164,7 @@ def test_a_field_that_is_added_is_a_preference_and_is_kept(
     assert kept == MoreSettings(volume=7, quiet=True, sound=Sound(left=3, right=4))
 
 
+@pytest.mark.slow
 def test_what_is_changed_anywhere_reaches_the_session_that_runs(desk: Desk) -> None:
     desk.open_demo()
     desk.wait_for_faces()

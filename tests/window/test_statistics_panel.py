@@ -159,6 +159,7 @@ def test_the_value_axis_is_labelled_however_large_the_values_are(
     assert sum(now and not before for before, now in pairwise([False, *written])) == 3
 
 
+@pytest.mark.slow
 def test_the_copy_button_asks_and_says_that_it_is_done(qtbot: QtBot, panel: StatisticsPanel) -> None:
     show(qtbot, panel)
     button = panel.findChild(QPushButton)

@@ -35,6 +35,7 @@ def placeholders(text: str) -> set[str]:
     return {f"{{{name}}}" for _, name, _, _ in string.Formatter().parse(text) if name} | set(re.findall("%n", text))
 
 
+@pytest.mark.slow
 def test_every_text_is_a_literal_with_a_value_for_each_placeholder() -> None:
     calls = list(texts())
     assert len(calls) > 100

@@ -75,6 +75,7 @@ def test_weights_are_read_from_every_format(
             np.testing.assert_array_equal(found.reshape(array.shape), array)
 
 
+@pytest.mark.slow
 def test_values_that_are_not_packed_cost_one_array(tmp_path: Path) -> None:
     values = np.arange(200_000, dtype=np.float32)
     table = np.empty((len(values), 5), np.uint8)
@@ -156,6 +157,7 @@ def test_a_file_beyond_the_limit_is_not_read(tmp_path: Path) -> None:
     assert with_peak(attempt)[1] < 1 << 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -601,6 +603,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.slow
 @fuzz
 @given(data=damaged())
 @example(data=bytes_field(2, b"") * 2000)
@@ -642,6 +645,7 @@ def test_damaged_definitions_give_one_sentence(tmp_path: Path, text: str) -> Non
         assert len(network.shape) == 3
 
 
+@pytest.mark.slow
 @fuzz
 @given(data=st.data())
 def test_changed_definitions_are_converted_or_refused(tmp_path: Path, data: st.DataObject) -> None:

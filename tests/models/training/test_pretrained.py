@@ -245,6 +245,7 @@ def test_a_start_that_was_cut_off_or_is_of_another_network_is_refused(tmp_path: 
         published_state(tmp_path / "start.pth", spec_of("efficientnet-lite0", 97))
 
 
+@pytest.mark.slow
 def test_a_training_can_start_from_published_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_folder(tmp_path / "data")
     published = write_pth(tmp_path / "lite0.pth")

@@ -86,6 +86,7 @@ def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(torch.equal(value, other[name]) for name, value in one.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("bfloat16", "mixing"), [(False, 0.0), (True, 0.0), (False, 0.2)])
 def test_a_network_learns_what_is_plain_to_see(tmp_path: Path, bfloat16: bool, mixing: float) -> None:
     recipe = tiny_recipe(base_rate=3e-2, strength=0.0, averaging=0.9, spread=0.3, mixing=mixing)
@@ -377,6 +378,7 @@ def test_a_network_remembers_how_much_it_saw_around_the_faces(
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_the_tool_trains_the_papers_network(tmp_path: Path) -> None:
     write_folder(tmp_path / "data", count=4)
     arguments = ["--recipe", "paper", "--task", "gender", "--data", "csv", "--path", str(tmp_path / "data")]
@@ -536,6 +538,7 @@ def test_several_teachers_answer_with_the_mean_of_their_probabilities() -> None:
         torch.testing.assert_close(answer.exp(), expected)
 
 
+@pytest.mark.slow
 def test_a_network_learns_from_a_checkpoint_and_a_model_at_once(tmp_path: Path) -> None:
     write_folder(tmp_path / "data", count=4)
     teachers = [tiny_start(seed) for seed in (1, 2)]

@@ -244,6 +244,7 @@ def test_names_hold_no_secrets(url: str, name: str) -> None:
     assert redact_url(url) == name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("takes_tcp", "takes_udp", "asked"), [(True, True, ["tcp"]), (True, False, ["tcp"]), (False, True, ["tcp", "udp"])]
 )
@@ -272,6 +273,7 @@ def test_rtsp_that_takes_neither_gives_one_sentence() -> None:
         open_source(camera.url)
 
 
+@pytest.mark.slow
 def test_what_announces_pictures_and_sends_none_gives_one_sentence(recordings: tuple[Path, str]) -> None:
     folder, base = recordings
     (folder / "camera.sdp").write_text(SDP.replace("video 0", "video 45678"), newline="")

@@ -95,6 +95,7 @@ def test_a_small_face_is_found_beside_a_large_one_that_stays_one(detector: FaceD
     assert_found(watch(detector, scene(*faces)), *faces)
 
 
+@pytest.mark.slow
 def test_more_small_faces_than_close_looks_a_frame_are_all_there_in_every_frame(detector: FaceDetector) -> None:
     faces = [(150 + 240 * column, 150 + 260 * row, 42) for row in range(2) for column in range(5)]
     picture = scene(*faces)
@@ -125,6 +126,7 @@ def test_reset_forgets_small_faces_and_looks_for_them_anew(detector: FaceDetecto
     assert_found(watch(detector, picture, 4), face)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("face", [(600, 300, 22), (600, 300, 300)])
 def test_a_tiny_and_a_turned_face_are_found_where_there_is_no_other(
     detector: FaceDetector, face: tuple[int, int, int]
@@ -269,6 +271,7 @@ def test_one_model_alone_follows_too(mode: DetectorMode) -> None:
             assert_found(alone.find(scene(face), at=number / RATE, expected=1), face)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 1), (40, 2000), (2000, 40), (720, 1280)])
 def test_pictures_of_any_shape_without_faces_are_no_error(detector: FaceDetector, shape: tuple[int, int]) -> None:
     picture = np.full((*shape, 3), 90, np.uint8)

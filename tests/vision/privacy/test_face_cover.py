@@ -78,6 +78,7 @@ def test_every_frame_is_looked_at(cover: FaceCover) -> None:
         cover.reset()
 
 
+@pytest.mark.slow
 def test_a_face_that_is_lost_stays_hidden_for_a_second_where_it_was_and_where_it_goes(cover: FaceCover) -> None:
     room = np.full((*SIZE, 3), 140, np.uint8)
     for number in range(10):

@@ -185,9 +185,8 @@ def _load_in_opencv(file: Path, tensor: str) -> Network:
 def _load_in_onnx_runtime(file: Path, tensor: str) -> Network:
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    # As it comes, without the app's options.
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return lambda pixels: np.asarray(session.run([tensor], {name: pixels})[0], np.float32)
 

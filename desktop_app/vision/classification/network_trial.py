@@ -163,10 +163,10 @@ def _run(path: str) -> int:
     import numpy as np
     import onnxruntime
 
+    from desktop_app.vision.onnx_sessions import session_options
+
     onnxruntime.set_default_logger_severity(4)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(path, session_options(), providers=["CPUExecutionProvider"])
     wanted = session.get_inputs()[0]
     shape = [size if isinstance(size, int) else 1 for size in wanted.shape]
     session.run(None, {wanted.name: np.full(shape, 0.5, np.float32)})

@@ -16,6 +16,7 @@ import numpy as np
 from desktop_app.catalogue.catalogue import ModelError
 from desktop_app.errors import AgelensError, reason_of
 from desktop_app.messages import Message
+from desktop_app.vision.onnx_sessions import session_options
 
 PROVIDERS: Final[dict[str, str]] = {
     "cuda": "CUDAExecutionProvider",
@@ -152,15 +153,7 @@ def _seconds_of(session: Any) -> float:
 def _open(file: Path, short: str, threads: int) -> Any:
     """A session that really uses the provider; None where it does not load."""
     runtime = _runtime()
-    options = runtime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = threads or max((os.cpu_count() or 2) // 2, 1)
-    options.inter_op_num_threads = 1
-    # Spinning threads would take the cores that capture and detection need.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if short == "directml":
-        options.enable_mem_pattern = False
-        options.execution_mode = runtime.ExecutionMode.ORT_SEQUENTIAL
+    options = session_options(threads=threads or max((os.cpu_count() or 2) // 2, 1))
     if short == "cuda" and hasattr(runtime, "preload_dlls"):
         with contextlib.suppress(Exception):
             runtime.preload_dlls()

@@ -77,7 +77,7 @@ class FaceDetector(Closeable):
     """
 
     def __init__(self, mode: DetectorMode = "auto", *, min_score: float = 0.5, live: bool = False) -> None:
-        self._mode, self._min_score, self._live = mode, min_score, live
+        self._mode, self._min_score = mode, min_score
         self._open = ExitStack()
         self._ranges: tuple[DetectorRange, ...] = RANGES if mode == "auto" else (mode,)
         self._follower = OpticalFlowPropagator()
@@ -86,23 +86,19 @@ class FaceDetector(Closeable):
         self._needed = self._ranges
         self._until_probe = 0
         self._known: list[_Known] = []
+        self._center: CenterFaceDetector | None = None
+        self._far_looker: FarFaceLooker | None = None
+        if mode == "auto":
+            self._center = self._open.enter_context(CenterFaceDetector(min_score=min_score))
+            self._far_looker = self._open.enter_context(FarFaceLooker(self._center, live=live))
 
-    # What is not needed is not loaded: stills need one model, moving pictures others.
-
+    # What is not needed is not loaded: stills need CenterFace only, which is loaded with its first look.
     @cached_property
     def _detectors(self) -> Mapping[DetectorRange, BlazeFaceDetector]:
         opened = {one: BlazeFaceDetector(one, min_score=self._min_score) for one in self._ranges}
         for detector in opened.values():
             self._open.callback(detector.close)
         return opened
-
-    @cached_property
-    def _center(self) -> CenterFaceDetector:
-        return self._open.enter_context(CenterFaceDetector(min_score=self._min_score))
-
-    @cached_property
-    def _far_looker(self) -> FarFaceLooker | None:
-        return self._open.enter_context(FarFaceLooker(self._center, live=self._live)) if self._mode == "auto" else None
 
     def find(self, image: NDArray[np.uint8], *, at: float | None = None, expected: int = 0) -> list[Detection]:
         """Find the faces in the next frame of a moving picture.
@@ -219,9 +215,9 @@ class FaceDetector(Closeable):
 
     def find_still(self, image: NDArray[np.uint8]) -> list[Detection]:
         """Find the faces in a picture that stands alone; see `find_still_faces`."""
-        if self._mode != "auto":
-            return self._detectors[self._mode].detect_still(image)
-        return find_still_faces(self._center, image)
+        if self._center is not None:
+            return find_still_faces(self._center, image)
+        return self._detectors[self._ranges[0]].detect_still(image)
 
     def reset(self) -> None:
         """Forget what was learned, at a cut or a new source."""
@@ -230,7 +226,7 @@ class FaceDetector(Closeable):
         self._looked_at = None
         self._known = []
         self._follower.reset()
-        if "_far_looker" in vars(self) and self._far_looker is not None:
+        if self._far_looker is not None:
             self._far_looker.reset()
 
     def close(self) -> None:

@@ -32,7 +32,7 @@ class FarFaceLooker(Closeable):
     """Looks for far faces on a thread of its own while the frames go on.
 
     Args:
-        detector: what looks; closed at the end.
+        detector: what looks; not owned.
         live: take what was found as soon as it is there. Otherwise it is taken two frames after the one that was looked
             at, and waited for, so that the same frames give the same faces.
     """
@@ -70,10 +70,9 @@ class FarFaceLooker(Closeable):
         self._until_thorough = 0
 
     def close(self) -> None:
-        """End the thread and free the model."""
+        """End the thread."""
         self.reset()
         self._thread.shutdown(wait=True, cancel_futures=True)
-        self._detector.close()
 
     def _find(self, image: NDArray[np.uint8], *, thorough: bool) -> tuple[list[Detection], bool]:
         """The faces, and whether only the thorough look finds them."""

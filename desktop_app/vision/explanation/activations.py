@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.vision.onnx_graph import Graph, Node, read_graph, with_outputs
+from desktop_app.vision.onnx_sessions import session_options
 
 _CONVOLUTIONS: Final = {"Conv": 1, "QLinearConv": 3}
 """Operations with filters, and which of their inputs those are."""
@@ -107,11 +108,7 @@ def _open(model: bytes, threads: int) -> Any:
     # Imported late, so that importing this module stays cheap for the window.
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options = session_options(threads=threads)
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=0)
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import shutil
+import weakref
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -16,8 +19,9 @@ from numpy.typing import NDArray
 from desktop_app.errors import AgelensError
 from desktop_app.paths import MODELS_FOLDER, ROOT
 from desktop_app.vision.detection.blazeface import BlazeFaceDetector, largest
-from desktop_app.vision.detection.centerface import WHOLE_PIXELS, CenterFaceDetector
+from desktop_app.vision.detection.centerface import MODEL_FILE, WHOLE_PIXELS, CenterFaceDetector
 from desktop_app.vision.geometry import Box
+from desktop_app.vision.onnx_sessions import shared_network
 from tests.helpers.portrait import astronaut_bgr
 
 PORTRAIT = astronaut_bgr()
@@ -98,3 +102,26 @@ def test_a_higher_score_may_be_asked_for(detector: CenterFaceDetector) -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 900), (2000, 40), (33, 31), (480, 481)])
 def test_pictures_of_any_shape_are_no_error(detector: CenterFaceDetector, shape: tuple[int, int]) -> None:
     assert detector.detect(np.full((*shape, 3), 90, np.uint8), 640 * 360) == []
+
+
+def test_detectors_on_any_threads_share_one_network_that_goes_with_the_last(detector: CenterFaceDetector) -> None:
+    file = MODELS_FOLDER / MODEL_FILE
+    picture = scene(320, 240, (100, 80))
+    expected = detector.detect(picture, WHOLE_PIXELS)
+    assert len(expected) == 1
+    with CenterFaceDetector() as one, CenterFaceDetector() as other, ThreadPoolExecutor(2) as threads:
+        assert shared_network(file) is shared_network(file)
+        looks = [threads.submit(which.detect, picture, WHOLE_PIXELS) for which in (one, other, one, other)]
+        assert [look.result() for look in looks] == [expected] * 4
+    with pytest.raises(RuntimeError, match="closed"):
+        one.detect(picture, WHOLE_PIXELS)
+
+
+def test_a_network_that_nothing_uses_is_freed(tmp_path: Path) -> None:
+    shutil.copyfile(MODELS_FOLDER / MODEL_FILE, tmp_path / MODEL_FILE)
+    with CenterFaceDetector(models_folder=tmp_path) as one, CenterFaceDetector(models_folder=tmp_path) as other:
+        network = weakref.ref(shared_network(tmp_path / MODEL_FILE))
+        one.close()
+        other.detect(scene(64, 64), WHOLE_PIXELS)
+        assert network() is not None
+    assert network() is None

@@ -158,13 +158,16 @@ def _command_parser() -> argparse.ArgumentParser:
         "--output", type=_file_name, metavar="FILE", help="video (.mp4, .mkv); for pictures also a picture or a folder"
     )
     annotate.add_argument(
-        "--predictions", type=_file_name, metavar="FILE", help="table (.csv or .jsonl), a row a face a frame"
+        "--predictions",
+        type=_file_name,
+        metavar="FILE",
+        help="table (.csv, .jsonl or .parquet), a row a face a frame",
     )
     annotate.add_argument(
         "--people",
         type=_file_name,
         metavar="FILE",
-        help="table (.csv or .jsonl), a row a visit: one face from first to last sighting",
+        help="table (.csv, .jsonl or .parquet), a row a visit: one face from first to last sighting",
     )
     annotate.add_argument(
         "--report",

@@ -144,7 +144,7 @@ BAD = {
     "nothing to write": (["annotate", "demo"], "nothing to write"),
     "no such folder": (["annotate", "demo", "--output", "{tmp}/no/o.mp4"], "does not exist"),
     "unknown table": (["annotate", "demo", "--predictions", "{tmp}/o.xls"], ".csv"),
-    "unknown people": (["annotate", "demo", "--people", "{tmp}/o.html"], ".csv or .jsonl"),
+    "unknown people": (["annotate", "demo", "--people", "{tmp}/o.html"], ".csv, .jsonl or .parquet"),
     "unknown report": (["annotate", "demo", "--report", "{tmp}/o.csv"], ".html or .json"),
     "one file for two": (["annotate", "demo", "--people", "{tmp}/o.csv", "--predictions", "{tmp}/o.csv"], "--people"),
     "unknown video": (["annotate", "demo", "--output", "{tmp}/o.avi"], ".mp4"),

@@ -20,7 +20,8 @@ from desktop_app.engine.audience_files import REPORT_SUFFIXES, report_bytes
 from desktop_app.engine.offline import OfflineAnalysis
 from desktop_app.engine.types import RenderedFrame
 from desktop_app.output.late_file import LateFile
-from desktop_app.output.people import PEOPLE_SUFFIXES, people_table
+from desktop_app.output.people import people_table
+from desktop_app.output.tables import TABLE_SUFFIXES, check_format
 from desktop_app.sources.base import SourceBase, SourceError, SourceInfo
 from desktop_app.sources.frame import Frame
 from desktop_app.sources.opening import Source, open_source
@@ -338,15 +339,16 @@ def write_people(visited: Sequence[Visit], path: str | Path, *, labels: Labels, 
 
     Args:
         visited: what `visits` gives.
-        path: `.csv` or `.jsonl`.
+        path: `.csv`, `.jsonl` or `.parquet`.
         labels: `Analyzer.labels`.
         overwrite: replace an existing file.
 
     Raises:
-        AgelensError: the file cannot be written.
+        AgelensError: the file cannot be written, or the package for Parquet is not installed.
         ValueError: the name has another suffix.
     """
-    target = _checked(path, PEOPLE_SUFFIXES)
+    target = _checked(path, TABLE_SUFFIXES)
+    check_format(target)
     LateFile(target, lambda: people_table(visited, labels, target.suffix.lower()), overwrite=overwrite).close()
 
 

@@ -22,10 +22,10 @@ from desktop_app.engine.types import AnalysisSettings, RenderedFrame
 from desktop_app.errors import AgelensError, CommandError
 from desktop_app.output.atomic_files import check_target, explain, write_whole
 from desktop_app.output.encoder import DEFAULT_RATE, FORMATS
-from desktop_app.output.people import PEOPLE_SUFFIXES
-from desktop_app.output.predictions import PREDICTION_SUFFIXES, PredictionFileError, PredictionWriter, face_rows
+from desktop_app.output.predictions import PredictionFileError, PredictionWriter, face_rows
 from desktop_app.output.recorder import Recorder, RecordingError
 from desktop_app.output.sound import can_hold_sound, copy_sound
+from desktop_app.output.tables import check_format
 from desktop_app.sources.opening import Source, SourceError, SourceInfo, open_source, source_path
 from desktop_app.sources.pictures.stills import FOLDER_RATE
 from desktop_app.stopping import StopRequest
@@ -47,8 +47,8 @@ class AnnotationRequest(AnalysisSettings):
 
     Attributes:
         output: a video (`.mp4`, `.mkv`), a picture for a picture, or a folder for a folder of pictures; None for none.
-        predictions: a table (`.csv`, `.jsonl`), one row a face a frame; None for none.
-        people: a table (`.csv`, `.jsonl`), one row a visit; None for none.
+        predictions: a table (`.csv`, `.jsonl`, `.parquet`), one row a face a frame; None for none.
+        people: a table of the same formats, one row a visit; None for none.
         report: counts of the audience, as a page (`.html`) or as values (`.json`); None for none.
         overwrite: replace what is there.
         audio: copy the sound of a film into the video; never where something is hidden.
@@ -175,7 +175,7 @@ def _run(
                 sink = _open_sink(request, request.output, source.info, rendered)
                 outputs.append(sink)
             if request.predictions is not None:
-                table = PredictionWriter(request.predictions, overwrite=request.overwrite)
+                table = PredictionWriter(request.predictions, overwrite=request.overwrite, classes=analysis.labels)
                 outputs.append(table)
             outputs += audience.files(people=request.people, report=request.report, overwrite=request.overwrite)
             # The monotonic clock's value is of no use to a reader, and the video begins at 0.
@@ -258,18 +258,15 @@ def _check_outputs(request: AnnotationRequest) -> None:
             raise AnnotationError(
                 "Cannot annotate: {name} and {other} name the same file. Choose two.", name=name, other=other_name
             )
-    for what, table, suffixes in (
-        ("predictions", request.predictions, PREDICTION_SUFFIXES),
-        ("people", request.people, PEOPLE_SUFFIXES),
-        ("a report", request.report, REPORT_SUFFIXES),
-    ):
-        if table is not None and table.suffix.lower() not in suffixes:
-            raise AnnotationError(
-                "Cannot write {what} to “{name}”: the name must end in {suffixes}. Choose another name.",
-                what=what,
-                name=table.name,
-                suffixes=" or ".join(suffixes),
-            )
+    for table in (request.predictions, request.people):
+        if table is not None:
+            check_format(table)
+    if request.report is not None and request.report.suffix.lower() not in REPORT_SUFFIXES:
+        raise AnnotationError(
+            "Cannot write a report to “{name}”: the name must end in {suffixes}. Choose another name.",
+            name=request.report.name,
+            suffixes=" or ".join(REPORT_SUFFIXES),
+        )
 
 
 def _check_place(path: Path, source: Path | None, *, overwrite: bool) -> None:

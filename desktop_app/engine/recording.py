@@ -17,8 +17,9 @@ from desktop_app.errors import AgelensError
 from desktop_app.messages import Message
 from desktop_app.output.atomic_files import ALMOST_FULL, has_room, numbered
 from desktop_app.output.encoder import FORMATS
-from desktop_app.output.predictions import PREDICTION_SUFFIXES, PredictionFileError, PredictionWriter, face_rows
+from desktop_app.output.predictions import PredictionFileError, PredictionWriter, face_rows
 from desktop_app.output.recorder import NameTakenError, Recorder, RecordingError
+from desktop_app.output.tables import TABLE_SUFFIXES
 
 QUEUE_CAPACITY: Final = 24
 """Pictures that may wait for the encoder: under a second, about 66 MB at 720p."""
@@ -229,7 +230,7 @@ class RecorderWorker(Worker):
         """The requested name; with numbering, those names that are free with all suffixes."""
         if not self._numbered:
             return iter((self._path,))
-        suffixes = (*FORMATS, *PREDICTION_SUFFIXES)
+        suffixes = (*FORMATS, *TABLE_SUFFIXES)
         return (
             path for path in numbered(self._path) if not any(os.path.lexists(path.with_suffix(s)) for s in suffixes)
         )

@@ -139,6 +139,7 @@ class NewFile:
     Args:
         path: the file's final name.
         overwrite: replace an existing file, in `commit` and not before.
+        apart: write to a part file where the name is free, too: for content that is of no use until it is whole.
         deferred: keep what is written in memory until `appear`, so that no name shows a file that is of no
             use yet. That the folder can be written to is found out at once.
 
@@ -146,7 +147,7 @@ class NewFile:
         OSError: the file cannot be made; FileExistsError if it exists and `overwrite` is not set.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool = False, deferred: bool = False) -> None:
+    def __init__(self, path: Path, *, overwrite: bool = False, apart: bool = False, deferred: bool = False) -> None:
         check_target(path)
         self._replaces = path.exists()
         if self._replaces and not overwrite:
@@ -154,6 +155,7 @@ class NewFile:
         self._target = path.resolve() if self._replaces else path
         if self._replaces and not os.access(self._target, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        self._in_part = self._replaces or apart
         self._size = 0
         self._marked_size = 0
         self._has_tail = False
@@ -197,7 +199,7 @@ class NewFile:
             return
         content, position = self._file.getvalue(), self._file.tell()
         self._file, self._path = _create_whole(
-            content, lambda: _part_names(self._target) if self._replaces else iter((self._target,))
+            content, lambda: _part_names(self._target) if self._in_part else iter((self._target,))
         )
         self._file.seek(position)
 
@@ -269,14 +271,21 @@ class NewFile:
         if self._replaces:
             check_target(self._target)
             self._path.replace(self._target)
+        elif self._in_part:
+            _give_name(self._path, self._target)
         self._path = self._target
         self._finished = True
 
     def keep(self) -> None:
-        """Close the file and leave it under the name it has now, a part file beside what it should replace."""
-        if not self._finished:
-            self._close()
-            self._finished = True
+        """Close the file; it gets its name if that is free, else it stays a part file beside what it should replace."""
+        if self._finished:
+            return
+        self._close()
+        if self._in_part and not self._replaces and not isinstance(self._file, BytesIO):
+            with suppress(OSError):
+                _give_name(self._path, self._target)
+                self._path = self._target
+        self._finished = True
 
     def discard(self) -> None:
         """Close and remove the file; an existing one that it should have replaced stays."""
@@ -290,7 +299,7 @@ class NewFile:
         self._finished = True
 
     def _create(self) -> tuple[FileIO, Path]:
-        return _open_part(self._target) if self._replaces else (FileIO(self._target, "x"), self._target)
+        return _open_part(self._target) if self._in_part else (FileIO(self._target, "x"), self._target)
 
     def _close(self) -> None:
         if self._has_tail and not self._file.closed:

@@ -1,4 +1,4 @@
-"""Prediction rows, one per face and frame: CSV, JSON Lines and screenshots."""
+"""Prediction rows, one per face and frame: CSV, JSON Lines, Parquet and screenshots."""
 
 from __future__ import annotations
 
@@ -9,48 +9,47 @@ from typing import TYPE_CHECKING, Final
 
 from desktop_app.closeable import Closeable
 from desktop_app.errors import AgelensError
-from desktop_app.output.atomic_files import NewFile, explain
-from desktop_app.output.table_text import Value, csv_line, encoded, json_line, rounded
+from desktop_app.messages import Message
+from desktop_app.output.atomic_files import ALMOST_FULL, NewFile, explain, has_room
+from desktop_app.output.table_text import Value
+from desktop_app.output.tables import (
+    TEXT_SUFFIXES,
+    Column,
+    Probabilities,
+    Row,
+    check_format,
+    label_probabilities,
+    rounded_values,
+    table_encoder,
+)
 
 if TYPE_CHECKING:
     # Only for the types: who reads rows back from a screenshot needs no network.
+    from desktop_app.catalogue.catalogue import Labels
     from desktop_app.vision.classification.label import Label
     from desktop_app.vision.tracking.tracker import Track
 
-PREDICTION_SUFFIXES: Final = (".csv", ".jsonl")
-FIELDS: Final = (
-    "frame",
-    "time_s",
-    "file",
-    "track",
-    "x",
-    "y",
-    "width",
-    "height",
-    "score",
-    "age",
-    "age_confidence",
-    "gender",
-    "gender_confidence",
-    "unsure",
-    "age_years",
-    "age_years_low",
-    "age_years_high",
+COLUMNS: Final = (
+    Column("frame", int),
+    Column("time_s", float, 6),
+    Column("file", str),
+    Column("track", int),
+    Column("x", float, 1),
+    Column("y", float, 1),
+    Column("width", float, 1),
+    Column("height", float, 1),
+    Column("score", float, 4),
+    Column("age", str),
+    Column("age_confidence", float, 4),
+    Column("gender", str),
+    Column("gender_confidence", float, 4),
+    Column("unsure", str),
+    Column("age_years", float, 1),
+    Column("age_years_low", int),
+    Column("age_years_high", int),
 )
-"""Names and order of the columns; scripts rely on them."""
-
-# More would only be noise, and differ from machine to machine.
-_DECIMALS: Final = {
-    "time_s": 6,
-    "x": 1,
-    "y": 1,
-    "width": 1,
-    "height": 1,
-    "score": 4,
-    "age_confidence": 4,
-    "gender_confidence": 4,
-    "age_years": 1,
-}
+"""The columns in their order; scripts rely on them. More decimals would be noise, and differ between machines."""
+FIELDS: Final = tuple(column.name for column in COLUMNS)
 
 
 class PredictionFileError(AgelensError):
@@ -80,6 +79,8 @@ class FaceRow:
         age_years: the expected age in years.
         age_years_low: first year of the range that holds the age with a probability of 0.8.
         age_years_high: its last year.
+        ages: the probability of each age group, by its name.
+        genders: the probability of each perceived gender, by its name.
     """
 
     frame: int
@@ -99,10 +100,12 @@ class FaceRow:
     age_years: float | None = None
     age_years_low: int | None = None
     age_years_high: int | None = None
+    ages: Probabilities | None = None
+    genders: Probabilities | None = None
 
     def values(self) -> dict[str, Value]:
         """The fields by name in the order of `FIELDS`, rounded as they are written everywhere."""
-        return rounded({name: getattr(self, name) for name in FIELDS}, _DECIMALS)
+        return rounded_values({name: getattr(self, name) for name in FIELDS}, COLUMNS)
 
 
 def face_rows(
@@ -121,40 +124,40 @@ def face_rows(
 
 
 class PredictionWriter(Closeable):
-    """Writes rows to a CSV (`.csv`) or JSON lines (`.jsonl`) file, UTF-8, the same bytes on every system.
+    """Writes rows to a CSV (`.csv`), JSON lines (`.jsonl`) or Parquet (`.parquet`) file.
 
     CSV starts with the names of `FIELDS`; lines end with a line feed; a face without a prediction yet has
-    empty fields in CSV and nulls in JSON. In CSV, a file's name that a spreadsheet would run as a formula has an
-    apostrophe before it. Every `write` reaches the file at once, so that what was written
-    survives the program; an error cuts the file to its last whole lines. With `overwrite`, an existing file
-    stays until `close`, and meanwhile the new one is called `faces.part.csv`.
+    empty fields in CSV and nulls elsewhere. In CSV, a file's name that a spreadsheet would run as a formula has an
+    apostrophe before it. Text is UTF-8, the same bytes on every system, and every `write` of it reaches the file at
+    once, so that what was written survives the program; an error cuts the file to its last whole lines. With
+    `overwrite`, an existing file stays until `close`, and meanwhile the new one is called `faces.part.csv`.
+
+    A Parquet file can be read once it was closed, and has that other name until then in any case. Where the disk
+    is almost full, it is ended in order.
 
     Args:
-        path: `.csv` or `.jsonl`.
+        path: `.csv`, `.jsonl` or `.parquet`.
         overwrite: replace an existing file.
+        classes: the model's; Parquet has a column of probabilities for each.
 
     Raises:
-        PredictionFileError: the suffix is another one, or the file cannot be made.
+        TableFormatError: the suffix is another one, or the package for Parquet is not installed.
+        PredictionFileError: the file cannot be made.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool = False) -> None:
+    def __init__(self, path: Path, *, overwrite: bool = False, classes: Labels | None = None) -> None:
+        check_format(path)
         suffix = path.suffix.lower()
-        if suffix not in PREDICTION_SUFFIXES:
-            raise PredictionFileError(
-                "Cannot write predictions to “{name}”: the name must end in .csv or .jsonl. Choose another name.",
-                name=path.name,
-            )
-        self._is_csv = suffix == ".csv"
-        self._closed = False
-        self._has_frames = False
+        self._readable = suffix in TEXT_SUFFIXES
+        self._closed = self._ended = self._has_frames = False
         try:
-            self._file = NewFile(path, overwrite=overwrite)
+            self._file = NewFile(path, overwrite=overwrite, apart=not self._readable)
         except OSError as error:
             raise PredictionFileError(
                 "Cannot write predictions to “{path}”: {reason}.", path=path, reason=explain(error)
             ) from error
-        if suffix == ".csv":
-            self._append(",".join(FIELDS) + "\n")
+        self._encoder = table_encoder(suffix, COLUMNS, classes)
+        self._append(self._encoder.start())
 
     def write(self, rows: Sequence[FaceRow]) -> None:
         """Append the rows of a frame.
@@ -166,25 +169,27 @@ class PredictionWriter(Closeable):
             raise PredictionFileError(
                 "Cannot write predictions to “{name}”: that file is closed. Start a new one.", name=self._file.path.name
             )
-        self._append("".join(self._to_line(row.values()) for row in rows))
         self._has_frames = True
+        self._append(self._encoder.add([Row(row.values(), row.ages, row.genders) for row in rows]))
+        if not self._readable and not has_room(self._file.path, self._encoder.owed):
+            self.keep()
+            raise self._ended_early(ALMOST_FULL)
 
     def finish(self) -> None:
-        """Find out whether the file can be closed well.
+        """Write what is left, and find out whether the file can be closed well.
 
         Raises:
-            PredictionFileError: the file was removed meanwhile.
+            PredictionFileError: the disk is full, or the file was removed meanwhile.
         """
         if self._closed:
             return
+        self._end()
         try:
             self._file.check_present()
         except OSError as error:
             self._closed = True
             self._file.keep()
-            raise PredictionFileError(
-                "Cannot finish the predictions in “{path}”: {reason}.", path=self._file.path, reason=explain(error)
-            ) from error
+            raise self._unfinished(error) from error
 
     def close(self) -> None:
         """Close the file; does nothing the second time.
@@ -200,39 +205,58 @@ class PredictionWriter(Closeable):
             self._file.commit()
         except OSError as error:
             self._file.keep()
-            raise PredictionFileError(
-                "Cannot finish the predictions in “{path}”: {reason}.", path=self._file.path, reason=explain(error)
-            ) from error
+            raise self._unfinished(error) from error
 
     def keep(self) -> None:
         """Close the file and leave what it should have replaced; does nothing after `close`.
 
         A file that holds no frame yet is removed.
+
+        Raises:
+            PredictionFileError: the disk is full.
         """
-        if not self._closed:
+        if self._closed:
+            return
+        if self._has_frames:
+            self._end()
+        self._closed = True
+        if self._has_frames:
+            self._file.keep()
+        else:
+            self._file.discard()
+
+    def _end(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self._append(self._encoder.end())
+
+    def _append(self, data: bytes) -> None:
+        if not data:
+            return
+        try:
+            self._file.write(data)
+        except OSError as error:
+            self._file.roll_back()
             self._closed = True
-            if self._has_frames:
+            if self._readable and self._has_frames:
                 self._file.keep()
             else:
                 self._file.discard()
-
-    def _to_line(self, values: Mapping[str, Value]) -> str:
-        return csv_line(values, _DECIMALS) if self._is_csv else json_line(values)
-
-    def _append(self, text: str) -> None:
-        try:
-            self._file.write(encoded(text))
-        except OSError as error:
-            self._file.roll_back()
-            self.keep()
-            raise PredictionFileError(
-                "The predictions in “{path}” ended: {reason}.", path=self._file.path, reason=explain(error)
-            ) from error
+            raise self._ended_early(explain(error)) from error
         self._file.mark()
+
+    def _ended_early(self, reason: Message) -> PredictionFileError:
+        return PredictionFileError("The predictions in “{path}” ended: {reason}.", path=self._file.path, reason=reason)
+
+    def _unfinished(self, error: OSError) -> PredictionFileError:
+        return PredictionFileError(
+            "Cannot finish the predictions in “{path}”: {reason}.", path=self._file.path, reason=explain(error)
+        )
 
 
 def _face_row(frame_index: int, time_s: float, file: str, track: Track, label: Label | None) -> FaceRow:
     box = track.detection.box
+    ages, genders = label_probabilities(label)
     return FaceRow(
         frame=frame_index,
         time_s=time_s,
@@ -251,4 +275,6 @@ def _face_row(frame_index: int, time_s: float, file: str, track: Track, label: L
         age_years=label.years.expected if label else None,
         age_years_low=label.years.low if label else None,
         age_years_high=label.years.high if label else None,
+        ages=ages,
+        genders=genders,
     )

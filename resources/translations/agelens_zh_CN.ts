@@ -492,8 +492,8 @@
         <translation>无法将设置保存到“{path}”：该位置不可写。请检查文件夹及其所在磁盘。</translation>
     </message>
     <message>
-        <source>Cannot save the summary as “{name}”: the name must end in .html, .json, .csv or .jsonl. Choose another name.</source>
-        <translation>无法将摘要保存为“{name}”：名称须以 .html、.json、.csv 或 .jsonl 结尾。请选择其他名称。</translation>
+        <source>Cannot save the summary as “{name}”: the name must end in .html, .json, .csv, .jsonl or .parquet. Choose another name.</source>
+        <translation>无法将摘要保存为“{name}”：名称须以 .html、.json、.csv、.jsonl 或 .parquet 结尾。请选择其他名称。</translation>
     </message>
     <message>
         <source>Cannot save “{path}”: a file of that name exists already. Choose another name.</source>
@@ -576,12 +576,16 @@
         <translation>无法将预测结果写入“{name}”：该文件已关闭。请新建一个。</translation>
     </message>
     <message>
-        <source>Cannot write predictions to “{name}”: the name must end in .csv or .jsonl. Choose another name.</source>
-        <translation>无法将预测结果写入“{name}”：名称须以 .csv 或 .jsonl 结尾。请选择其他名称。</translation>
-    </message>
-    <message>
         <source>Cannot write predictions to “{path}”: {reason}.</source>
         <translation>无法将预测结果写入“{path}”：{reason}。</translation>
+    </message>
+    <message>
+        <source>Cannot write “{name}”: that needs the package pyarrow. Install it with `pip install &apos;agelens[parquet]&apos;`, or choose a name that ends in .csv or .jsonl.</source>
+        <translation>无法写入“{name}”：需要 pyarrow 软件包。请用 `pip install &apos;agelens[parquet]&apos;` 安装，或选择以 .csv 或 .jsonl 结尾的名称。</translation>
+    </message>
+    <message>
+        <source>Cannot write “{name}”: the name must end in .csv, .jsonl or .parquet. Choose another name.</source>
+        <translation>无法写入“{name}”：名称须以 .csv、.jsonl 或 .parquet 结尾。请选择其他名称。</translation>
     </message>
     <message>
         <source>Cannot write “{path}”: {reason}.</source>

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from desktop_app.catalogue.catalogue import AgeLabel, Labels
 from desktop_app.output.predictions import FIELDS, FaceRow, PredictionFileError, PredictionWriter, face_rows
 from desktop_app.output.table_text import defused
+from desktop_app.output.tables import TableFormatError
 from desktop_app.vision.classification.classifier import Prediction
 from desktop_app.vision.classification.label import make_label
 from desktop_app.vision.detection.blazeface import Detection
@@ -25,7 +26,10 @@ ROOT = Path(__file__).resolve().parents[2]
 HEADER = "frame,time_s,file,track,x,y,width,height,score,age,age_confidence,gender,gender_confidence,unsure,"
 HEADER += "age_years,age_years_low,age_years_high"
 KNOWN = FaceRow(
-    12, 0.4, "a.mp4", 3, 10.25, -0.01, 100.0, 120.0, 0.987654, "20-29", 0.75, "Female", 1.0, "age gender", 25.04, 19, 31
+    *(12, 0.4, "a.mp4", 3, 10.25, -0.01, 100.0, 120.0, 0.987654),
+    *("20-29", 0.75, "Female", 1.0, "age gender", 25.04, 19, 31),
+    ages={"20-29": 0.75, "30-39": 0.25},
+    genders={"Female": 1.0, "Male": 0.0},
 )
 SHARES = Prediction(age=np.array([0.2, 0.8], np.float32), gender=np.array([0.5, 0.5], np.float32))
 NEW = FaceRow(13, 13 / 30, "a.mp4", 4, 0.0, 0.0, 50.0, 60.0, 0.5)
@@ -91,9 +95,10 @@ def test_json_lines_bytes(tmp_path: Path) -> None:
         '{"frame": 12, "time_s": 0.4, "file": "a.mp4", "track": 3, "x": 10.2, "y": 0.0, "width": 100.0, '
         '"height": 120.0, "score": 0.9877, "age": "20-29", "age_confidence": 0.75, "gender": "Female", '
         '"gender_confidence": 1.0, "unsure": "age gender", '
-        '"age_years": 25.0, "age_years_low": 19, "age_years_high": 31}'
+        '"age_years": 25.0, "age_years_low": 19, "age_years_high": 31, '
+        '"ages": {"20-29": 0.75, "30-39": 0.25}, "genders": {"Female": 1.0, "Male": 0.0}}'
     )
-    assert [json.loads(new)[name] for name in FIELDS[-8:]] == [None] * 8
+    assert [json.loads(new)[name] for name in (*FIELDS[-8:], "ages", "genders")] == [None] * 10
 
 
 def test_file_without_faces_has_its_header(tmp_path: Path) -> None:
@@ -143,7 +148,7 @@ def test_json_lines_round_trip(tmp_path_factory: pytest.TempPathFactory, written
     lines = write(path, [written]).decode("utf-8").split("\n")
 
     assert lines.pop() == ""
-    assert [json.loads(line) for line in lines] == [row.values() for row in written]
+    assert [json.loads(line) for line in lines] == [{**row.values(), "ages": None, "genders": None} for row in written]
 
 
 @given(row=rows())
@@ -187,6 +192,8 @@ def test_rows_of_a_frame_are_its_visible_faces() -> None:
             label.years.expected,
             10,
             28,
+            {"0-19": 0.2, "20-29": 0.8},
+            {"Female": 0.5, "Male": 0.5},
         ),
         FaceRow(5, 0.25, "a.mp4", 7, 1, 2, 30, 40, 0.8, None, None, None, None),
     ]
@@ -194,7 +201,7 @@ def test_rows_of_a_frame_are_its_visible_faces() -> None:
 
 @pytest.mark.parametrize("name", ["faces.txt", "faces", "faces.json"])
 def test_other_suffixes_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(PredictionFileError, match=r"\.csv or \.jsonl"):
+    with pytest.raises(TableFormatError, match=r"\.csv, \.jsonl or \.parquet"):
         PredictionWriter(tmp_path / name)
 
     assert not list(tmp_path.iterdir())

@@ -201,9 +201,9 @@ def test_a_session_is_summed_up_without_a_picture(desk: Desk, tmp_path: Path, mo
     assert save_as("values.json", "Counts (*.json)") == "Saved values.json"
     values = json.loads((tmp_path / "values.json").read_text(encoding="utf-8"))
     assert (values["visits"], values["unanswered"], values["frames"]) == (1, 0, 1)
-    assert save_as("visits", "Table of visits (*.csv *.jsonl)") == "Saved visits.csv"
+    assert save_as("visits", "Table of visits (*.csv *.jsonl *.parquet)") == "Saved visits.csv"
     assert len((tmp_path / "visits.csv").read_text(encoding="utf-8").splitlines()) == 2
     assert save_as("report.pdf") == (
-        "Cannot save the summary as “report.pdf”: the name must end in .html, .json, .csv or .jsonl. Choose another "
-        "name."
+        "Cannot save the summary as “report.pdf”: the name must end in .html, .json, .csv, .jsonl or "
+        ".parquet. Choose another name."
     )

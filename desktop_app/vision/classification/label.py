@@ -57,6 +57,7 @@ class Label:
         gender_answer: the perceived gender; None where gender is not computed.
         years: the expected age and a range of ages.
         prediction: the averaged probabilities that both are made from, float32.
+        classes: what these are the probabilities of.
         updated_at: moment of the newest prediction, in seconds.
         samples: number of predictions that were taken in.
     """
@@ -65,6 +66,7 @@ class Label:
     gender_answer: Answer | None
     years: Years
     prediction: Prediction
+    classes: Labels
     updated_at: float
     samples: int
 
@@ -109,6 +111,7 @@ def make_label(prediction: Prediction, labels: Labels, *, updated_at: float = 0.
         answer_gender(prediction.gender, labels.genders) if len(prediction.gender) else None,
         estimate_years(prediction.age, labels.ages),
         prediction,
+        labels,
         updated_at,
         samples,
     )

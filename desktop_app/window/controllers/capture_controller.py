@@ -177,7 +177,7 @@ class CaptureController(QObject):
         session = self._bridge.session
         if session is None:
             return
-        kinds = {tr("Report"): "*.html", tr("Counts"): "*.json", tr("Table of visits"): "*.csv *.jsonl"}
+        kinds = {tr("Report"): "*.html", tr("Counts"): "*.json", tr("Table of visits"): "*.csv *.jsonl *.parquet"}
         chosen, kind = QFileDialog.getSaveFileName(
             self._stage,
             tr("Save session summary"),

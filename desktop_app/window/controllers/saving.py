@@ -15,9 +15,10 @@ from desktop_app.engine.types import RenderedFrame
 from desktop_app.errors import AgelensError
 from desktop_app.output.atomic_files import explain
 from desktop_app.output.late_file import LateFile
-from desktop_app.output.people import PEOPLE_SUFFIXES, people_table
+from desktop_app.output.people import people_table
 from desktop_app.output.predictions import face_rows
 from desktop_app.output.snapshots import SnapshotTakenError, burst_paths, dated_path, free_path, save_snapshot
+from desktop_app.output.tables import TABLE_SUFFIXES, check_format
 from desktop_app.settings import Settings
 
 STEM: Final = "Agelens"
@@ -99,7 +100,7 @@ def save_summary(session: Session, path: Path) -> Path:
 
     Args:
         session: the one that is summed up.
-        path: a report (`.html`, `.json`), which holds counts only, or a table of visits (`.csv`, `.jsonl`).
+        path: a report (`.html`, `.json`), which holds counts only, or a table of visits (`.csv`, `.jsonl`, `.parquet`).
 
     Returns:
         The file.
@@ -109,16 +110,17 @@ def save_summary(session: Session, path: Path) -> Path:
         AgelensError: the file cannot be written.
     """
     suffix = path.suffix.lower()
-    if suffix not in (*REPORT_SUFFIXES, *PEOPLE_SUFFIXES):
+    if suffix not in (*REPORT_SUFFIXES, *TABLE_SUFFIXES):
         raise SavingError(
-            "Cannot save the summary as “{name}”: the name must end in .html, .json, .csv or .jsonl. Choose another "
-            "name.",
+            "Cannot save the summary as “{name}”: the name must end in .html, .json, .csv, .jsonl or .parquet. "
+            "Choose another name.",
             name=path.name,
         )
     count, info = session.audience.count(), session.status().info
     if count is None or info is None:
         raise SavingError("Cannot save a summary: no picture was shown yet. Start the source first.")
-    if suffix in PEOPLE_SUFFIXES:
+    if suffix in TABLE_SUFFIXES:
+        check_format(path)
         content = people_table(count.visits, count.manifest.labels, suffix)
     else:
         content = report_bytes(count.audience, count.manifest, source=info.name, suffix=suffix, began_at=count.began_at)

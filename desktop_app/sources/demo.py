@@ -59,7 +59,8 @@ _CAST: Final = (
 class DemoSource(SourceBase):
     """Portrait cards in motion: two cross, one grows and shrinks, one leaves and comes back.
 
-    Every picture depends on its index alone. The portrait shows Eileen Collins (NASA, public domain).
+    Every picture depends on its index alone. The portraits show Eileen Collins (NASA, 1999, 42 years old) and Barack
+    Obama (the White House, 2012, 51 years old); both are in the public domain.
 
     Args:
         frame_count: where it ends; a loop is 600 frames (20 s) long and seamless. None: never.

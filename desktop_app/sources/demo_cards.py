@@ -17,9 +17,6 @@ CARD_WIDTH: Final = 280
 """Of a card at scale 1 in pixels, shadow left out; the face on it is about 160 pixels wide for the detector."""
 
 CARD_HEIGHT: Final = 336
-_PORTRAIT_X: Final = 146
-_PORTRAIT_Y: Final = 12
-_PORTRAIT_WIDTH: Final = 164
 _BORDER: Final = 7.0
 _RADIUS: Final = 26.0
 _SHADOW: Final = 20.0
@@ -28,16 +25,34 @@ _SHADOW_STRENGTH: Final = 0.42
 
 
 @dataclass(frozen=True, slots=True)
+class Portrait:
+    """The part of a picture in `resources` that a card shows: from its left and top, so many pixels wide."""
+
+    file: str
+    left: int
+    top: int
+    width: int
+
+
+COLLINS: Final = Portrait("demo_portrait.jpg", 146, 12, 164)
+"""Eileen Collins, 42 years old."""
+OBAMA: Final = Portrait("demo_portrait_2.jpg", 0, 0, 458)
+"""Barack Obama, 51 years old."""
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
-    """How one card's portrait differs from the others'.
+    """Who is on a card, and how.
 
     Attributes:
+        portrait: who.
         mirrored: left and right are exchanged.
         colour: 1 as photographed, 0 grey.
         gains: factors for blue, green and red.
         gamma: below 1 lightens, above 1 darkens.
     """
 
+    portrait: Portrait = COLLINS
     mirrored: bool = False
     colour: float = 1.0
     gains: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -46,9 +61,9 @@ class Look:
 
 LOOKS: Final = (
     Look(gains=(0.98, 1.0, 1.02)),
-    Look(mirrored=True, gains=(1.1, 1.0, 0.93), gamma=1.06),
+    Look(OBAMA),
     Look(colour=0.0, gains=(0.85, 1.0, 1.15), gamma=0.96),
-    Look(mirrored=True, colour=0.85, gains=(0.86, 0.98, 1.06), gamma=0.95),
+    Look(OBAMA, mirrored=True, colour=0.4, gains=(1.04, 1.0, 0.97)),
 )
 
 
@@ -110,10 +125,11 @@ def make_background(width: int, height: int) -> NDArray[np.uint8]:
 
 
 def _portrait(look: Look, width: int, height: int) -> NDArray[np.float32]:
-    scale = width / _PORTRAIT_WIDTH
+    portrait = look.portrait
+    scale = width / portrait.width
     rows = round(height / scale)
-    photo = load_image(resource_path("demo_portrait.jpg"))
-    part = photo[_PORTRAIT_Y : _PORTRAIT_Y + rows, _PORTRAIT_X : _PORTRAIT_X + _PORTRAIT_WIDTH]
+    photo = load_image(resource_path(portrait.file))
+    part = photo[portrait.top : portrait.top + rows, portrait.left : portrait.left + portrait.width]
     method = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
     image = cv2.resize(part, (width, height), interpolation=method).astype(np.float32)
     if look.mirrored:

@@ -30,6 +30,7 @@ from desktop_app.terminal import (
 if TYPE_CHECKING:
     from desktop_app.catalogue.catalogue import ModelChoice
     from desktop_app.engine.annotate import AnnotationProgress
+    from desktop_app.vision.geometry import Line
 
 EXIT_DONE: Final = 0
 _INTERRUPTED: Final = "interrupted; what was written so far is kept"
@@ -176,6 +177,16 @@ def _command_parser() -> argparse.ArgumentParser:
         help="counts of the audience with their uncertainty, as a page "
         "(.html) or as values (.json); alone, it keeps nothing about a single face",
     )
+    annotate.add_argument(
+        "--line",
+        action="append",
+        type=_line,
+        default=[],
+        metavar="X1,Y1,X2,Y2",
+        dest="lines",
+        help="count in --people and --report how often faces cross this line, by direction: its two ends in shares of "
+        "the picture's width and height, 0 to 1; may be given twice",
+    )
     annotate.add_argument("--overwrite", action="store_true", help="replace files that exist")
     annotate.add_argument(
         "--audio",
@@ -293,6 +304,7 @@ def _run_annotate(options: argparse.Namespace) -> int:
             report=options.report,
             overwrite=options.overwrite,
             audio=options.audio,
+            lines=tuple(options.lines),
             choice=_model_choice(options),
             style=OverlayStyle(privacy=options.privacy, privacy_style=options.privacy_style),
         )
@@ -386,6 +398,18 @@ def _file_name(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("the name of the file is empty")
     return Path(text)
+
+
+def _line(text: str) -> Line:
+    from desktop_app.vision.geometry import Line
+
+    try:
+        line = Line(*map(float, text.split(",")))
+    except (TypeError, ValueError):
+        raise argparse.ArgumentTypeError(f"{text!r} is not four numbers with commas between them") from None
+    if not line.is_valid:
+        raise argparse.ArgumentTypeError(f"{text!r} is too short, or not in the picture: its numbers must be 0 to 1")
+    return line
 
 
 def _positive(text: str) -> float:

@@ -150,6 +150,12 @@ BAD = {
     "unknown video": (["annotate", "demo", "--output", "{tmp}/o.avi"], ".mp4"),
     "bad seconds": (["benchmark", "--seconds", "-3"], "--seconds"),
     "bad provider": (["annotate", "demo", "--provider", "tpu"], "tpu"),
+    "bad line": (["annotate", "demo", "--line", "0.5,0,0.5", "--people", "{tmp}/o.csv"], "four numbers"),
+    "line beside the picture": (["annotate", "demo", "--line", "0,0,2,1", "--people", "{tmp}/o.csv"], "0 to 1"),
+    "lines for nothing": (
+        ["annotate", "demo", "--line", "0,0,1,1", "--predictions", "{tmp}/o.csv"],
+        "no file for them",
+    ),
     "bad privacy mode": (["annotate", "demo", "--privacy", "heads"], "heads"),
 }
 

@@ -12,10 +12,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from desktop_app.analytics.crossings import LineCount
 from desktop_app.analytics.estimation import draw_true_counts, interval
 from desktop_app.analytics.visits import Visit
 from desktop_app.catalogue.manifest import Manifest
 from desktop_app.vision.classification.label import Label
+from desktop_app.vision.geometry import Line
 
 MOST_BINS: Final = 24
 _BIN_WIDTHS: Final = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
@@ -98,6 +100,7 @@ class Audience:
         frames: frames, or pictures, that were looked at.
         pictures_with_faces: pictures that stand alone and show a face.
         duration_s: length of the session in seconds; 0 for pictures that stand alone.
+        lines: crossings of each line.
     """
 
     visits: int
@@ -111,6 +114,7 @@ class Audience:
     frames: int
     pictures_with_faces: int
     duration_s: float
+    lines: tuple[LineCount, ...] = ()
 
     @property
     def unsure_ages(self) -> int:
@@ -128,7 +132,9 @@ class Audience:
         return max((one.most_present for one in self.bins), default=0)
 
 
-def summarise(visits: Sequence[Visit], manifest: Manifest, *, frames: int, duration_s: float) -> Audience:
+def summarise(
+    visits: Sequence[Visit], manifest: Manifest, *, frames: int, duration_s: float, lines: Sequence[Line] = ()
+) -> Audience:
     """Count an audience.
 
     Args:
@@ -136,6 +142,7 @@ def summarise(visits: Sequence[Visit], manifest: Manifest, *, frames: int, durat
         manifest: of the model that the labels are made by: its classes, and its measured errors.
         frames: frames that were looked at.
         duration_s: length of what was looked at, in seconds.
+        lines: those whose crossings the visits hold.
     """
     counted = [visit for visit in visits if not visit.brief]
     labels = [visit.label for visit in counted if visit.label is not None]
@@ -154,6 +161,14 @@ def summarise(visits: Sequence[Visit], manifest: Manifest, *, frames: int, durat
         frames=frames,
         pictures_with_faces=len({visit.first_frame for visit in counted if visit.still}),
         duration_s=duration_s,
+        lines=tuple(
+            LineCount(
+                line,
+                sum(visit.crossings[index].forward for visit in counted),
+                sum(visit.crossings[index].backward for visit in counted),
+            )
+            for index, line in enumerate(lines)
+        ),
     )
 
 

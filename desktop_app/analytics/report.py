@@ -11,6 +11,7 @@ import jinja2
 import numpy as np
 
 from desktop_app.analytics.audience import Audience, GroupCount
+from desktop_app.analytics.crossings import arrows
 from desktop_app.catalogue.manifest import Manifest
 from desktop_app.paths import RESOURCES_FOLDER
 
@@ -55,6 +56,8 @@ def report_html(audience: Audience, facts: ReportFacts) -> str:
     )
     environment.filters["clock"] = _clock
     environment.filters["share"] = _share
+    environment.filters["percent"] = lambda value: f"{100 * value:.0f}"
+    environment.filters["arrows"] = arrows
     return environment.get_template(_TEMPLATE).render(
         audience=audience,
         facts=facts,

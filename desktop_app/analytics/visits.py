@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from desktop_app.analytics.crossings import Crossings, LinePath
 from desktop_app.catalogue.catalogue import Labels
 from desktop_app.vision.classification.classifier import Prediction
 from desktop_app.vision.classification.label import Label, make_label
-from desktop_app.vision.geometry import Box
+from desktop_app.vision.geometry import Box, Line
 from desktop_app.vision.tracking.tracker import YOUNG_HITS, Track
 
 
@@ -32,6 +33,7 @@ class Visit:
         label: what the mean of the averaged probabilities says, each frame with an answer counting alike; `samples`
             and `updated_at` are those of the last answer. None where there was no answer at all.
         still: the face is from a picture that stands alone, as in a folder: time means nothing.
+        crossings: of each line that was asked about.
     """
 
     id: int
@@ -44,6 +46,7 @@ class Visit:
     box: Box
     label: Label | None
     still: bool = False
+    crossings: tuple[Crossings, ...] = ()
 
     @property
     def time_in_view_s(self) -> float:
@@ -67,16 +70,20 @@ class Visit:
 
 
 class VisitLog:
-    """Collects visits while frames come; keeps a few hundred bytes a visit, and no picture.
+    """Collects visits while frames come; keeps about a kilobyte a visit, and no picture.
 
     Not thread-safe.
 
     Attributes:
         frames: that were taken in.
+
+    Args:
+        lines: whose crossings are counted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lines: Sequence[Line] = ()) -> None:
         self.frames = 0
+        self._lines = tuple(lines)
         self._last_s = 0.0
         self._still = True
         self._open: dict[int, _Collected] = {}
@@ -90,6 +97,14 @@ class VisitLog:
         """Seconds from the beginning to the latest frame; 0 where all of them are pictures that stand alone."""
         return 0.0 if self._still else self._last_s
 
+    def use_lines(self, lines: Sequence[Line]) -> None:
+        """Count crossings of other lines from now on; those of a line that stays in its place are kept."""
+        kept = [new == old for new, old in zip(lines, self._lines, strict=False)]
+        self._lines = tuple(lines)
+        for known in self._open.values():
+            known.paths = [path if keep else LinePath() for path, keep in zip(known.paths, kept, strict=False)]
+            known.made = None
+
     def add(
         self,
         frame_index: int,
@@ -99,6 +114,9 @@ class VisitLog:
         labels: Mapping[int, Label],
         *,
         still: bool = False,
+        width: int = 0,
+        height: int = 0,
+        mirrored: bool = False,
     ) -> None:
         """Take in one frame; frames come in the order of their times.
 
@@ -109,6 +127,9 @@ class VisitLog:
             tracks: the faces; those that this frame does not show (`missed` above 0) are left out.
             labels: what is said of them, by track id.
             still: the frame is a picture that stands alone.
+            width: of the frame in pixels, for crossings.
+            height: of the frame in pixels, for crossings.
+            mirrored: the tracks are those of the frame's mirror image; lines are not.
         """
         self.frames += 1
         self._last_s, self._still = max(self._last_s, time_s), self._still and still
@@ -118,7 +139,11 @@ class VisitLog:
             known = self._open.get(track.id)
             if known is None:
                 known = self._open[track.id] = _Collected(file, frame_index, time_s, still)
-            known.see(frame_index, time_s, track.detection.box, labels.get(track.id))
+            box = track.detection.box
+            known.see(frame_index, time_s, box, labels.get(track.id))
+            if self._lines and not still:
+                seen = Box(width - box.right, box.y, box.width, box.height) if mirrored else box
+                known.follow(self._lines, seen, width, height)
 
     def visits(self, labels: Labels) -> tuple[Visit, ...]:
         """All visits so far, those that go on included, by id.
@@ -126,7 +151,8 @@ class VisitLog:
         Args:
             labels: the classes of the model that the labels were made by.
         """
-        return tuple(known.visit(track_id, labels) for track_id, known in sorted(self._open.items()))
+        lines = len(self._lines)
+        return tuple(known.visit(track_id, labels, lines) for track_id, known in sorted(self._open.items()))
 
     def fork(self, track_ids: Iterable[int]) -> VisitLog:
         """A log with the same visits, to which frames with these faces, and new ones, can be added and not to this one.
@@ -157,6 +183,7 @@ class _Collected:
     updated_at: float = 0.0
     samples: int = 0
     made: tuple[Labels, Visit] | None = None
+    paths: list[LinePath] = field(default_factory=list)
 
     def see(self, frame_index: int, time_s: float, box: Box, label: Label | None) -> None:
         """Take in one sighting."""
@@ -175,7 +202,14 @@ class _Collected:
         self.genders += gender
         self.updated_at, self.samples = label.updated_at, label.samples
 
-    def visit(self, track_id: int, labels: Labels) -> Visit:
+    def follow(self, lines: Sequence[Line], box: Box, width: int, height: int) -> None:
+        """Take in where the face is, for lines."""
+        while len(self.paths) < len(lines):
+            self.paths.append(LinePath())
+        for path, line in zip(self.paths, lines, strict=False):
+            path.move(line, box, width, height)
+
+    def visit(self, track_id: int, labels: Labels, lines: int) -> Visit:
         """The visit as it is now; made once for each state, as most visits are over."""
         if self.made is not None and self.made[0] is labels:
             return self.made[1]
@@ -191,6 +225,8 @@ class _Collected:
             Box(x, y, width, height),
             self._label(labels),
             self.still,
+            # A line that came later was not crossed by who was gone by then.
+            tuple(self.paths[index].crossings if index < len(self.paths) else Crossings() for index in range(lines)),
         )
         self.made = labels, visit
         return visit

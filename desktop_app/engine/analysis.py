@@ -250,6 +250,7 @@ def render_frame(
         privacy=privacy,
         style=style,
         places=places or LabelPlaces(),
+        mirrored=mirror,
     )
 
 

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from desktop_app.analytics.crossings import MAX_LINES
 from desktop_app.engine.audience_files import REPORT_SUFFIXES, AudienceFiles
 from desktop_app.engine.offline import OfflineAnalysis
 from desktop_app.engine.types import AnalysisSettings, RenderedFrame
@@ -149,7 +150,7 @@ def annotate(request: AnnotationRequest, stop: StopRequest | None = None) -> Gen
             mirror=request.mirror,
             annotated=request.output is not None,
         )
-        audience = AudienceFiles(classifier.package.manifest, source.info)
+        audience = AudienceFiles(classifier.package.manifest, source.info, lines=request.lines)
         yield from _run(request, stack, source, analysis, audience, str(classifier.notice or ""), stop)
 
 
@@ -247,6 +248,12 @@ def _check_outputs(request: AnnotationRequest) -> None:
         raise AnnotationError(
             "Cannot annotate: there is nothing to write. Name a video with --output, a table with --predictions or "
             "--people, or a report with --report."
+        )
+    if len(request.lines) > MAX_LINES:
+        raise AnnotationError("Cannot count crossings: more than two lines are given. Leave the others out.")
+    if request.lines and request.people is None and request.report is None:
+        raise AnnotationError(
+            "Cannot count crossings: there is no file for them. Name a table with --people, or a report with --report."
         )
     for path in outputs.values():
         try:

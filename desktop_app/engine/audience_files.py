@@ -17,6 +17,7 @@ from desktop_app.output.late_file import LateFile
 from desktop_app.output.people import people_table
 from desktop_app.output.table_text import encoded
 from desktop_app.sources.opening import SourceInfo
+from desktop_app.vision.geometry import Line
 
 REPORT_SUFFIXES: Final = (".html", ".json")
 
@@ -29,11 +30,12 @@ class AudienceFiles:
     Args:
         manifest: of the model in use.
         info: the source.
+        lines: whose crossings are counted.
     """
 
-    def __init__(self, manifest: Manifest, info: SourceInfo) -> None:
-        self._manifest, self._info = manifest, info
-        self._log = VisitLog()
+    def __init__(self, manifest: Manifest, info: SourceInfo, *, lines: Sequence[Line] = ()) -> None:
+        self._manifest, self._info, self._lines = manifest, info, tuple(lines)
+        self._log = VisitLog(lines)
         self._began_at = datetime.now().astimezone() if info.live else None
         self._notices: tuple[str, ...] = ()
 
@@ -50,7 +52,18 @@ class AudienceFiles:
     def add(self, rendered: RenderedFrame, time_s: float) -> None:
         """Take in the next frame, which was taken `time_s` seconds after the beginning of the source."""
         frame = rendered.frame
-        self._log.add(frame.index, time_s, frame.origin, rendered.tracks, rendered.labels, still=frame.alone)
+        height, width = rendered.picture.shape[:2]
+        self._log.add(
+            frame.index,
+            time_s,
+            frame.origin,
+            rendered.tracks,
+            rendered.labels,
+            still=frame.alone,
+            width=width,
+            height=height,
+            mirrored=rendered.mirrored,
+        )
 
     def note(self, notices: Sequence[str]) -> None:
         """Keep sentences that the report is to say of the run."""
@@ -63,6 +76,7 @@ class AudienceFiles:
             self._manifest,
             frames=self._log.frames,
             duration_s=self._log.duration_s,
+            lines=self._lines,
         )
 
     def files(self, *, people: Path | None, report: Path | None, overwrite: bool) -> list[LateFile]:

@@ -77,7 +77,7 @@ class Session:
         self._on_status = on_status
         self._statistics = Statistics()
         self._playback = Playback(loop=settings.loop)
-        self.audience = SessionAudience()
+        self.audience = SessionAudience(settings.lines)
         self._board = SessionBoard(self._statistics, audience=self.audience, on_picture=on_picture, on_status=on_status)
         pipeline = FacePipeline(self._statistics)
         self._inference = InferenceWorker(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from desktop_app.catalogue.manifest import Manifest
 from desktop_app.engine.types import RenderedFrame
 from desktop_app.sources.frame import Frame
 from desktop_app.vision.classification.label import Label
+from desktop_app.vision.geometry import Line
 from desktop_app.vision.tracking.tracker import Track
 
 
@@ -41,6 +42,9 @@ class _Seen:
     still: bool
     tracks: tuple[Track, ...]
     labels: Mapping[int, Label]
+    width: int
+    height: int
+    mirrored: bool
 
     def is_same(self, rendered: RenderedFrame) -> bool:
         return (self.index, self.captured_at) == (rendered.frame.index, rendered.frame.captured_at)
@@ -58,7 +62,7 @@ class _Tally:
         began_at: when a live source gave its first picture.
     """
 
-    log: VisitLog = field(default_factory=VisitLog)
+    log: VisitLog
     newest: _Seen | None = None
     shown: bytearray = field(default_factory=bytearray)
     zero_at: float = 0.0
@@ -82,7 +86,17 @@ class _Tally:
         seen = self.newest
         if seen is not None:
             time_s = seen.captured_at - self.zero_at
-            log.add(seen.index, time_s, seen.file, seen.tracks, seen.labels, still=seen.still)
+            log.add(
+                seen.index,
+                time_s,
+                seen.file,
+                seen.tracks,
+                seen.labels,
+                still=seen.still,
+                width=seen.width,
+                height=seen.height,
+                mirrored=seen.mirrored,
+            )
 
 
 class SessionAudience:
@@ -93,24 +107,34 @@ class SessionAudience:
     begins the count anew.
 
     All methods are thread-safe.
+
+    Args:
+        lines: whose crossings are counted, in the picture as the source gives it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lines: Sequence[Line] = ()) -> None:
         self._lock = threading.Lock()
         self._manifest: Manifest | None = None
-        self._tally = _Tally()
+        self._lines = tuple(lines)
+        self._tally = self._new_tally()
 
     def use(self, manifest: Manifest) -> None:
         """Take note of the model that makes the labels from now on."""
         with self._lock:
             if self._manifest is not None and manifest != self._manifest:
-                self._tally = _Tally()
+                self._tally = self._new_tally()
             self._manifest = manifest
 
     def reset(self) -> None:
         """Forget all that was counted."""
         with self._lock:
-            self._tally = _Tally()
+            self._tally = self._new_tally()
+
+    def use_lines(self, lines: Sequence[Line]) -> None:
+        """Count crossings of other lines from now on; those of a line that stays in its place are kept."""
+        with self._lock:
+            self._lines = tuple(lines)
+            self._tally.log.use_lines(lines)
 
     def add(self, rendered: RenderedFrame, *, live: bool) -> None:
         """Take in a picture that is shown, also one that is drawn again.
@@ -128,8 +152,17 @@ class SessionAudience:
                 if not live and tally.is_shown(frame.index):
                     return
                 tally.begin_frame(frame, live=live)
+            height, width = rendered.picture.shape[:2]
             tally.newest = _Seen(
-                frame.index, frame.captured_at, frame.origin, frame.alone, rendered.tracks, rendered.labels
+                frame.index,
+                frame.captured_at,
+                frame.origin,
+                frame.alone,
+                rendered.tracks,
+                rendered.labels,
+                width,
+                height,
+                rendered.mirrored,
             )
 
     def count(self) -> SessionCount | None:
@@ -142,6 +175,9 @@ class SessionAudience:
             log = tally.log.fork([track.id for track in tally.newest.tracks] if tally.newest else [])
             tally.add_newest(log)
             visits = log.visits(manifest.labels)
-            began_at = tally.began_at
-        audience = summarise(visits, manifest, frames=log.frames, duration_s=log.duration_s)
+            began_at, lines = tally.began_at, self._lines
+        audience = summarise(visits, manifest, frames=log.frames, duration_s=log.duration_s, lines=lines)
         return SessionCount(visits, audience, manifest, began_at)
+
+    def _new_tally(self) -> _Tally:
+        return _Tally(VisitLog(self._lines))

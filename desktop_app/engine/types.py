@@ -21,6 +21,7 @@ from desktop_app.vision.drawing.canvas import Canvas
 from desktop_app.vision.drawing.label_layout import LabelPlaces
 from desktop_app.vision.drawing.overlay import OverlayStyle, draw_overlay
 from desktop_app.vision.drawing.view import draw_view
+from desktop_app.vision.geometry import Line
 from desktop_app.vision.privacy.concealment import PrivacyMode
 from desktop_app.vision.tracking.tracker import Track
 
@@ -42,6 +43,7 @@ class AnalysisSettings:
         detector: which of MediaPipe's two models looks for faces; `auto` uses both as needed.
         min_score: faces below this detector score (0 to 1) are left out.
         style: what is drawn.
+        lines: whose crossings are counted, in the picture as the source gives it.
     """
 
     source: str = "demo"
@@ -51,6 +53,7 @@ class AnalysisSettings:
     detector: DetectorMode = "auto"
     min_score: float = 0.5
     style: OverlayStyle = field(default_factory=OverlayStyle)
+    lines: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +123,7 @@ class RenderedFrame:
         privacy: what is hidden in `picture`.
         style: what is drawn over it.
         places: where the labels lie in files, from picture to picture.
+        mirrored: `picture` is the mirror image of the frame.
     """
 
     picture: NDArray[np.uint8]
@@ -132,6 +136,7 @@ class RenderedFrame:
     privacy: PrivacyMode = "off"
     style: OverlayStyle = field(default_factory=OverlayStyle)
     places: LabelPlaces = field(default_factory=LabelPlaces, compare=False, repr=False)
+    mirrored: bool = False
     _annotated: _DrawnOnce = field(default_factory=_DrawnOnce, init=False, compare=False, repr=False)
 
     def annotated(self) -> NDArray[np.uint8]:

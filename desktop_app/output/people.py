@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from desktop_app.analytics.crossings import MAX_LINES
 from desktop_app.analytics.visits import Visit
 from desktop_app.catalogue.catalogue import AgeLabel, Labels
 from desktop_app.output.table_text import Value
@@ -35,6 +36,10 @@ COLUMNS: Final = (
     Column("age_years", float, 1),
     Column("age_years_low", int),
     Column("age_years_high", int),
+    Column("line1_forward", int),
+    Column("line1_backward", int),
+    Column("line2_forward", int),
+    Column("line2_backward", int),
 )
 """The columns in their order; scripts rely on them."""
 PEOPLE_FIELDS: Final = tuple(column.name for column in COLUMNS)
@@ -46,7 +51,8 @@ def people_table(visits: Sequence[Visit], labels: Labels, suffix: str) -> bytes:
     Columns are those of `PEOPLE_FIELDS`. `counted` is 1, or 0 where the visit is too brief to count. `age_low` and
     `age_high` are the years of what is shown, which is a span of groups where the age is unsure; both are empty where
     nothing narrower than all groups can be said, and `age_high` where the last group has no upper end. `age_years` and
-    its range are those of `Label.years`. JSON lines and Parquet have all probabilities as well, see `table_encoder`.
+    its range are those of `Label.years`. `line1_forward` to `line2_backward` are crossings, see `Crossings`, and empty
+    without that line. JSON lines and Parquet have all probabilities as well, see `table_encoder`.
 
     Args:
         visits: in the order of the rows.
@@ -88,6 +94,10 @@ def _values(visit: Visit, labels: Labels) -> dict[str, Value]:
         "age_years_low": label.years.low if label else None,
         "age_years_high": label.years.high if label else None,
     }
+    for index in range(MAX_LINES):
+        crossed = visit.crossings[index] if index < len(visit.crossings) else None
+        values[f"line{index + 1}_forward"] = crossed.forward if crossed else None
+        values[f"line{index + 1}_backward"] = crossed.backward if crossed else None
     return rounded_values(values, COLUMNS)
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+SHORTEST_LINE: Final = 0.02
+"""Share of the picture; a shorter line was drawn by mistake."""
 
 
 class Point(NamedTuple):
@@ -68,6 +71,30 @@ class Box:
     def scaled(self, factor: float) -> Box:
         """The box in a picture that was resized by `factor`."""
         return Box(self.x * factor, self.y * factor, self.width * factor, self.height * factor)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line from one end to another, in shares of a picture's width and height, 0 to 1 each."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether it lies in the picture and is long enough to be crossed."""
+        inside = all(0 <= value <= 1 for value in (self.x1, self.y1, self.x2, self.y2))
+        return inside and math.hypot(self.x2 - self.x1, self.y2 - self.y1) >= SHORTEST_LINE
+
+    def mirrored(self) -> Line:
+        """The same line in the picture's mirror image; its ends change places, so that its sides do not."""
+        return Line(1 - self.x2, self.y2, 1 - self.x1, self.y1)
+
+    def in_pixels(self, width: float, height: float) -> tuple[Point, Point]:
+        """Its ends in a picture of that size."""
+        return Point(self.x1 * width, self.y1 * height), Point(self.x2 * width, self.y2 * height)
 
 
 def ious(boxes: Sequence[Box], others: Sequence[Box]) -> NDArray[np.float64]:

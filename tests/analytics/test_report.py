@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,7 +13,9 @@ import numpy as np
 import pytest
 
 from desktop_app.analytics.audience import Audience, summarise
+from desktop_app.analytics.crossings import Crossings
 from desktop_app.analytics.report import ReportFacts, report_html, report_values
+from desktop_app.vision.geometry import Line
 from tests.helpers.visitors import face, label, manifest, visit
 
 CONFUSION = (np.eye(6, dtype=int) * 80 + 4).tolist()
@@ -95,6 +98,13 @@ def test_pages_of_all_kinds_are_whole() -> None:
     pictures = Page(report_html(summarise(faces, manifest(CONFUSION), frames=5, duration_s=0), facts()))
     assert "2 of 5" in pictures.texts
     assert "Perceived gender" not in Page(report_html(audience(female=None), facts())).texts
+    lined = [
+        replace(visit(1, 0, 4), crossings=(Crossings(12, 3),)),
+        replace(visit(2, 0, 0.1), crossings=(Crossings(1, 0),)),
+    ]
+    line = Line(0.5, 0, 0.5, 0.9)
+    crossed = Page(report_html(summarise(lined, manifest(), frames=40, duration_s=4, lines=[line]), facts()))
+    assert {"1: from 50, 0 to 50, 90", "← 12", "→ 3"} <= set(crossed.texts)
     empty = Page(report_html(summarise([], manifest(CONFUSION), frames=5, duration_s=2), facts()))
     assert "Nothing was counted." in empty.texts
 

@@ -3,10 +3,12 @@ from __future__ import annotations
 import csv
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from desktop_app.analytics.crossings import Crossings
 from desktop_app.errors import AgelensError
 from desktop_app.output.late_file import LateFile
 from desktop_app.output.people import PEOPLE_FIELDS, people_table
@@ -15,7 +17,7 @@ from tests.helpers.visitors import LABELS, label, visit
 VISITS = [
     visit(1, 0, 4, label(0.1, 0.1, 0.8)),
     visit(2, 1, 2, label(0.34, 0.33, 0.33, female=0.55)),
-    visit(3, 1, 1.1),
+    replace(visit(3, 1, 1.1), crossings=(Crossings(2, 1),)),
 ]
 
 
@@ -27,6 +29,8 @@ def test_a_table_has_a_row_a_visit() -> None:
     assert (rows[0]["first_seen_s"], rows[0]["last_seen_s"], rows[0]["frames"]) == ("0.000000", "4.000000", "41")
     assert (rows[0]["age"], rows[0]["age_low"], rows[0]["age_high"], rows[0]["unsure"]) == ("60+", "60", "", "")
     assert (rows[1]["age_low"], rows[1]["age_high"], rows[1]["unsure"]) == ("0", "59", "age gender")
+    crossed = [[row[name] for name in PEOPLE_FIELDS[-4:]] for row in rows]
+    assert crossed == [["", "", "", ""], ["", "", "", ""], ["2", "1", "", ""]]
     assert (rows[2]["counted"], rows[2]["age"], rows[2]["gender"]) == ("0", "", "")
 
 

@@ -162,7 +162,7 @@ def _command_parser() -> argparse.ArgumentParser:
         "--predictions",
         type=_file_name,
         metavar="FILE",
-        help="table (.csv, .jsonl or .parquet), a row a face a frame",
+        help="table (.csv, .jsonl or .parquet), a row a face a frame; - prints JSON lines as they come",
     )
     annotate.add_argument(
         "--people",
@@ -317,7 +317,8 @@ def _run_annotate(options: argparse.Namespace) -> int:
                     told = progress.notice
                     line.add(told)
 
-    line = ProgressLine(" frames")
+    # Not among the lines that a terminal shows.
+    line = ProgressLine(" frames", hidden=options.predictions == Path("-") and sys.stdout.isatty())
     try:
         run_interruptibly(work, has_begun=lambda: newest is not None)
     finally:
@@ -330,7 +331,8 @@ def _run_annotate(options: argparse.Namespace) -> int:
     if newest.seconds:
         seen += [_count(newest.visits, "visit"), f"{newest.seconds:.1f} s"]
     outputs = _given(options, "output", "predictions", "people", "report").values()
-    say(f"wrote {', '.join(seen)}: {', '.join(map(str, outputs))}")
+    names = ("standard output" if path == Path("-") else str(path) for path in outputs)
+    say(f"wrote {', '.join(seen)}: {', '.join(names)}")
     return EXIT_DONE
 
 

@@ -175,10 +175,11 @@ class ProgressLine:
 
     Args:
         unit: what is counted, with a blank before it.
+        hidden: show the sentences only.
     """
 
-    def __init__(self, unit: str) -> None:
-        self._unit = unit
+    def __init__(self, unit: str, *, hidden: bool = False) -> None:
+        self._unit, self._hidden = unit, hidden
         self._lock = threading.Lock()
         self._state: tuple[int, int | None, str] = (0, None, "")
         self._lines: list[str] = []
@@ -205,7 +206,7 @@ class ProgressLine:
         # Only commands need it: the window shall not wait for its import.
         from tqdm import tqdm
 
-        with suppress(OSError, ValueError), tqdm(unit=self._unit, disable=None, file=sys.stderr) as bar:
+        with suppress(OSError, ValueError), tqdm(unit=self._unit, disable=self._hidden or None, file=sys.stderr) as bar:
             over = False
             while not over:
                 over = self._over.wait(_TICK_S)

@@ -277,3 +277,24 @@ def test_annotate_hides_what_it_is_asked_to_and_does_without_gender(portrait: Pa
     plain = colours("plain.png")
     assert colours("picture.png", "--privacy", "picture", "--privacy-style", "pixelate") <= 16 < plain / 10
     assert colours("faces.png", "--privacy", "faces") > plain / 3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM ends programs there")
+@pytest.mark.parametrize("end", ["the reader ends", "a signal"])
+def test_predictions_come_as_they_are_made(tmp_path: Path, end: str) -> None:
+    people = tmp_path / "people.csv"
+    command = [sys.executable, str(ROOT / "main.py"), "annotate", "demo", "--predictions", "-", "--people", str(people)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert json.loads(process.stdout.readline())["frame"] == 0
+        if end == "a signal":
+            process.send_signal(signal.SIGTERM)
+            rows = [json.loads(line) for line in process.stdout]
+            assert rows[-1]["frame"] > 0
+        else:
+            process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == (130 if end == "a signal" else 0), said
+    assert people.read_text(encoding="utf-8").startswith("track,")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from desktop_app.analytics.crossings import MAX_LINES
 from desktop_app.engine.audience_files import REPORT_SUFFIXES, AudienceFiles
 from desktop_app.engine.offline import OfflineAnalysis
+from desktop_app.engine.run_facts import RunFacts, facts_path
 from desktop_app.engine.types import AnalysisSettings, RenderedFrame
 from desktop_app.errors import AgelensError, CommandError
 from desktop_app.output.atomic_files import check_target, explain, write_whole
@@ -26,6 +27,7 @@ from desktop_app.output.encoder import DEFAULT_RATE, FORMATS
 from desktop_app.output.predictions import PredictionFileError, PredictionWriter, face_rows
 from desktop_app.output.recorder import Recorder, RecordingError
 from desktop_app.output.sound import can_hold_sound, copy_sound
+from desktop_app.output.standard_output import STANDARD_OUTPUT, PredictionStream
 from desktop_app.output.tables import check_format
 from desktop_app.sources.opening import Source, SourceError, SourceInfo, open_source, source_path
 from desktop_app.sources.pictures.stills import FOLDER_RATE
@@ -48,7 +50,8 @@ class AnnotationRequest(AnalysisSettings):
 
     Attributes:
         output: a video (`.mp4`, `.mkv`), a picture for a picture, or a folder for a folder of pictures; None for none.
-        predictions: a table (`.csv`, `.jsonl`, `.parquet`), one row a face a frame; None for none.
+        predictions: a table (`.csv`, `.jsonl`, `.parquet`), one row a face a frame, with a file beside it that says how
+            it came about; `STANDARD_OUTPUT` for JSON lines there; None for none.
         people: a table of the same formats, one row a visit; None for none.
         report: counts of the audience, as a page (`.html`) or as values (`.json`); None for none.
         overwrite: replace what is there.
@@ -66,6 +69,13 @@ class AnnotationRequest(AnalysisSettings):
         """What is to be written, by the names of the options."""
         named = {"--output": self.output, "--predictions": self.predictions, "--people": self.people}
         return {name: path for name, path in {**named, "--report": self.report}.items() if path is not None}
+
+    def files(self) -> dict[str, Path]:
+        """Those of the outputs that are files, and the one beside the predictions."""
+        files = {name: path for name, path in self.outputs().items() if path != STANDARD_OUTPUT}
+        if "--predictions" in files:
+            files["the file beside --predictions"] = facts_path(files["--predictions"])
+        return files
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +161,8 @@ def annotate(request: AnnotationRequest, stop: StopRequest | None = None) -> Gen
             annotated=request.output is not None,
         )
         audience = AudienceFiles(classifier.package.manifest, source.info, lines=request.lines)
-        yield from _run(request, stack, source, analysis, audience, str(classifier.notice or ""), stop)
+        facts = RunFacts(request, classifier, source)
+        yield from _run(request, stack, source, analysis, audience, facts, stop)
 
 
 def _run(
@@ -160,11 +171,12 @@ def _run(
     source: Source,
     analysis: OfflineAnalysis,
     audience: AudienceFiles,
-    notice: str,
+    facts: RunFacts,
     stop: StopRequest,
 ) -> Generator[AnnotationProgress, None, None]:
     sink: PictureSink | None = None
-    table: PredictionWriter | None = None
+    table: PredictionWriter | PredictionStream | None = None
+    notice = str(facts.classifier.notice or "")
     outputs: list[Output] = []
     stack.push(_finishing(outputs))
     frames, started_at = 0, 0.0
@@ -176,8 +188,8 @@ def _run(
                 sink = _open_sink(request, request.output, source.info, rendered)
                 outputs.append(sink)
             if request.predictions is not None:
-                table = PredictionWriter(request.predictions, overwrite=request.overwrite, classes=analysis.labels)
-                outputs.append(table)
+                table, *beside = _open_table(request, request.predictions, facts, stop)
+                outputs += [table, *beside]
             outputs += audience.files(people=request.people, report=request.report, overwrite=request.overwrite)
             # The monotonic clock's value is of no use to a reader, and the video begins at 0.
             started_at = frame.captured_at if source.info.live else 0.0
@@ -188,6 +200,7 @@ def _run(
         if table is not None:
             table.write(rows)
         audience.add(rendered, time_s)
+        facts.add(rendered, time_s, len(rows))
         frames += 1
         yield AnnotationProgress(
             frames,
@@ -212,8 +225,10 @@ def _run(
         *str(source.notice or "").split("\n"),
         sink.notice if sink is not None else "",
     ]
-    audience.note([line for line in lines if line])
-    for line in filter(None, lines):
+    lines = list(filter(None, lines))
+    audience.note(lines)
+    facts.complete, facts.notices = True, lines
+    for line in lines:
         yield AnnotationProgress(frames, source.info.frame_count, 0, source.dropped_count, line)
 
 
@@ -255,18 +270,19 @@ def _check_outputs(request: AnnotationRequest) -> None:
         raise AnnotationError(
             "Cannot count crossings: there is no file for them. Name a table with --people, or a report with --report."
         )
-    for path in outputs.values():
+    files = request.files()
+    for path in files.values():
         try:
             _check_place(path, source_path(request.source), overwrite=request.overwrite)
         except OSError as error:
             raise AnnotationError("Cannot write “{path}”: {reason}.", path=path, reason=explain(error)) from error
-    for (name, path), (other_name, other) in combinations(outputs.items(), 2):
+    for (name, path), (other_name, other) in combinations(files.items(), 2):
         if path == other:
             raise AnnotationError(
                 "Cannot annotate: {name} and {other} name the same file. Choose two.", name=name, other=other_name
             )
     for table in (request.predictions, request.people):
-        if table is not None:
+        if table is not None and table in files.values():
             check_format(table)
     if request.report is not None and request.report.suffix.lower() not in REPORT_SUFFIXES:
         raise AnnotationError(
@@ -316,6 +332,16 @@ def _check_kind(output: Path, info: SourceInfo) -> None:
         name=output.name,
         fitting=fitting,
     )
+
+
+def _open_table(
+    request: AnnotationRequest, table: Path, facts: RunFacts, stop: StopRequest
+) -> tuple[PredictionWriter | PredictionStream, *tuple[Output, ...]]:
+    """The table of predictions, and what is written beside it."""
+    if table == STANDARD_OUTPUT:
+        return (PredictionStream(stop),)
+    writer = PredictionWriter(table, overwrite=request.overwrite, classes=facts.classifier.labels)
+    return writer, facts.file(table, overwrite=request.overwrite)
 
 
 def _open_sink(request: AnnotationRequest, output: Path, info: SourceInfo, rendered: RenderedFrame) -> PictureSink:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Final
 
-from desktop_app.catalogue.catalogue import Labels
 from desktop_app.engine.analysis import CropSpec
 from desktop_app.engine.face_pipeline import FacePipeline
 from desktop_app.engine.statistics import Statistics
@@ -66,11 +65,6 @@ class OfflineAnalysis:
         self._spec = CropSpec.of(classifier)
         self._pipeline = FacePipeline(self._statistics, max_batch=MANY)
         self._pipeline.use_labels(classifier.labels)
-
-    @property
-    def labels(self) -> Labels:
-        """The model's classes."""
-        return self._classifier.labels
 
     def run(self, source: Source, stop: StopRequest | None = None) -> Generator[RenderedFrame, None, None]:
         """Analyse a source to its end.

@@ -21,10 +21,13 @@ class LateFile(Closeable):
         path: its name.
         make: gives its bytes.
         overwrite: replace an existing file, in `close` and not before.
+        attached: it is of no use without other files of the run; `keep` leaves nothing of it.
     """
 
-    def __init__(self, path: Path, make: Callable[[], bytes], *, overwrite: bool = False) -> None:
-        self._path, self._make, self._overwrite = path, make, overwrite
+    def __init__(
+        self, path: Path, make: Callable[[], bytes], *, overwrite: bool = False, attached: bool = False
+    ) -> None:
+        self._path, self._make, self._overwrite, self._attached = path, make, overwrite, attached
         self._file: NewFile | None = None
         self._over = False
 
@@ -69,6 +72,10 @@ class LateFile(Closeable):
         Raises:
             LateFileError: it cannot be written.
         """
+        if self._attached and not self._over:
+            self._over = True
+            if self._file is not None:
+                self._file.discard()
         self.finish()
         if self._file is not None and not self._over:
             self._over = True

@@ -572,6 +572,10 @@
         <translation>无法使用保存的隐私模式：该模式未知。已隐藏整个画面；请选择一种模式。</translation>
     </message>
     <message>
+        <source>Cannot write predictions to standard output: {reason}.</source>
+        <translation>无法将预测结果写入标准输出：{reason}。</translation>
+    </message>
+    <message>
         <source>Cannot write predictions to “{name}”: that file is closed. Start a new one.</source>
         <translation>无法将预测结果写入“{name}”：该文件已关闭。请新建一个。</translation>
     </message>

@@ -117,7 +117,7 @@ def test_a_recording_stays_where_its_sound_cannot_be_copied(tmp_path: Path) -> N
     with av.open(str(tmp_path / "labelled.mp4")) as container:
         assert len(list(container.decode(video=0))) == 20
     assert (tmp_path / "faces.csv").is_file()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["faces.csv", "labelled.mp4"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["faces.csv", "faces.csv.meta.json", "labelled.mp4"]
 
 
 def write_portrait(path: Path) -> Path:

@@ -1,0 +1,116 @@
+"""The file beside a table of predictions that says what they are and how they came about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from desktop_app.engine.audience_files import program_version
+from desktop_app.engine.types import AnalysisSettings, RenderedFrame
+from desktop_app.output.late_file import LateFile
+from desktop_app.output.table_text import encoded
+from desktop_app.sources.opening import Source
+from desktop_app.vision.classification.classifier import Classifier
+
+
+def facts_path(table: Path) -> Path:
+    """The name beside a table, as `faces.csv.meta.json` beside `faces.csv`."""
+    return table.with_name(f"{table.name}.meta.json")
+
+
+@dataclass(slots=True)
+class RunFacts:
+    """What is known of a run, as values for JSON.
+
+    Of the source only its name is kept, not where it lies: the path may tell who somebody is, and an address may hold
+    a password.
+
+    Attributes:
+        settings: what was looked at, and how.
+        classifier: the model in use.
+        source: the open source.
+        options: further options of the command that change the predictions.
+        frames: written so far.
+        faces: seen in these, each once a frame.
+        complete: the source was read to its end.
+        notices: sentences on what could not be read.
+    """
+
+    settings: AnalysisSettings
+    classifier: Classifier
+    source: Source
+    options: dict[str, Any] = field(default_factory=dict)
+    frames: int = 0
+    faces: int = 0
+    complete: bool = False
+    notices: Sequence[str] = ()
+    _began_at: datetime = field(default_factory=lambda: datetime.now().astimezone())
+    _size: tuple[int, int] = (0, 0)
+    _span_s: tuple[float, float] | None = None
+
+    def add(self, rendered: RenderedFrame, time_s: float, faces: int) -> None:
+        """Take in the next frame, which was taken `time_s` seconds after the beginning of the source."""
+        if self._span_s is None:
+            height, width = rendered.frame.image.shape[:2]
+            self._size, self._span_s = (width, height), (time_s, time_s)
+        self._span_s = (self._span_s[0], time_s)
+        self.frames += 1
+        self.faces += faces
+
+    def file(self, table: Path, *, overwrite: bool) -> LateFile:
+        """The file beside a table; it is written when that is finished, and not where that cannot be."""
+        return LateFile(facts_path(table), lambda: self._as_json(table.name), overwrite=overwrite, attached=True)
+
+    def _as_json(self, table: str) -> bytes:
+        return encoded(json.dumps(self.values(table), ensure_ascii=False, indent=1) + "\n")
+
+    def values(self, table: str) -> dict[str, Any]:
+        """The facts by name; times of the clock are local, with their distance from UTC."""
+        settings, classifier, source = self.settings, self.classifier, self.source.info
+        manifest, choice = classifier.package.manifest, settings.choice
+        first_s, last_s = self._span_s or (0.0, 0.0)
+        return {
+            "table": table,
+            "program": "agelens",
+            "version": program_version(),
+            "model": {
+                "name": manifest.name,
+                "title": manifest.title,
+                "files": {file.name: manifest.files.get(file.name) for file in classifier.package.onnx_files},
+                "ages": [age.name for age in classifier.labels.ages],
+                "genders": list(classifier.labels.genders),
+                "provider": classifier.provider,
+            },
+            "options": {
+                "oversample": classifier.oversample,
+                "gender": choice.gender,
+                "detector": settings.detector,
+                "min_score": settings.min_score,
+                "mirror": settings.mirror,
+                "privacy": settings.style.privacy,
+                **self.options,
+            },
+            "source": {
+                "kind": source.kind,
+                "name": source.name,
+                "live": source.live,
+                "width": self._size[0],
+                "height": self._size[1],
+                "rate": source.rate or None,
+                "duration_s": None if source.duration_s is None else round(source.duration_s, 6),
+            },
+            "run": {
+                "frames": self.frames,
+                "faces": self.faces,
+                "first_s": round(first_s, 6),
+                "last_s": round(last_s, 6),
+                "complete": self.complete,
+                "notices": list(self.notices),
+                "began_at": self._began_at.isoformat(timespec="seconds"),
+                "ended_at": datetime.now().astimezone().isoformat(timespec="seconds"),
+            },
+        }

@@ -30,11 +30,15 @@ from desktop_app.terminal import (
 if TYPE_CHECKING:
     from desktop_app.catalogue.catalogue import ModelChoice
     from desktop_app.engine.annotate import AnnotationProgress
+    from desktop_app.engine.archive.archive import ArchiveProgress
     from desktop_app.vision.geometry import Line
 
 EXIT_DONE: Final = 0
 _INTERRUPTED: Final = "interrupted; what was written so far is kept"
 EXIT_UNUSABLE: Final = 2
+EXIT_FAILED: Final = 3
+"""Some of many sources could not be read; the others are done."""
+_MOST_JOBS: Final = 1024
 _MODEL_OPTIONS: Final = ("model", "provider", "oversample", "gender")
 COMMANDS: Final = ("annotate", "benchmark", "cameras", "models")
 SOURCE_HELP: Final = (
@@ -84,7 +88,8 @@ def main(arguments: Sequence[str]) -> int:
         arguments: what follows the program's name.
 
     Returns:
-        0 done, 2 wrong arguments or unusable input (one line on stderr), 130 interrupted with what was written kept.
+        0 done, 2 wrong arguments or unusable input (one line on stderr), 3 some of many sources could not be read and
+        the others are done, 130 interrupted with what was written kept.
     """
     try:
         _set_up_log()
@@ -153,10 +158,18 @@ def _command_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="agelens")
     commands = parser.add_subparsers(required=True, parser_class=_Parser)
 
-    annotate = commands.add_parser("annotate", help="annotate a source without a window")
-    annotate.add_argument("source", metavar="SOURCE", help=SOURCE_HELP)
+    annotate = commands.add_parser("annotate", help="annotate sources without a window")
     annotate.add_argument(
-        "--output", type=_file_name, metavar="FILE", help="video (.mp4, .mkv); for pictures also a picture or a folder"
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help=f"{SOURCE_HELP}; or many: files, folders, patterns (`'*.jpg'`), lists of them (`@files.txt`)",
+    )
+    annotate.add_argument(
+        "--output",
+        type=_file_name,
+        metavar="FILE",
+        help="video (.mp4, .mkv); for pictures also a picture or a folder; for many sources a folder",
     )
     annotate.add_argument(
         "--predictions",
@@ -194,6 +207,19 @@ def _command_parser() -> argparse.ArgumentParser:
         default=True,
         help="copy the sound of a film into the video (default), unless something is hidden",
     )
+    many = annotate.add_argument_group("many sources")
+    many.add_argument(
+        "--dataset",
+        type=_file_name,
+        metavar="FOLDER",
+        help="tables of predictions, people and sources; the same command again does only what is missing or changed",
+    )
+    many.add_argument(
+        "--format", choices=("parquet", "csv", "jsonl"), default="parquet", help="of its tables (parquet)"
+    )
+    many.add_argument("--recursive", action="store_true", help="also look into the folders within folders")
+    many.add_argument("--jobs", type=_count_of_jobs, default=0, metavar="N", help="processes (one a core)")
+    many.add_argument("--retry-failed", action="store_true", help="read again what could not be read")
     _add_common(annotate)
     _add_gender(annotate)
     annotate.add_argument(
@@ -287,6 +313,11 @@ def _run_window(options: argparse.Namespace) -> int:
 
 
 def _run_annotate(options: argparse.Namespace) -> int:
+    with without_collecting():
+        from desktop_app.engine.archive.sources import is_many
+
+    if options.dataset is not None or options.recursive or is_many(options.sources):
+        return _run_archive(options)
     faces = 0
     newest: AnnotationProgress | None = None
 
@@ -297,7 +328,7 @@ def _run_annotate(options: argparse.Namespace) -> int:
             from desktop_app.vision.drawing.overlay import OverlayStyle
 
         request = AnnotationRequest(
-            source=options.source,
+            source=options.sources[0],
             output=options.output,
             predictions=options.predictions,
             people=options.people,
@@ -334,6 +365,62 @@ def _run_annotate(options: argparse.Namespace) -> int:
     names = ("standard output" if path == Path("-") else str(path) for path in outputs)
     say(f"wrote {', '.join(seen)}: {', '.join(names)}")
     return EXIT_DONE
+
+
+def _run_archive(options: argparse.Namespace) -> int:
+    newest: ArchiveProgress | None = None
+
+    def work(stop: StopRequest) -> None:
+        nonlocal newest
+        with without_collecting():
+            from desktop_app.engine.archive.archive import ArchiveRequest, annotate_archive
+            from desktop_app.engine.archive.sources import ArchiveError
+            from desktop_app.vision.drawing.overlay import OverlayStyle
+
+        for name in ("predictions", "people", "report"):
+            if getattr(options, name) is not None:
+                raise ArchiveError(
+                    "Cannot write --{name} of several sources into one file. Name a folder with --dataset.", name=name
+                )
+        request = ArchiveRequest(
+            specs=options.sources,
+            recursive=options.recursive,
+            dataset=options.dataset,
+            output=options.output,
+            table_format=options.format,
+            jobs=options.jobs,
+            overwrite=options.overwrite,
+            retry_failed=options.retry_failed,
+            audio=options.audio,
+            choice=_model_choice(options),
+            lines=tuple(options.lines),
+            style=OverlayStyle(privacy=options.privacy, privacy_style=options.privacy_style),
+        )
+        with closing(annotate_archive(request, stop)) as steps:
+            for newest in steps:
+                rate = newest.frames / newest.seconds if newest.seconds else 0.0
+                line.show(newest.files, newest.total, f"frames/s={rate:.1f}")
+                for sentence in newest.lines:
+                    line.add(sentence)
+
+    line = ProgressLine(" files")
+    try:
+        run_interruptibly(work)
+    finally:
+        line.close()
+        if newest is not None:
+            seen = [
+                _count(newest.files, "file"),
+                _count(newest.frames, "frame"),
+                _count(newest.faces, "face"),
+                _count(newest.visits, "visit"),
+            ]
+            seen += [f"{newest.earlier} done before"] if newest.earlier else []
+            seen += [f"{newest.failed} failed"] if newest.failed else []
+            outputs = _given(options, "output", "dataset").values()
+            say(f"wrote {', '.join(seen)}: {', '.join(map(str, outputs))}")
+    assert newest is not None
+    return EXIT_FAILED if newest.failed else EXIT_DONE
 
 
 def _count(number: int, noun: str) -> str:
@@ -412,6 +499,12 @@ def _line(text: str) -> Line:
     if not line.is_valid:
         raise argparse.ArgumentTypeError(f"{text!r} is too short, or not in the picture: its numbers must be 0 to 1")
     return line
+
+
+def _count_of_jobs(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= _MOST_JOBS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes from 1 to {_MOST_JOBS}")
+    return int(text)
 
 
 def _positive(text: str) -> float:

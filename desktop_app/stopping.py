@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent import futures
 from concurrent.futures import Future
 from contextlib import suppress
@@ -25,6 +26,10 @@ class StopRequest:
     def is_set(self) -> bool:
         """Whether the end was asked for."""
         return self.event.is_set()
+
+    def then(self, call: Callable[[], object]) -> None:
+        """Call something once when the end is asked for, on the thread that asks, or at once if it was already."""
+        self._future.add_done_callback(lambda _: call())
 
     def comes_before(self, result: Future[Any]) -> bool:
         """Wait for a result or the request, whichever comes first; True where the request is there."""

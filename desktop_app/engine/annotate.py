@@ -185,7 +185,7 @@ def _run(
         if frames == 0:
             # Not before there is something to write: what cannot be read leaves no file, and replaces none.
             if request.output is not None:
-                sink = _open_sink(request, request.output, source.info, rendered)
+                sink = open_sink(request, request.output, source.info, rendered)
                 outputs.append(sink)
             if request.predictions is not None:
                 table, *beside = _open_table(request, request.predictions, facts, stop)
@@ -344,7 +344,12 @@ def _open_table(
     return writer, facts.file(table, overwrite=request.overwrite)
 
 
-def _open_sink(request: AnnotationRequest, output: Path, info: SourceInfo, rendered: RenderedFrame) -> PictureSink:
+def open_sink(request: AnnotationRequest, output: Path, info: SourceInfo, rendered: RenderedFrame) -> PictureSink:
+    """Begin to write what was asked for of a source, at its first picture.
+
+    Raises:
+        AgelensError: it cannot be written.
+    """
     overwrite = request.overwrite
     if output.suffix.lower() in FORMATS:
         height, width = rendered.picture.shape[:2]

@@ -51,19 +51,7 @@ class AudienceFiles:
 
     def add(self, rendered: RenderedFrame, time_s: float) -> None:
         """Take in the next frame, which was taken `time_s` seconds after the beginning of the source."""
-        frame = rendered.frame
-        height, width = rendered.picture.shape[:2]
-        self._log.add(
-            frame.index,
-            time_s,
-            frame.origin,
-            rendered.tracks,
-            rendered.labels,
-            still=frame.alone,
-            width=width,
-            height=height,
-            mirrored=rendered.mirrored,
-        )
+        note_faces(self._log, rendered, time_s)
 
     def note(self, notices: Sequence[str]) -> None:
         """Keep sentences that the report is to say of the run."""
@@ -108,6 +96,23 @@ class AudienceFiles:
             began_at=self._began_at,
             notices=self._notices,
         )
+
+
+def note_faces(log: VisitLog, rendered: RenderedFrame, time_s: float) -> None:
+    """Take the faces of the next frame into a log, `time_s` seconds after the beginning of the source."""
+    frame = rendered.frame
+    height, width = rendered.picture.shape[:2]
+    log.add(
+        frame.index,
+        time_s,
+        frame.origin,
+        rendered.tracks,
+        rendered.labels,
+        still=frame.alone,
+        width=width,
+        height=height,
+        mirrored=rendered.mirrored,
+    )
 
 
 def report_bytes(

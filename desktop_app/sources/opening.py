@@ -85,13 +85,16 @@ def redact_source(spec: str) -> str:
     return redact_url(spec) if classify_spec(spec) == "stream" else spec
 
 
-def open_source(spec: str, *, camera: CameraOptions = _DEFAULT_CAMERA, cancel: threading.Event | None = None) -> Source:
+def open_source(
+    spec: str, *, camera: CameraOptions = _DEFAULT_CAMERA, cancel: threading.Event | None = None, threads: int = 0
+) -> Source:
     """Open the source that a text names.
 
     Args:
         spec: a camera's index or name, a video or picture file, a folder of pictures, an address, or `demo`.
         camera: the format requested of a camera.
         cancel: when set, by another thread, opening a camera or stream is given up.
+        threads: that decode a video file; 0 for as many as FFmpeg likes.
 
     Raises:
         SourceError: it cannot be opened; the message is one sentence for the user.
@@ -114,7 +117,7 @@ def open_source(spec: str, *, camera: CameraOptions = _DEFAULT_CAMERA, cancel: t
         return FolderSource(path, spec=spec)
     if kind == "image":
         return _open_picture(path, spec)
-    return _open_file(path, spec)
+    return _open_file(path, spec, threads)
 
 
 def _open_picture(path: Path, spec: str) -> Source:
@@ -122,9 +125,9 @@ def _open_picture(path: Path, spec: str) -> Source:
     return ImageSource(path, spec=spec) if animation is None else AnimationSource(animation, path, spec=spec)
 
 
-def _open_file(path: Path, spec: str) -> Source:
+def _open_file(path: Path, spec: str, threads: int) -> Source:
     try:
-        film = VideoFileSource(path, spec=spec)
+        film = VideoFileSource(path, spec=spec, threads=threads)
     except SourceError:
         # There are pictures that FFmpeg does not read.
         with suppress(SourceError):

@@ -43,13 +43,14 @@ class VideoFileSource(SourceBase):
     Args:
         path: the file.
         spec: what the user called it; the path if not given.
+        threads: of the decoder; 0 for as many as FFmpeg likes.
 
     Raises:
         SourceError: it is not a video, or no frame of it can be decoded.
     """
 
-    def __init__(self, path: Path, *, spec: str | None = None) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, spec: str | None = None, threads: int = 0) -> None:
+        self._path, self._threads = path, threads
         self._lock = threading.Lock()
         self._closed = False
         self._missing_s = 0.0
@@ -226,6 +227,7 @@ class VideoFileSource(SourceBase):
     def _open(self) -> tuple[InputContainer, VideoStream]:
         container, stream = open_video(self._path)
         stream.thread_type = "SLICE" if self._one_thread else "AUTO"
+        stream.codec_context.thread_count = self._threads
         return container, stream
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:

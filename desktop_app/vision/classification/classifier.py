@@ -79,15 +79,21 @@ class Classifier:
         self._warm_up()
 
     @classmethod
-    def of(cls, choice: ModelChoice) -> Classifier:
-        """The model that was chosen.
+    def of(cls, choice: ModelChoice, *, threads: int = 0) -> Classifier:
+        """The model that was chosen; `threads` as for the class.
 
         Raises:
             ModelError: there is no such model, or it cannot be used.
             ProviderError: the provider that was chosen is not there.
         """
         package = Catalogue().find(choice.model)
-        return cls(package, provider=choice.provider, oversample=choice.oversample, gender=choice.gender)
+        return cls(
+            package,
+            provider=choice.provider,
+            oversample=choice.oversample,
+            threads=threads,
+            gender=choice.gender,
+        )
 
     @property
     def package(self) -> ModelPackage:

@@ -35,10 +35,11 @@ class FarFaceLooker(Closeable):
         detector: what looks; not owned.
         live: take what was found as soon as it is there. Otherwise it is taken two frames after the one that was looked
             at, and waited for, so that the same frames give the same faces.
+        threaded: otherwise a look takes place while it is begun; what is found is the same.
     """
 
-    def __init__(self, detector: CenterFaceDetector, *, live: bool) -> None:
-        self._detector, self._live = detector, live
+    def __init__(self, detector: CenterFaceDetector, *, live: bool, threaded: bool = True) -> None:
+        self._detector, self._live, self._threaded = detector, live, threaded
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="far faces")
         self._looked_at: float | None = None
         self._look: Future[tuple[list[Detection], bool]] | None = None
@@ -61,7 +62,7 @@ class FarFaceLooker(Closeable):
         found = self._result(image)
         if self._look is None and self._is_due(at, lost=lost):
             self._looked_at, self._frame, self._frames = at, image, 0
-            self._look = self._thread.submit(self._find, image, thorough=not known and self._until_thorough <= 0)
+            self._look = self._begin(image, thorough=not known and self._until_thorough <= 0)
         return found
 
     def reset(self) -> None:
@@ -73,6 +74,13 @@ class FarFaceLooker(Closeable):
         """End the thread."""
         self.reset()
         self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _begin(self, image: NDArray[np.uint8], *, thorough: bool) -> Future[tuple[list[Detection], bool]]:
+        if self._threaded:
+            return self._thread.submit(self._find, image, thorough=thorough)
+        look = Future[tuple[list[Detection], bool]]()
+        look.set_result(self._find(image, thorough=thorough))
+        return look
 
     def _find(self, image: NDArray[np.uint8], *, thorough: bool) -> tuple[list[Detection], bool]:
         """The faces, and whether only the thorough look finds them."""

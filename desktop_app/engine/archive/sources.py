@@ -1,0 +1,202 @@
+"""Which files an archive has: paths, folders, patterns and lists become files with their size and time."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from desktop_app.errors import CommandError, reason_of
+from desktop_app.output.atomic_files import explain
+from desktop_app.sources.opening import IMAGE_SUFFIXES, VIDEO_SUFFIXES, classify_spec, redact_source, source_path
+
+LIST_MARK: Final = "@"
+_WILD: Final = frozenset("*?[")
+_SUFFIXES: Final = IMAGE_SUFFIXES | VIDEO_SUFFIXES
+
+
+class ArchiveError(CommandError):
+    """An archive cannot be annotated."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveSource:
+    """A file of an archive.
+
+    Attributes:
+        path: absolute.
+        name: relative to what the user gave; no two sources of an archive have the same.
+        size: in bytes; -1 where the file is not there.
+        modified_ns: when it was last written, in nanoseconds.
+    """
+
+    path: str
+    name: str
+    size: int
+    modified_ns: int
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether its name is that of a picture."""
+        return Path(self.path).suffix.lower() in IMAGE_SUFFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSources:
+    """The files of an archive.
+
+    Attributes:
+        sources: each once, by path.
+        problems: a sentence for each folder within a folder that cannot be read.
+    """
+
+    sources: tuple[ArchiveSource, ...]
+    problems: tuple[str, ...]
+
+
+def is_many(specs: Sequence[str]) -> bool:
+    """Whether a command line names more than one source: several, a list, or a pattern."""
+    return len(specs) != 1 or _is_list(specs[0]) or _is_pattern(specs[0])
+
+
+def find_sources(specs: Sequence[str], *, recursive: bool = False, without: Sequence[Path] = ()) -> FoundSources:
+    """Find the files that a command line names.
+
+    Args:
+        specs: files, folders of pictures and films, patterns (`*.jpg`, `**/*.mp4`), and lists (`@files.txt`, a line
+            each; blank lines and those that begin with `#` say nothing).
+        recursive: also look into the folders within folders. Names that begin with a dot are left out.
+        without: folders whose files are none of the archive, because they are written by the run itself.
+
+    Raises:
+        ArchiveError: there is none, a list or folder cannot be read, or a camera or stream is among them.
+    """
+    problems: list[str] = []
+    found: dict[str, str] = {}
+    barred = tuple(os.path.join(folder.absolute(), "") for folder in without)  # noqa: PTH118 - ends in a separator
+    for spec in specs:
+        for path, name in _files(spec, problems, recursive=recursive):
+            absolute = os.path.abspath(path)  # noqa: PTH100 - without links resolved, unlike Path.resolve
+            if not absolute.startswith(barred):
+                found.setdefault(absolute, name)
+    if not found:
+        raise ArchiveError(
+            "Cannot annotate: {names} contains no picture or film. Name files, or folders that contain some"
+            " (--recursive also looks into the folders within them).",
+            names=", ".join(f"“{redact_source(spec)}”" for spec in specs[:3]),
+        )
+    return FoundSources(_distinct([look_at(path, name) for path, name in sorted(found.items())]), tuple(problems))
+
+
+def look_at(path: str, name: str) -> ArchiveSource:
+    """A file with its size and time as they are now."""
+    try:
+        state = os.stat(path)  # noqa: PTH116 - a hundred thousand of them
+    except (OSError, ValueError):
+        return ArchiveSource(path, name, -1, 0)
+    return ArchiveSource(path, name, state.st_size, state.st_mtime_ns)
+
+
+def short_hash(text: str) -> str:
+    """64 bits of a checksum, as 16 letters."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _is_list(spec: str) -> bool:
+    return spec.startswith(LIST_MARK) and len(spec) > 1 and not Path(spec).exists()
+
+
+def _is_pattern(spec: str) -> bool:
+    return bool(_WILD & set(spec)) and classify_spec(spec) in {"file", "image", "camera"} and not _exists(spec)
+
+
+def _exists(spec: str) -> bool:
+    path = source_path(spec)
+    try:
+        return path is not None and path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _files(spec: str, problems: list[str], *, recursive: bool) -> Iterator[tuple[Path, str]]:
+    """The files that one word of a command line names, and what they are called."""
+    if _is_list(spec):
+        for line in _lines(Path(spec[len(LIST_MARK) :])):
+            yield from _paths(line, problems, recursive=recursive, listed=True)
+    else:
+        yield from _paths(spec, problems, recursive=recursive, listed=False)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ArchiveError("Cannot read the list “{path}”: {reason}.", path=path, reason=explain(error)) from error
+    for line in os.fsdecode(content.removeprefix(b"\xef\xbb\xbf")).splitlines():
+        if line.strip() and not line.lstrip().startswith("#"):
+            yield line.strip()
+
+
+def _paths(spec: str, problems: list[str], *, recursive: bool, listed: bool) -> Iterator[tuple[Path, str]]:
+    if _is_pattern(spec):
+        matches = sorted(glob.glob(os.path.expanduser(spec), recursive=True))  # noqa: PTH111, PTH207 - any path
+        if not matches:
+            raise ArchiveError(
+                "Cannot annotate “{pattern}”: no file has such a name. Check its spelling.", pattern=spec
+            )
+        for match in matches:
+            yield from _below(Path(match), problems, recursive=recursive)
+        return
+    path = source_path(spec)
+    if path is None and listed and classify_spec(spec) == "camera":
+        # A line of a list is never a camera.
+        path = Path(spec)
+    if path is None:
+        raise ArchiveError(
+            "Cannot annotate “{name}” with others or into a dataset: only files and folders have an end. Annotate it "
+            "alone.",
+            name=redact_source(spec),
+        )
+    yield from _below(path, problems, recursive=recursive)
+
+
+def _below(path: Path, problems: list[str], *, recursive: bool) -> Iterator[tuple[Path, str]]:
+    """A file itself, or the pictures and films of a folder."""
+    if not path.is_dir():
+        yield path, path.name
+        return
+
+    def note(error: OSError) -> None:
+        if error.filename == str(path):
+            raise ArchiveError(
+                "Cannot read the folder “{folder}”: {reason}. Check its permissions and its disk.",
+                folder=path,
+                reason=reason_of(error),
+            ) from error
+        problems.append(f"Cannot read the folder “{error.filename}”: {reason_of(error)}. Check its permissions.")
+
+    for folder, inner, names in os.walk(path, onerror=note):
+        inner[:] = [name for name in inner if not name.startswith(".")] if recursive else []
+        for name in names:
+            if not name.startswith(".") and Path(name).suffix.lower() in _SUFFIXES:
+                file = Path(folder, name)
+                yield file, file.relative_to(path).as_posix()
+
+
+def _distinct(sources: Sequence[ArchiveSource]) -> tuple[ArchiveSource, ...]:
+    """The sources, with a checksum of the path in those names that several have."""
+    counts = Counter(source.name for source in sources)
+    return tuple(
+        replace(source, name=f"{short_hash(source.path)}/{source.name}") if counts[source.name] > 1 else source
+        for source in sources
+    )
+
+
+def total_size(sources: Iterable[ArchiveSource]) -> int:
+    """Bytes of some files, as far as they are there."""
+    return sum(max(source.size, 0) for source in sources)

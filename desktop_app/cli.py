@@ -380,7 +380,9 @@ def _run_archive(options: argparse.Namespace) -> int:
         for name in ("predictions", "people", "report"):
             if getattr(options, name) is not None:
                 raise ArchiveError(
-                    "Cannot write --{name} of several sources into one file. Name a folder with --dataset.", name=name
+                    "Cannot write --{name} of several sources. Leave it out, and name a folder for tables and a report "
+                    "with --dataset.",
+                    name=name,
                 )
         request = ArchiveRequest(
             specs=options.sources,

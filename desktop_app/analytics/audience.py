@@ -6,7 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, zip_longest
+from operator import add
 from typing import Final
 
 import numpy as np
@@ -101,6 +102,7 @@ class Audience:
         pictures_with_faces: pictures that stand alone and show a face.
         duration_s: length of the session in seconds; 0 for pictures that stand alone.
         lines: crossings of each line.
+        most_at_once: the largest number of visits in view at once; 0 for pictures that stand alone.
     """
 
     visits: int
@@ -115,6 +117,7 @@ class Audience:
     pictures_with_faces: int
     duration_s: float
     lines: tuple[LineCount, ...] = ()
+    most_at_once: int = 0
 
     @property
     def unsure_ages(self) -> int:
@@ -125,11 +128,6 @@ class Audience:
     def unsure_genders(self) -> int:
         """Counted visits whose perceived gender is unsure."""
         return sum(group.unsure for group in self.genders)
-
-    @property
-    def most_at_once(self) -> int:
-        """The largest number of visits in view at once; 0 for pictures that stand alone."""
-        return max((one.most_present for one in self.bins), default=0)
 
 
 def summarise(
@@ -144,85 +142,189 @@ def summarise(
         duration_s: length of what was looked at, in seconds.
         lines: those whose crossings the visits hold.
     """
-    counted = [visit for visit in visits if not visit.brief]
-    labels = [visit.label for visit in counted if visit.label is not None]
-    with_gender = bool(labels) and all(label.gender_answer is not None for label in labels)
-    moving = [visit for visit in counted if not visit.still]
-    ages, genders, cells = _count_groups(labels, manifest, with_gender=with_gender)
-    return Audience(
-        visits=len(counted),
-        brief=len(visits) - len(counted),
-        unanswered=len(counted) - len(labels),
-        ages=ages,
-        genders=genders,
-        cells=cells,
-        times_in_view=_times_in_view(moving),
-        bins=_bins(moving, manifest, duration_s, with_gender=with_gender) if moving else (),
-        frames=frames,
-        pictures_with_faces=len({visit.first_frame for visit in counted if visit.still}),
-        duration_s=duration_s,
-        lines=tuple(
-            LineCount(
-                line,
-                sum(visit.crossings[index].forward for visit in counted),
-                sum(visit.crossings[index].backward for visit in counted),
-            )
-            for index, line in enumerate(lines)
-        ),
-    )
+    counted = count(visits, manifest, frames=frames, duration_s=duration_s, lines=lines)
+    moving = [visit for visit in visits if not visit.brief and not visit.still]
+    bins = _bins(moving, manifest, duration_s, with_gender=counted.genders is not None) if moving else ()
+    return counted.audience(manifest, bins=bins, lines=lines)
 
 
 @dataclass(frozen=True, slots=True)
-class _Tally:
-    """N visits with an answer, by class; N×K probabilities, N indices of the leader, N flags."""
+class GroupTally:
+    """Visits with an answer, by the group that is most probable.
 
-    probabilities: NDArray[np.float64]
-    leaders: NDArray[np.int64]
-    unsure: NDArray[np.bool_]
+    Attributes:
+        sure: those that are shown as just this group.
+        unsure: the others.
+        expected: sum of the group's probabilities over all of them.
+    """
 
-    def groups(self, names: Sequence[str], draws: NDArray[np.int64] | None) -> tuple[GroupCount, ...]:
+    sure: tuple[int, ...]
+    unsure: tuple[int, ...]
+    expected: tuple[float, ...]
+
+    def __add__(self, other: GroupTally) -> GroupTally:
+        """Those of two audiences."""
+        return GroupTally(
+            tuple(map(add, self.sure, other.sure)),
+            tuple(map(add, self.unsure, other.unsure)),
+            tuple(map(add, self.expected, other.expected)),
+        )
+
+    @property
+    def leaders(self) -> NDArray[np.int64]:
+        """How many there are of each group."""
+        return np.add(self.sure, self.unsure, dtype=np.int64)
+
+    def counts(self, names: Sequence[str], draws: NDArray[np.int64] | None) -> tuple[GroupCount, ...]:
+        """The counts of the groups, with what can be said of the true ones."""
         return tuple(
-            GroupCount(
-                name,
-                int(((self.leaders == index) & ~self.unsure).sum()),
-                int(((self.leaders == index) & self.unsure).sum()),
-                float(self.probabilities[:, index].sum()),
-                *(interval(draws[:, index]) if draws is not None else ()),
+            GroupCount(name, sure, unsure, expected, *(interval(draws[:, index]) if draws is not None else ()))
+            for index, (name, sure, unsure, expected) in enumerate(
+                zip(names, self.sure, self.unsure, self.expected, strict=True)
             )
-            for index, name in enumerate(names)
         )
 
 
-def _count_groups(
-    labels: Sequence[Label], manifest: Manifest, *, with_gender: bool
-) -> tuple[tuple[GroupCount, ...], tuple[GroupCount, ...], tuple[tuple[GroupCount, ...], ...]]:
-    ages, genders = [age.name for age in manifest.labels.ages], list(manifest.labels.genders)
-    age = _tally(labels, len(ages), lambda label: label.prediction.age, lambda label: label.age_answer.unsure)
-    shape = (len(ages), len(genders))
-    confusion = np.array(manifest.confusion, np.int64).reshape(*shape, *shape) if manifest.confusion else None
-    if not with_gender:
-        by_age = confusion.sum(axis=(1, 3)) if confusion is not None else None
-        return age.groups(ages, _draws(age, by_age)), (), ()
-    gender = _tally(
-        labels,
-        len(genders),
-        lambda label: label.prediction.gender,
-        lambda label: label.gender_answer is None or label.gender_answer.unsure,
-    )
-    both = _tally(
-        labels,
-        len(ages) * len(genders),
-        lambda label: np.outer(label.prediction.age, label.prediction.gender).ravel(),
-        lambda label: bool(label.unsure),
-    )
-    cells = len(ages) * len(genders)
-    draws = _draws(both, confusion.reshape(cells, cells) if confusion is not None else None)
-    by_cell = draws.reshape(-1, *shape) if draws is not None else None
-    rows = both.groups(genders * len(ages), draws)
-    return (
-        age.groups(ages, by_cell.sum(axis=2) if by_cell is not None else None),
-        gender.groups(genders, by_cell.sum(axis=1) if by_cell is not None else None),
-        tuple(rows[start : start + len(genders)] for start in range(0, cells, len(genders))),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What is counted of an audience, in a form that can be added up over many sources.
+
+    Attributes as those of `Audience`, apart from these.
+
+    Attributes:
+        genders: None where it was not computed for all of them, or nobody has an answer.
+        cells: by age group and, within it, by perceived gender; None where `genders` is.
+        times_s: seconds in view of each counted visit in moving pictures.
+        crossings: of each line, forward and backward.
+    """
+
+    visits: int = 0
+    brief: int = 0
+    unanswered: int = 0
+    ages: GroupTally
+    genders: GroupTally | None = None
+    cells: GroupTally | None = None
+    times_s: tuple[float, ...] = ()
+    frames: int = 0
+    pictures_with_faces: int = 0
+    duration_s: float = 0.0
+    crossings: tuple[tuple[int, int], ...] = ()
+    most_at_once: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        """The counts of two audiences together."""
+        if self.visits == self.unanswered:
+            genders, cells = other.genders, other.cells
+        elif other.visits == other.unanswered:
+            genders, cells = self.genders, self.cells
+        else:
+            genders = self.genders + other.genders if self.genders and other.genders else None
+            cells = self.cells + other.cells if self.cells and other.cells else None
+        return Tally(
+            visits=self.visits + other.visits,
+            brief=self.brief + other.brief,
+            unanswered=self.unanswered + other.unanswered,
+            ages=self.ages + other.ages,
+            genders=genders,
+            cells=cells,
+            times_s=self.times_s + other.times_s,
+            frames=self.frames + other.frames,
+            pictures_with_faces=self.pictures_with_faces + other.pictures_with_faces,
+            duration_s=self.duration_s + other.duration_s,
+            crossings=tuple(
+                (one[0] + two[0], one[1] + two[1])
+                for one, two in zip_longest(self.crossings, other.crossings, fillvalue=(0, 0))
+            ),
+            most_at_once=max(self.most_at_once, other.most_at_once),
+        )
+
+    def audience(self, manifest: Manifest, *, bins: Sequence[TimeBin] = (), lines: Sequence[Line] = ()) -> Audience:
+        """The audience with these counts.
+
+        Args:
+            manifest: as for `summarise`.
+            bins: its course in time; none for what was not one session.
+            lines: those whose crossings were counted.
+        """
+        ages, genders, cells = self._groups(manifest)
+        return Audience(
+            visits=self.visits,
+            brief=self.brief,
+            unanswered=self.unanswered,
+            ages=ages,
+            genders=genders,
+            cells=cells,
+            times_in_view=_times_in_view(self.times_s),
+            bins=tuple(bins),
+            frames=self.frames,
+            pictures_with_faces=self.pictures_with_faces,
+            duration_s=self.duration_s,
+            lines=tuple(LineCount(line, *crossed) for line, crossed in zip(lines, self.crossings, strict=False)),
+            most_at_once=self.most_at_once,
+        )
+
+    def _groups(
+        self, manifest: Manifest
+    ) -> tuple[tuple[GroupCount, ...], tuple[GroupCount, ...], tuple[tuple[GroupCount, ...], ...]]:
+        ages, genders = [age.name for age in manifest.labels.ages], list(manifest.labels.genders)
+        shape = (len(ages), len(genders))
+        confusion = np.array(manifest.confusion, np.int64).reshape(*shape, *shape) if manifest.confusion else None
+        if self.genders is None or self.cells is None:
+            by_age = confusion.sum(axis=(1, 3)) if confusion is not None else None
+            return self.ages.counts(ages, _draws(self.ages, by_age)), (), ()
+        cells = len(ages) * len(genders)
+        draws = _draws(self.cells, confusion.reshape(cells, cells) if confusion is not None else None)
+        by_cell = draws.reshape(-1, *shape) if draws is not None else None
+        rows = self.cells.counts(genders * len(ages), draws)
+        return (
+            self.ages.counts(ages, by_cell.sum(axis=2) if by_cell is not None else None),
+            self.genders.counts(genders, by_cell.sum(axis=1) if by_cell is not None else None),
+            tuple(rows[start : start + len(genders)] for start in range(0, cells, len(genders))),
+        )
+
+
+def count(
+    visits: Sequence[Visit], manifest: Manifest, *, frames: int, duration_s: float, lines: Sequence[Line] = ()
+) -> Tally:
+    """Count the audience of one source; arguments as for `summarise`."""
+    counted = [visit for visit in visits if not visit.brief]
+    labels = [visit.label for visit in counted if visit.label is not None]
+    moving = [visit for visit in counted if not visit.still]
+    ages, genders = len(manifest.labels.ages), len(manifest.labels.genders)
+    with_gender = bool(labels) and all(label.gender_answer is not None for label in labels)
+    return Tally(
+        visits=len(counted),
+        brief=len(visits) - len(counted),
+        unanswered=len(counted) - len(labels),
+        ages=_tally(labels, ages, lambda label: label.prediction.age, lambda label: label.age_answer.unsure),
+        genders=_tally(
+            labels,
+            genders,
+            lambda label: label.prediction.gender,
+            lambda label: label.gender_answer is None or label.gender_answer.unsure,
+        )
+        if with_gender
+        else None,
+        cells=_tally(
+            labels,
+            ages * genders,
+            lambda label: np.outer(label.prediction.age, label.prediction.gender).ravel(),
+            lambda label: bool(label.unsure),
+        )
+        if with_gender
+        else None,
+        times_s=tuple(visit.time_in_view_s for visit in moving),
+        frames=frames,
+        pictures_with_faces=len({visit.first_frame for visit in counted if visit.still}),
+        duration_s=duration_s,
+        crossings=tuple(
+            (
+                sum(visit.crossings[index].forward for visit in counted),
+                sum(visit.crossings[index].backward for visit in counted),
+            )
+            for index in range(len(lines))
+        ),
+        most_at_once=_most_at_once([(visit.first_seen_s, visit.last_seen_s) for visit in moving]),
     )
 
 
@@ -231,21 +333,20 @@ def _tally(
     classes: int,
     probabilities_of: Callable[[Label], NDArray[np.float32]],
     is_unsure: Callable[[Label], bool],
-) -> _Tally:
+) -> GroupTally:
     probabilities = np.array([probabilities_of(label) for label in labels], np.float64).reshape(-1, classes)
-    return _Tally(probabilities, probabilities.argmax(axis=1), np.array([is_unsure(label) for label in labels], bool))
+    leaders, unsure = probabilities.argmax(axis=1), np.array([is_unsure(label) for label in labels], bool)
+    sure, others = (np.bincount(leaders[which], minlength=classes).tolist() for which in (~unsure, unsure))
+    return GroupTally(tuple(sure), tuple(others), tuple(map(float, probabilities.sum(axis=0))))
 
 
-def _draws(tally: _Tally, confusion: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
-    if confusion is None:
+def _draws(tally: GroupTally, confusion: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
+    return None if confusion is None else draw_true_counts(tally.leaders, confusion)
+
+
+def _times_in_view(times: Sequence[float]) -> TimesInView | None:
+    if not times:
         return None
-    return draw_true_counts(np.bincount(tally.leaders, minlength=len(confusion)), confusion)
-
-
-def _times_in_view(visits: Sequence[Visit]) -> TimesInView | None:
-    if not visits:
-        return None
-    times = [visit.time_in_view_s for visit in visits]
     lower, median, upper = (float(one) for one in np.quantile(times, _QUARTERS))
     return TimesInView(lower, median, upper, max(times))
 

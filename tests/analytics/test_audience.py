@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from desktop_app.analytics.audience import MOST_BINS, summarise
+from desktop_app.analytics.audience import MOST_BINS, count, summarise
 from tests.helpers.visitors import face, label, manifest, visit
 
 CHILD = label(0.9, 0.05, 0.05, female=0.2)
@@ -53,6 +55,26 @@ def test_pictures_are_counted_instead_of_time() -> None:
     audience = summarise(faces, manifest(CONFUSION), frames=5, duration_s=0)
     assert (audience.visits, audience.brief, audience.pictures_with_faces, audience.frames) == (3, 0, 2, 5)
     assert (audience.bins, audience.times_in_view) == ((), None)
+
+
+def test_audiences_that_were_counted_apart_add_up() -> None:
+    known = manifest(CONFUSION)
+    film = [visit(1, 0, 4, CHILD), visit(2, 1, 2, ADULT), visit(3, 1, 3, UNSURE), visit(4, 5, 6)]
+    pictures = [face(5, 0, ADULT), face(6, 0, CHILD)]
+    parts = [
+        count(film[:2], known, frames=60, duration_s=6),
+        count(film[2:], known, frames=40, duration_s=4),
+        count(pictures, known, frames=1, duration_s=0),
+        count([], known, frames=3, duration_s=0),
+    ]
+    added = sum(parts[1:], start=parts[0]).audience(known)
+    whole = summarise([*film, *pictures], known, frames=104, duration_s=10)
+    assert [replace(one, expected=0.0) for one in added.ages] == [replace(one, expected=0.0) for one in whole.ages]
+    assert [one.expected for one in added.genders] == pytest.approx([one.expected for one in whole.genders])
+    assert added.cells[0][1].high == whole.cells[0][1].high
+    assert replace(added, ages=(), genders=(), cells=()) == replace(
+        whole, ages=(), genders=(), cells=(), bins=(), most_at_once=2
+    )
 
 
 def test_nobody_is_an_audience_too() -> None:

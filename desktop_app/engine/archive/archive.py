@@ -8,21 +8,27 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from desktop_app.analytics.crossings import MAX_LINES
 from desktop_app.catalogue.catalogue import Catalogue
-from desktop_app.engine.archive.manifest import Manifest
+from desktop_app.catalogue.manifest import Manifest
+from desktop_app.engine.archive.done_list import DoneList
 from desktop_app.engine.archive.part import TableFormat, sweep
 from desktop_app.engine.archive.plan import Task, plan_missing
 from desktop_app.engine.archive.sources import ArchiveError, FoundSources, find_sources
 from desktop_app.engine.archive.task import ArchiveSettings, TaskResult
 from desktop_app.engine.archive.workers import LocalWorkers, TaskProgress, Workers
+from desktop_app.engine.audience_files import report_bytes
 from desktop_app.engine.types import AnalysisSettings
+from desktop_app.messages import Message
 from desktop_app.output.atomic_files import explain
+from desktop_app.output.late_file import LateFile
 from desktop_app.stopping import StopRequest
 
+REPORT_NAMES: Final = ("report.html", "report.json")
 _STATE_FOLDER: Final = ".agelens"
 
 
@@ -110,7 +116,7 @@ def annotate_archive(
     )
     _make_folders(settings)
     with ExitStack() as stack:
-        manifest = stack.enter_context(Manifest(settings.folder))
+        manifest = stack.enter_context(DoneList(settings.folder))
         sweep(settings.folder, manifest.task_names())
         tasks = plan_missing(
             found.sources,
@@ -122,6 +128,26 @@ def annotate_archive(
         run = _Run(manifest, settings.key(package), found, tasks)
         yield from run.all(lambda: stack.enter_context(LocalWorkers(settings, request.jobs or cores())), stop)
         sweep(settings.folder, manifest.task_names())
+        if settings.tables and not stop.is_set():
+            _write_reports(settings, manifest, package.manifest)
+
+
+def _write_reports(settings: ArchiveSettings, done: DoneList, model: Manifest) -> None:
+    """Write the counts of the whole dataset, in place of those that an earlier run wrote."""
+    tally, failed = done.tally(), done.failed_count()
+    if tally is None:
+        return
+    notices = [str(Message("%n file(s) could not be read.", None, failed))] if failed else []
+    for name in REPORT_NAMES:
+        path = settings.folder / name
+        content = report_bytes(
+            tally.audience(model, lines=settings.lines),
+            model,
+            source=settings.folder.name,
+            suffix=path.suffix,
+            notices=notices,
+        )
+        LateFile(path, partial(bytes, content), overwrite=True).close()
 
 
 def cores() -> int:
@@ -132,7 +158,7 @@ def cores() -> int:
 class _Run:
     """Counts what is done."""
 
-    def __init__(self, manifest: Manifest, options: str, found: FoundSources, tasks: Sequence[Task]) -> None:
+    def __init__(self, manifest: DoneList, options: str, found: FoundSources, tasks: Sequence[Task]) -> None:
         self._manifest, self._options, self._found, self._tasks = manifest, options, found, tasks
         self._records = manifest.records()
         self._frames_whole = 0

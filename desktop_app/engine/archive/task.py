@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+from desktop_app.analytics.audience import Tally, count
 from desktop_app.analytics.visits import VisitLog
 from desktop_app.catalogue.catalogue import ModelPackage
 from desktop_app.closeable import Closeable
@@ -102,6 +103,7 @@ class TaskResult:
         faces: that were found in them, a face in each frame.
         visits: faces, each once for the time that it was followed.
         seconds: length of the films.
+        tally: of the audience; None where nothing could be done.
     """
 
     name: str
@@ -110,6 +112,7 @@ class TaskResult:
     faces: int
     visits: int
     seconds: float
+    tally: Tally | None = None
 
 
 @dataclass(slots=True)
@@ -153,10 +156,12 @@ class TaskRunner(Closeable):
             OSError: the part cannot be written.
             AgelensError: the part cannot be written, or the network failed.
         """
-        settings, labels = self._settings, self._classifier.labels
+        settings, manifest = self._settings, self._classifier.package.manifest
+        labels = manifest.labels
         results: list[SourceResult] = []
         frames = faces = visits = 0
         seconds = 0.0
+        tally = count((), manifest, frames=0, duration_s=0.0, lines=settings.lines)
         with PartWriter(settings.folder, task.name, settings.table_format if settings.tables else None, labels) as part:
             for index, source in enumerate(task.sources):
                 tell(index, frames)
@@ -167,7 +172,11 @@ class TaskRunner(Closeable):
                     self._annotate(source, part, seen, partial(_tell_more, tell, index, frames))
                 frames, faces = frames + seen.log.frames, faces + seen.faces
                 visits, seconds = visits + len(seen.log), seconds + seen.log.duration_s
-                part.add_visits(seen.log.visits(labels))
+                visited = seen.log.visits(labels)
+                tally += count(
+                    visited, manifest, frames=seen.log.frames, duration_s=seen.log.duration_s, lines=settings.lines
+                )
+                part.add_visits(visited)
                 part.add_source(
                     {
                         "path": source.path,
@@ -183,7 +192,7 @@ class TaskRunner(Closeable):
                 )
                 results.append(_result(source, seen))
             part.commit()
-        return TaskResult(task.name, tuple(results), frames, faces, visits, seconds)
+        return TaskResult(task.name, tuple(results), frames, faces, visits, seconds, tally)
 
     def close(self) -> None:
         """Free the models."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import signal
 import sqlite3
@@ -15,8 +16,8 @@ from typing import Any
 import pytest
 
 from desktop_app.catalogue.catalogue import Catalogue, ModelChoice
-from desktop_app.engine.archive.archive import ArchiveProgress, ArchiveRequest, annotate_archive
-from desktop_app.engine.archive.manifest import MANIFEST_NAME, Manifest
+from desktop_app.engine.archive.archive import REPORT_NAMES, ArchiveProgress, ArchiveRequest, annotate_archive
+from desktop_app.engine.archive.done_list import MANIFEST_NAME, DoneList
 from desktop_app.engine.archive.part import TABLES, part_files
 from desktop_app.engine.archive.plan import Task, plan
 from desktop_app.engine.archive.sources import ArchiveError, find_sources
@@ -90,12 +91,12 @@ def test_damaged_and_missing_sources_are_noted_and_the_others_done(tmp_path: Pat
 
 
 def test_the_list_of_what_is_done_belongs_to_one_run(tmp_path: Path) -> None:
-    with Manifest(tmp_path), pytest.raises(ArchiveError, match="another run writes there"):
-        Manifest(tmp_path)
+    with DoneList(tmp_path), pytest.raises(ArchiveError, match="another run writes there"):
+        DoneList(tmp_path)
     (tmp_path / "text").mkdir()
     (tmp_path / "text" / MANIFEST_NAME).write_text("what is no list " * 100)
     with pytest.raises(ArchiveError, match="Cannot use the list"):
-        Manifest(tmp_path / "text")
+        DoneList(tmp_path / "text")
 
 
 def test_results_need_a_place(tmp_path: Path, choice: ModelChoice) -> None:
@@ -110,7 +111,10 @@ def test_the_same_command_again_does_what_is_missing_or_changed(tmp_path: Path, 
     first = run(archive, choice, dataset=folder, jobs=2)
     assert (first.files, first.earlier, first.failed) == (6, 0, 1)
     whole = dataset_files(folder)
-    assert {path.split("/")[0] for path in whole} == set(TABLES)
+    assert {path.split("/")[0] for path in whole} == {*TABLES, *REPORT_NAMES}
+    counts = json.loads(whole["report.json"])
+    assert counts["visits"] == sum(row["counted"] == "1" for row in rows(folder, "people"))
+    assert (counts["frames"], counts["notices"]) == (first.frames, ["1 file could not be read."])
 
     again = run(archive, choice, dataset=folder)
     assert (again.files, again.earlier, again.failed) == (0, 6, 1)
@@ -120,8 +124,8 @@ def test_the_same_command_again_does_what_is_missing_or_changed(tmp_path: Path, 
     changed = run(archive, choice, dataset=folder)
     assert (changed.files, changed.earlier, changed.frames) == (1, 5, 5)
     # As made anew, with other processes and in one go.
-    run(archive, choice, dataset=tmp_path / "anew", jobs=2)
-    assert dataset_files(folder) == dataset_files(tmp_path / "anew")
+    run(archive, choice, dataset=tmp_path / "anew" / "set", jobs=2)
+    assert dataset_files(folder) == dataset_files(tmp_path / "anew" / "set")
     # Another model: everything again.
     other = run(archive, ModelChoice(), dataset=folder)
     assert (other.files, other.earlier) == (6, 0)
@@ -196,8 +200,8 @@ def test_a_run_that_is_interrupted_goes_on_where_it_was(
     last = run(archive, choice, dataset=tmp_path / "set", jobs=2)
     assert last.earlier >= 1
     assert last.files + last.earlier == 8
-    run(archive, choice, dataset=tmp_path / "whole")
-    assert dataset_files(tmp_path / "set") == dataset_files(tmp_path / "whole")
+    run(archive, choice, dataset=tmp_path / "whole" / "set")
+    assert dataset_files(tmp_path / "set") == dataset_files(tmp_path / "whole" / "set")
 
 
 @pytest.mark.slow
@@ -212,7 +216,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_run(tmp_path: Path, choice: Mode
 
 def test_names_that_are_no_text_are_noted(tmp_path: Path) -> None:
     odd = b"/odd/\xff\xfe.jpg".decode("utf-8", "surrogateescape")
-    with Manifest(tmp_path) as manifest:
+    with DoneList(tmp_path) as manifest:
         source = SourceResult(odd, odd, 3, 4, 1, f"Cannot open {odd}", remembered=True)
         manifest.add(TaskResult("part", (source,), 1, 0, 0, 0.0), "o")
         assert manifest.records()[odd].size == 3

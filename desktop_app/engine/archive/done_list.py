@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from pydantic import TypeAdapter
+
+from desktop_app.analytics.audience import Tally
 from desktop_app.closeable import Closeable
 from desktop_app.engine.archive.plan import Record
 from desktop_app.engine.archive.sources import ArchiveError
@@ -14,14 +18,12 @@ from desktop_app.engine.archive.task import TaskResult
 from desktop_app.errors import reason_of
 from desktop_app.output.table_text import encoded
 
+_TALLY: Final = TypeAdapter(Tally)
 MANIFEST_NAME: Final = "manifest.sqlite"
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS tasks (
     name TEXT PRIMARY KEY,
-    frames INTEGER NOT NULL,
-    faces INTEGER NOT NULL,
-    visits INTEGER NOT NULL,
-    seconds REAL NOT NULL
+    tally TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sources (
     path TEXT PRIMARY KEY,
@@ -35,7 +37,7 @@ CREATE INDEX IF NOT EXISTS sources_by_task ON sources (task);
 """
 
 
-class Manifest(Closeable):
+class DoneList(Closeable):
     """Says which parts of a dataset are whole, of which sources they were made, and with which options.
 
     One run at a time holds it: the lock ends with the process, however that ends. Not thread-safe.
@@ -77,6 +79,21 @@ class Manifest(Closeable):
         """Names of the parts that are whole."""
         return {name for (name,) in self._base.execute("SELECT name FROM tasks")}
 
+    def tally(self) -> Tally | None:
+        """Counts over all parts, added in the order of their names; None where there is none."""
+        total: Tally | None = None
+        times_s: list[float] = []
+        for (stored,) in self._base.execute("SELECT tally FROM tasks WHERE tally != '' ORDER BY name"):
+            one = _TALLY.validate_json(stored)
+            times_s += one.times_s
+            one = replace(one, times_s=())
+            total = one if total is None else total + one
+        return None if total is None else replace(total, times_s=tuple(times_s))
+
+    def failed_count(self) -> int:
+        """Number of sources that cannot be read."""
+        return int(self._base.execute("SELECT count(*) FROM sources WHERE error != ''").fetchone()[0])
+
     def add(self, result: TaskResult, options: str) -> None:
         """Note that a part is whole, in place of those that held one of its sources.
 
@@ -93,10 +110,8 @@ class Manifest(Closeable):
                 row = self._base.execute("SELECT task FROM sources WHERE path = ?", (_stored(one.path),)).fetchone()
                 replaced.update(row or ())
             self._forget(replaced)
-            self._base.execute(
-                "INSERT INTO tasks VALUES (?, ?, ?, ?, ?)",
-                (result.name, result.frames, result.faces, result.visits, result.seconds),
-            )
+            tally = "" if result.tally is None else _TALLY.dump_json(result.tally).decode()
+            self._base.execute("INSERT INTO tasks VALUES (?, ?)", (result.name, tally))
             self._base.executemany(
                 "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?)",
                 [

@@ -39,6 +39,14 @@ EXIT_UNUSABLE: Final = 2
 EXIT_FAILED: Final = 3
 """Some of many sources could not be read; the others are done."""
 _MOST_JOBS: Final = 1024
+_PARTS: Final = {
+    "boxes": "boxes",
+    "numbers": "names",
+    "ages": "ages",
+    "genders": "genders",
+    "confidences": "confidences",
+}
+"""What `--hide` can leave out, and the attribute of `OverlayStyle`."""
 _MODEL_OPTIONS: Final = ("model", "provider", "oversample", "gender")
 COMMANDS: Final = ("annotate", "benchmark", "cameras", "models")
 SOURCE_HELP: Final = (
@@ -200,6 +208,18 @@ def _command_parser() -> argparse.ArgumentParser:
         help="count in --people and --report how often faces cross this line, by direction: its two ends in shares of "
         "the picture's width and height, 0 to 1; may be given twice",
     )
+    part = annotate.add_argument_group(
+        "part of a film", "times in seconds (90, 0.5) or as minutes and hours (1:30, 1:02:03)"
+    )
+    part.add_argument("--start", type=_moment, default=0.0, metavar="TIME", help="begin there")
+    part.add_argument("--end", type=_moment, metavar="TIME", help="end before; of a camera or stream, after that time")
+    part.add_argument(
+        "--every",
+        type=_interval,
+        default=0.0,
+        metavar="TIME",
+        help="look at one frame in this time, and not at every frame; faces are followed the worse, the longer it is",
+    )
     annotate.add_argument("--overwrite", action="store_true", help="replace files that exist")
     annotate.add_argument(
         "--audio",
@@ -222,6 +242,30 @@ def _command_parser() -> argparse.ArgumentParser:
     many.add_argument("--retry-failed", action="store_true", help="read again what could not be read")
     _add_common(annotate)
     _add_gender(annotate)
+    finding = annotate.add_argument_group("faces")
+    finding.add_argument(
+        "--detector",
+        choices=("auto", "short", "full"),
+        default="auto",
+        help="what looks for faces: all models as needed (auto), or MediaPipe's model for near or for far faces alone",
+    )
+    finding.add_argument(
+        "--min-score",
+        type=_share,
+        default=0.5,
+        metavar="SCORE",
+        help="leave out faces that the detector is less sure of: 0 to 1 (0.5)",
+    )
+    drawing = annotate.add_argument_group("drawing")
+    drawing.add_argument("--mirror", action="store_true", help="turn the picture round as a mirror does, boxes too")
+    drawing.add_argument(
+        "--hide",
+        type=_parts,
+        action="extend",
+        default=[],
+        metavar="PART[,PART…]",
+        help=f"do not draw these: {', '.join(_PARTS)}, or labels (all but boxes)",
+    )
     annotate.add_argument(
         "--privacy",
         choices=("off", "faces", "picture"),
@@ -299,6 +343,30 @@ def _model_choice(options: argparse.Namespace) -> ModelChoice:
     return ModelChoice(**_given(options, *_MODEL_OPTIONS))
 
 
+def _analysis(options: argparse.Namespace) -> dict[str, Any]:
+    """The options of `annotate` that say what to look at, and how, as `AnalysisSettings` has them."""
+    from desktop_app.sources.excerpt import Excerpt
+    from desktop_app.vision.drawing.overlay import OverlayStyle
+
+    start_s, end_s = options.start, options.end
+    if end_s is not None and end_s <= start_s:
+        raise CommandError(
+            "Cannot annotate from {start} s to {end} s: the end is not after the start. Choose a later --end.",
+            start=f"{start_s:g}",
+            end=f"{end_s:g}",
+        )
+    shown: dict[str, Any] = {name: part not in options.hide for part, name in _PARTS.items()}
+    return {
+        "choice": _model_choice(options),
+        "mirror": options.mirror,
+        "detector": options.detector,
+        "min_score": options.min_score,
+        "lines": tuple(options.lines),
+        "excerpt": Excerpt(start_s, end_s, options.every),
+        "style": OverlayStyle(privacy=options.privacy, privacy_style=options.privacy_style, **shown),
+    }
+
+
 def _run_window(options: argparse.Namespace) -> int:
     from desktop_app.window.application import run_window
 
@@ -325,7 +393,6 @@ def _run_annotate(options: argparse.Namespace) -> int:
         nonlocal faces, newest
         with without_collecting():
             from desktop_app.engine.annotate import AnnotationRequest, annotate
-            from desktop_app.vision.drawing.overlay import OverlayStyle
 
         request = AnnotationRequest(
             source=options.sources[0],
@@ -335,9 +402,7 @@ def _run_annotate(options: argparse.Namespace) -> int:
             report=options.report,
             overwrite=options.overwrite,
             audio=options.audio,
-            lines=tuple(options.lines),
-            choice=_model_choice(options),
-            style=OverlayStyle(privacy=options.privacy, privacy_style=options.privacy_style),
+            **_analysis(options),
         )
         told = ""
         with closing(annotate(request, stop)) as steps:
@@ -375,7 +440,6 @@ def _run_archive(options: argparse.Namespace) -> int:
         with without_collecting():
             from desktop_app.engine.archive.archive import ArchiveRequest, annotate_archive
             from desktop_app.engine.archive.sources import ArchiveError
-            from desktop_app.vision.drawing.overlay import OverlayStyle
 
         for name in ("predictions", "people", "report"):
             if getattr(options, name) is not None:
@@ -394,9 +458,7 @@ def _run_archive(options: argparse.Namespace) -> int:
             overwrite=options.overwrite,
             retry_failed=options.retry_failed,
             audio=options.audio,
-            choice=_model_choice(options),
-            lines=tuple(options.lines),
-            style=OverlayStyle(privacy=options.privacy, privacy_style=options.privacy_style),
+            **_analysis(options),
         )
         with closing(annotate_archive(request, stop)) as steps:
             for newest in steps:
@@ -507,6 +569,47 @@ def _count_of_jobs(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= _MOST_JOBS):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes from 1 to {_MOST_JOBS}")
     return int(text)
+
+
+def _moment(text: str) -> float:
+    """Seconds, or minutes and seconds, or hours, minutes and seconds."""
+    try:
+        *larger, last = text.split(":")
+        if len(larger) > 2 or not all(part.isascii() and part.isdecimal() for part in larger):
+            raise ValueError
+        seconds = float(last)
+        if not 0 <= seconds < (60 if larger else float("inf")):
+            raise ValueError
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time, such as 90, 1:30 or 1:02:03") from None
+    for place, part in enumerate(reversed(larger), 1):
+        seconds += int(part) * 60**place
+    return seconds
+
+
+def _interval(text: str) -> float:
+    seconds = _moment(text)
+    if not seconds:
+        raise argparse.ArgumentTypeError("the time from frame to frame is 0")
+    return seconds
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
+
+
+def _parts(text: str) -> list[str]:
+    chosen = [part.strip() for part in text.split(",")]
+    wrong = next((part for part in chosen if part not in (*_PARTS, "labels")), None)
+    if wrong is not None:
+        raise argparse.ArgumentTypeError(f"{wrong!r} is not among {', '.join(_PARTS)}, labels")
+    return [part for one in chosen for part in (set(_PARTS) - {"boxes"} if one == "labels" else {one})]
 
 
 def _positive(text: str) -> float:

@@ -106,6 +106,15 @@ def test_a_picture_becomes_a_picture_and_json_lines(portrait: Path, tmp_path: Pa
     assert rows[0]["age"]
 
 
+def test_what_is_hidden_is_not_drawn(portrait: Path, tmp_path: Path) -> None:
+    bare, mirrored = tmp_path / "bare.png", tmp_path / "mirrored.png"
+    assert main(["annotate", str(portrait), "--output", str(bare), "--hide", "boxes,numbers", "--hide", "labels"]) == 0
+    np.testing.assert_array_equal(cv2.imread(str(bare)), astronaut_bgr())
+    options = ["--mirror", "--hide", "boxes,labels", "--detector", "full", "--min-score", "0.9"]
+    assert main(["annotate", str(portrait), "--output", str(mirrored), *options]) == 0
+    np.testing.assert_array_equal(cv2.imread(str(mirrored)), astronaut_bgr()[:, ::-1])
+
+
 @pytest.mark.slow
 def test_a_folder_becomes_a_folder(portrait: Path, tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
@@ -164,6 +173,15 @@ BAD = {
         ["annotate", "demo", "--line", "0,0,1,1", "--predictions", "{tmp}/o.csv"],
         "no file for them",
     ),
+    "no time": (["annotate", "demo", "--start", "1:99", "--people", "{tmp}/o.csv"], "1:02:03"),
+    "no interval": (["annotate", "demo", "--every", "0", "--people", "{tmp}/o.csv"], "--every"),
+    "a part that ends before it begins": (
+        ["annotate", "demo", "--start", "2", "--end", "1", "--people", "{tmp}/o.csv"],
+        "not after the start",
+    ),
+    "a part behind the end": (["annotate", "demo", "--start", "99:00", "--people", "{tmp}/o.csv"], "lasts 20.0 s"),
+    "bad score": (["annotate", "demo", "--min-score", "nan", "--people", "{tmp}/o.csv"], "0 to 1"),
+    "bad part of the drawing": (["annotate", "demo", "--hide", "ages,hats", "--people", "{tmp}/o.csv"], "'hats'"),
     "bad privacy mode": (["annotate", "demo", "--privacy", "heads"], "heads"),
 }
 

@@ -131,7 +131,13 @@ class Audience:
 
 
 def summarise(
-    visits: Sequence[Visit], manifest: Manifest, *, frames: int, duration_s: float, lines: Sequence[Line] = ()
+    visits: Sequence[Visit],
+    manifest: Manifest,
+    *,
+    frames: int,
+    duration_s: float,
+    begin_s: float = 0.0,
+    lines: Sequence[Line] = (),
 ) -> Audience:
     """Count an audience.
 
@@ -140,11 +146,13 @@ def summarise(
         manifest: of the model that the labels are made by: its classes, and its measured errors.
         frames: frames that were looked at.
         duration_s: length of what was looked at, in seconds.
+        begin_s: when that began, on the clock of the visits.
         lines: those whose crossings the visits hold.
     """
     counted = count(visits, manifest, frames=frames, duration_s=duration_s, lines=lines)
     moving = [visit for visit in visits if not visit.brief and not visit.still]
-    bins = _bins(moving, manifest, duration_s, with_gender=counted.genders is not None) if moving else ()
+    with_gender = counted.genders is not None
+    bins = _bins(moving, manifest, begin_s, duration_s, with_gender=with_gender) if moving else ()
     return counted.audience(manifest, bins=bins, lines=lines)
 
 
@@ -351,15 +359,25 @@ def _times_in_view(times: Sequence[float]) -> TimesInView | None:
     return TimesInView(lower, median, upper, max(times))
 
 
-def _bins(visits: Sequence[Visit], manifest: Manifest, duration_s: float, *, with_gender: bool) -> tuple[TimeBin, ...]:
-    end_s = max(duration_s, *(visit.last_seen_s for visit in visits), 1e-3)
-    width = next((one for one in _BIN_WIDTHS if one * MOST_BINS >= end_s), math.ceil(end_s / MOST_BINS))
-    count = math.ceil(end_s / width)
+def _bins(
+    visits: Sequence[Visit], manifest: Manifest, begin_s: float, duration_s: float, *, with_gender: bool
+) -> tuple[TimeBin, ...]:
+    length_s = max(duration_s, *(visit.last_seen_s - begin_s for visit in visits), 1e-3)
+    end_s = begin_s + length_s
+    width = next((one for one in _BIN_WIDTHS if one * MOST_BINS >= length_s), math.ceil(length_s / MOST_BINS))
+    count = math.ceil(length_s / width)
     arrived: list[list[Visit]] = [[] for _ in range(count)]
     for visit in visits:
-        arrived[min(int(visit.first_seen_s / width), count - 1)].append(visit)
+        arrived[min(int((visit.first_seen_s - begin_s) / width), count - 1)].append(visit)
     return tuple(
-        _bin(visits, one, manifest, index * width, min((index + 1) * width, end_s), with_gender=with_gender)
+        _bin(
+            visits,
+            one,
+            manifest,
+            begin_s + index * width,
+            min(begin_s + (index + 1) * width, end_s),
+            with_gender=with_gender,
+        )
         for index, one in enumerate(arrived)
     )
 

@@ -143,12 +143,13 @@ class _Column:
 
 
 def _timeline(audience: Audience) -> tuple[_Column, ...]:
-    end_s = audience.bins[-1].end_s if audience.bins else 1.0
+    begin_s, end_s = (audience.bins[0].start_s, audience.bins[-1].end_s) if audience.bins else (0.0, 1.0)
+    length_s = end_s - begin_s
     most = _highest(audience) or 1
     return tuple(
         _Column(
-            round(100 * one.start_s / end_s, 3),
-            round(100 * (one.end_s - one.start_s) / end_s, 3),
+            round(100 * (one.start_s - begin_s) / length_s, 3),
+            round(100 * (one.end_s - one.start_s) / length_s, 3),
             round(100 * one.arrivals / most, 2),
             round(100 * one.mean_present / most, 2),
             f"{_clock(one.start_s)}–{_clock(one.end_s)}: {one.arrivals} arrivals, {one.mean_present:.1f} in view",

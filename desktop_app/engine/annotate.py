@@ -29,7 +29,8 @@ from desktop_app.output.recorder import Recorder, RecordingError
 from desktop_app.output.sound import can_hold_sound, copy_sound
 from desktop_app.output.standard_output import STANDARD_OUTPUT, PredictionStream
 from desktop_app.output.tables import check_format
-from desktop_app.sources.opening import Source, SourceError, SourceInfo, open_source, source_path
+from desktop_app.sources.excerpt import ExcerptSource
+from desktop_app.sources.opening import SourceError, SourceInfo, open_source, source_path
 from desktop_app.sources.pictures.stills import FOLDER_RATE
 from desktop_app.stopping import StopRequest
 from desktop_app.vision.classification.classifier import Classifier
@@ -149,7 +150,13 @@ def annotate(request: AnnotationRequest, stop: StopRequest | None = None) -> Gen
     with ExitStack() as stack:
         # An error of a source that was closed early is not the user's.
         stack.push(lambda kind, *_: stop.is_set() and kind is not None and issubclass(kind, SourceError))
-        source = stack.enter_context(open_source(request.source, camera=request.camera, cancel=stop.event))
+        whole = stack.enter_context(open_source(request.source, camera=request.camera, cancel=stop.event))
+        if request.excerpt and whole.info.kind in {"image", "folder"}:
+            raise AnnotationError(
+                "Cannot annotate a part of “{name}”: pictures have no times. Leave out --start, --end and --every.",
+                name=whole.info.name,
+            )
+        source = ExcerptSource(whole, request.excerpt)
         if request.output is not None:
             _check_kind(request.output, source.info)
         detector = stack.enter_context(FaceDetector(request.detector, min_score=request.min_score))
@@ -160,7 +167,9 @@ def annotate(request: AnnotationRequest, stop: StopRequest | None = None) -> Gen
             mirror=request.mirror,
             annotated=request.output is not None,
         )
-        audience = AudienceFiles(classifier.package.manifest, source.info, lines=request.lines)
+        audience = AudienceFiles(
+            classifier.package.manifest, source.info, lines=request.lines, begin_s=request.excerpt.start_s
+        )
         facts = RunFacts(request, classifier, source)
         yield from _run(request, stack, source, analysis, audience, facts, stop)
 
@@ -168,7 +177,7 @@ def annotate(request: AnnotationRequest, stop: StopRequest | None = None) -> Gen
 def _run(
     request: AnnotationRequest,
     stack: ExitStack,
-    source: Source,
+    source: ExcerptSource,
     analysis: OfflineAnalysis,
     audience: AudienceFiles,
     facts: RunFacts,
@@ -179,7 +188,7 @@ def _run(
     notice = str(facts.classifier.notice or "")
     outputs: list[Output] = []
     stack.push(_finishing(outputs))
-    frames, started_at = 0, 0.0
+    frames = 0
     for rendered in analysis.run(source, stop):
         frame = rendered.frame
         if frames == 0:
@@ -191,11 +200,10 @@ def _run(
                 table, *beside = _open_table(request, request.predictions, facts, stop)
                 outputs += [table, *beside]
             outputs += audience.files(people=request.people, report=request.report, overwrite=request.overwrite)
-            # The monotonic clock's value is of no use to a reader, and the video begins at 0.
-            started_at = frame.captured_at if source.info.live else 0.0
         if sink is not None:
             sink.write(rendered)
-        time_s = frame.captured_at - started_at
+        # The monotonic clock's value is of no use to a reader.
+        time_s = frame.captured_at - source.zero_at
         rows = face_rows(frame.index, time_s, frame.origin, rendered.tracks, rendered.labels)
         if table is not None:
             table.write(rows)
@@ -221,12 +229,12 @@ def _run(
     # A regular end and a crash of the other end of a network cannot be distinguished.
     ended = f"“{source.info.name}” sends no more pictures. If that was too early, check the connection."
     lines = [
-        ended if source.info.live else "",
+        ended if source.info.live and not source.is_over else "",
         *str(source.notice or "").split("\n"),
         sink.notice if sink is not None else "",
     ]
     lines = list(filter(None, lines))
-    audience.note(lines)
+    audience.note([*lines, *request.excerpt.sentences()])
     facts.complete, facts.notices = True, lines
     for line in lines:
         yield AnnotationProgress(frames, source.info.frame_count, 0, source.dropped_count, line)
@@ -363,7 +371,7 @@ def open_sink(request: AnnotationRequest, output: Path, info: SourceInfo, render
             return VideoSink(recorder, f"The sound of “{info.name}” is not kept: voices tell who people are.")
         if not can_hold_sound(film, output.suffix):
             return VideoSink(recorder, f"The sound of “{info.name}” is not kept: {output.suffix} files cannot hold it.")
-        return VideoSink(recorder, sound=film)
+        return VideoSink(recorder, sound=film, from_s=rendered.frame.captured_at)
     if info.kind == "image":
         return PictureFileSink(output, overwrite=overwrite)
     return PictureFolderSink(output, overwrite=overwrite)
@@ -376,10 +384,11 @@ class VideoSink:
         recorder: writes it.
         notice: what to say of it in the end.
         sound: the film whose sound is copied into it once it is whole; None for none.
+        from_s: moment of the film at which the video begins.
     """
 
-    def __init__(self, recorder: Recorder, notice: str = "", sound: Path | None = None) -> None:
-        self._recorder, self._sound = recorder, sound
+    def __init__(self, recorder: Recorder, notice: str = "", sound: Path | None = None, from_s: float = 0.0) -> None:
+        self._recorder, self._sound, self._from_s = recorder, sound, from_s
         self.notice = notice
 
     def write(self, rendered: RenderedFrame) -> None:
@@ -402,7 +411,7 @@ class VideoSink:
         """
         summary = self._recorder.close()
         if self._sound is not None and summary.frames:
-            copy_sound(summary.path, self._sound)
+            copy_sound(summary.path, self._sound, from_s=self._from_s)
 
     def keep(self) -> None:
         """Finish the video and leave what should have been overwritten."""

@@ -31,10 +31,13 @@ class AudienceFiles:
         manifest: of the model in use.
         info: the source.
         lines: whose crossings are counted.
+        begin_s: moment of the source at which it is begun to look, in seconds.
     """
 
-    def __init__(self, manifest: Manifest, info: SourceInfo, *, lines: Sequence[Line] = ()) -> None:
-        self._manifest, self._info, self._lines = manifest, info, tuple(lines)
+    def __init__(
+        self, manifest: Manifest, info: SourceInfo, *, lines: Sequence[Line] = (), begin_s: float = 0.0
+    ) -> None:
+        self._manifest, self._info, self._lines, self._begin_s = manifest, info, tuple(lines), begin_s
         self._log = VisitLog(lines)
         self._began_at = datetime.now().astimezone() if info.live else None
         self._notices: tuple[str, ...] = ()
@@ -47,7 +50,7 @@ class AudienceFiles:
     @property
     def duration_s(self) -> float:
         """Seconds from the beginning to the newest frame; 0 for pictures that stand alone."""
-        return self._log.duration_s
+        return max(self._log.duration_s - self._begin_s, 0.0)
 
     def add(self, rendered: RenderedFrame, time_s: float) -> None:
         """Take in the next frame, which was taken `time_s` seconds after the beginning of the source."""
@@ -63,7 +66,8 @@ class AudienceFiles:
             self._log.visits(self._manifest.labels),
             self._manifest,
             frames=self._log.frames,
-            duration_s=self._log.duration_s,
+            duration_s=self.duration_s,
+            begin_s=self._begin_s,
             lines=self._lines,
         )
 

@@ -33,7 +33,6 @@ class RunFacts:
         settings: what was looked at, and how.
         classifier: the model in use.
         source: the open source.
-        options: further options of the command that change the predictions.
         frames: written so far.
         faces: seen in these, each once a frame.
         complete: the source was read to its end.
@@ -43,7 +42,6 @@ class RunFacts:
     settings: AnalysisSettings
     classifier: Classifier
     source: Source
-    options: dict[str, Any] = field(default_factory=dict)
     frames: int = 0
     faces: int = 0
     complete: bool = False
@@ -92,7 +90,9 @@ class RunFacts:
                 "min_score": settings.min_score,
                 "mirror": settings.mirror,
                 "privacy": settings.style.privacy,
-                **self.options,
+                "start_s": settings.excerpt.start_s,
+                "end_s": settings.excerpt.end_s,
+                "every_s": settings.excerpt.every_s or None,
             },
             "source": {
                 "kind": source.kind,

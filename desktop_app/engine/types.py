@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from desktop_app.catalogue.catalogue import ModelChoice
 from desktop_app.messages import Message
+from desktop_app.sources.excerpt import Excerpt
 from desktop_app.sources.frame import Frame
 from desktop_app.sources.opening import CameraOptions, SourceInfo
 from desktop_app.vision.classification.label import Label
@@ -44,6 +45,7 @@ class AnalysisSettings:
         min_score: faces below this detector score (0 to 1) are left out.
         style: what is drawn.
         lines: whose crossings are counted, in the picture as the source gives it.
+        excerpt: the part of the source to look at; the window looks at all of it.
     """
 
     source: str = "demo"
@@ -54,6 +56,7 @@ class AnalysisSettings:
     min_score: float = 0.5
     style: OverlayStyle = field(default_factory=OverlayStyle)
     lines: tuple[Line, ...] = ()
+    excerpt: Excerpt = field(default_factory=Excerpt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,14 +38,15 @@ def can_hold_sound(source: Path, suffix: str) -> bool:
     return True
 
 
-def copy_sound(recording: Path, source: Path) -> None:
+def copy_sound(recording: Path, source: Path, *, from_s: float = 0.0) -> None:
     """Put the first sound of a film into a recording of its pictures, without encoding it again.
 
     The recording is replaced once the new file is whole; whatever happens before, it stays.
 
     Args:
-        recording: `.mp4` or `.mkv`; its first picture is the film's first one.
+        recording: `.mp4` or `.mkv`.
         source: the film.
+        from_s: moment of the film that the recording's first picture shows, in seconds from its first picture on.
 
     Raises:
         SoundError: the film cannot be read, its clock starts anew, or the disk is full.
@@ -61,7 +62,7 @@ def copy_sound(recording: Path, source: Path) -> None:
             av.open(str(source)) as origin,
             av.open(sink, "w", format=FORMATS[recording.suffix.lower()].name) as output,
         ):
-            _merge(pictures, origin, output)
+            _merge(pictures, origin, output, from_s)
         if sink.error is not None:
             raise sink.error
         file.commit()
@@ -74,10 +75,10 @@ def copy_sound(recording: Path, source: Path) -> None:
         raise
 
 
-def _merge(pictures: InputContainer, origin: InputContainer, output: OutputContainer) -> None:
+def _merge(pictures: InputContainer, origin: InputContainer, output: OutputContainer, from_s: float) -> None:
     film, sound = pictures.streams.video[0], origin.streams.audio[0]
     first = origin.streams.video[0]
-    start_s = float((first.start_time or 0) * (first.time_base or 0))
+    start_s = float((first.start_time or 0) * (first.time_base or 0)) + from_s
     copied, spoken = output.add_stream_from_template(film), output.add_stream_from_template(sound)
     waiting = _sound_packets(origin, sound, start_s)
     following = next(waiting, None)
@@ -101,7 +102,7 @@ def _sound_packets(
     origin: InputContainer, sound: AudioStream, start_s: float
 ) -> Iterator[tuple[float, Packet[AudioStream]]]:
     """The packets from the first picture on, with their times since then in seconds."""
-    last_s = 0.0
+    last_s = float("-inf")
     for packet in origin.demux(sound):
         unit = packet.time_base
         if packet.dts is None or packet.pts is None or unit is None:

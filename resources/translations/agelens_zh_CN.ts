@@ -9,6 +9,12 @@
             <numerusform>%n 张人脸</numerusform>
         </translation>
     </message>
+    <message numerus="yes">
+        <source>%n file(s) could not be read.</source>
+        <translation>
+            <numerusform>有 %n 个文件无法读取。</numerusform>
+        </translation>
+    </message>
     <message>
         <source>&amp;Capture</source>
         <translation>拍摄(&amp;C)</translation>
@@ -424,6 +430,10 @@
         <translation>无法打开“{path}”：当前用户无权读取。请检查其权限。</translation>
     </message>
     <message>
+        <source>Cannot read it: the process that tried it ended {tries} times ({ending}). Check the file and the free memory.</source>
+        <translation>无法读取：尝试读取它的进程已意外结束 {tries} 次（{ending}）。请检查该文件和可用内存。</translation>
+    </message>
+    <message>
         <source>Cannot read the folder “{folder}”: {reason}. Check its permissions and its disk.</source>
         <translation>无法读取文件夹“{folder}”：{reason}。请检查其权限和所在磁盘。</translation>
     </message>
@@ -442,6 +452,10 @@
     <message>
         <source>Cannot read the settings in “{path}”: {reason}. Agelens starts with the defaults.</source>
         <translation>无法读取“{path}”中的设置：{reason}。Agelens 以默认设置启动。</translation>
+    </message>
+    <message>
+        <source>Cannot read “{name}” from {start} s on: it lasts {duration} s. Begin earlier.</source>
+        <translation>无法从第 {start} 秒开始读取“{name}”：它只有 {duration} 秒。请从更早的时刻开始。</translation>
     </message>
     <message>
         <source>Cannot read “{name}”: its pictures have more than {limit} million pixels. Set it to send smaller ones.</source>

@@ -24,6 +24,7 @@ from PIL import Image
 from desktop_app.catalogue.catalogue import ModelChoice
 from desktop_app.engine.annotate import AnnotationRequest, annotate
 from desktop_app.errors import AgelensError
+from desktop_app.sources.excerpt import Excerpt
 from desktop_app.stopping import StopRequest
 from desktop_app.vision.drawing.overlay import OverlayStyle
 from desktop_app.vision.privacy.concealment import PrivacyMode, PrivacyStyle
@@ -480,3 +481,28 @@ def test_where_looking_for_faces_fails_the_whole_picture_is_hidden(
     assert detail(hidden) < detail(FACE) / 4
     # The rest of the picture, too: it is a suit with badges.
     assert cv2.Laplacian(hidden[300:], cv2.CV_64F).std() < cv2.Laplacian(FACE[300:], cv2.CV_64F).std() / 4
+
+
+def test_a_part_of_a_film_keeps_its_times_and_its_sound(tmp_path: Path) -> None:
+    film = write_film_with_sound(tmp_path / "talk.mp4")
+    files = {name: tmp_path / f"part{name}" for name in (".mp4", ".json", ".csv")}
+    excerpt = Excerpt(1.0, 1.8, 0.2)
+    request = AnnotationRequest(
+        source=str(film), output=files[".mp4"], report=files[".json"], predictions=files[".csv"], excerpt=excerpt
+    )
+    assert list(annotate(request))[-1].frames == 4
+    with av.open(str(files[".mp4"])) as container:
+        assert [frame.time for frame in container.decode(video=0)] == pytest.approx([0, 0.2, 0.4, 0.6], abs=0.002)
+    # The tone is 220 Hz in the first second of the film and 440 Hz in the second one.
+    sound = sound_of(files[".mp4"])[4096:20_000]
+    assert np.abs(np.fft.rfft(sound)).argmax() * 48_000 / len(sound) == pytest.approx(440, abs=5)
+    report = json.loads(files[".json"].read_text(encoding="utf-8"))
+    assert (report["frames"], report["duration_s"]) == (4, 0.6)
+    assert report["notices"] == ["Only a part was looked at: from 1 s on, until 1.8 s, a frame every 0.2 s."]
+    assert json.loads((tmp_path / "part.csv.meta.json").read_text())["options"]["every_s"] == 0.2
+
+
+def test_pictures_have_no_parts(tmp_path: Path) -> None:
+    Image.fromarray(FACE[:64, :64]).save(tmp_path / "face.png")
+    with pytest.raises(AgelensError, match="pictures have no times"):
+        run(tmp_path / "face.png", predictions=tmp_path / "faces.csv", excerpt=Excerpt(every_s=1))

@@ -236,6 +236,7 @@ def _settings(request: ArchiveRequest) -> ArchiveSettings:
         min_score=request.min_score,
         style=request.style,
         lines=request.lines,
+        excerpt=request.excerpt,
     )
 
 

@@ -23,6 +23,7 @@ from desktop_app.engine.offline import OfflineAnalysis
 from desktop_app.engine.types import AnalysisSettings, RenderedFrame
 from desktop_app.errors import AgelensError, describe_error
 from desktop_app.output.predictions import PredictionFileError, face_rows
+from desktop_app.sources.excerpt import ExcerptSource
 from desktop_app.sources.opening import Source, SourceError, SourceInfo, open_source
 from desktop_app.vision.classification.classifier import Classifier
 from desktop_app.vision.detection.face_detector import FaceDetector
@@ -62,6 +63,7 @@ class ArchiveSettings(AnalysisSettings):
             "detector": self.detector,
             "min_score": self.min_score,
             "mirror": self.mirror,
+            "excerpt": asdict(self.excerpt),
             "lines": [asdict(line) for line in self.lines],
             "format": self.table_format if self.tables else "",
             "media": media,
@@ -202,7 +204,7 @@ class TaskRunner(Closeable):
         try:
             with open_source(source.path, threads=1) as opened:
                 seen.kind = opened.info.kind
-                self._read(opened, source, part, seen, tell)
+                self._read(ExcerptSource(opened, self._settings.excerpt), source, part, seen, tell)
                 seen.notice = str(opened.notice or "")
         except SourceError as error:
             seen.error = str(error)

@@ -28,6 +28,8 @@ _CLOSE_TIMEOUT_S: Final = 0.1
 # Durations are stated roughly: only more than that is worth a word.
 _MISSING_END_S: Final = 0.5
 _MISSING_END_SHARE: Final = 0.05
+# As far as decoding takes no longer than seeking.
+_SOUGHT_S: Final = 10.0
 _COUNT_LIMIT_BYTES: Final = 1 << 30
 # FFmpeg guesses from the times that it finds at both ends.
 _UNSTATED_LENGTH: Final = frozenset({"mpeg", "mpegts"})
@@ -132,6 +134,23 @@ class VideoFileSource(SourceBase):
                 passed += 1
         return passed
 
+    def skip_until(self, time_s: float) -> None:
+        """Pass by the frames before a moment of media time; no pictures are made of them.
+
+        A long way is not decoded but sought; that reads through the file once.
+
+        Raises:
+            SourceError: the file has gone or changed.
+        """
+        with self._lock:
+            if time_s - self._last_s > _SOUGHT_S and not self._closed:
+                self._seek_near(time_s)
+            while (frame := self._take()) is not None:
+                if self._last_s >= time_s:
+                    self._pending = frame
+                    self._next_index -= 1
+                    return
+
     def seek(self, index: int) -> None:
         """Make exactly frame `index` the next one; an index outside the file is moved to its first or last frame.
 
@@ -141,26 +160,8 @@ class VideoFileSource(SourceBase):
             SourceError: the file has gone or changed.
         """
         with self._lock:
-            if self._closed:
-                return
-            table = self._frame_table()
-            times = self._shown(table)
-            index = min(max(index, 0), max(len(times) - 1, 0))
-            self._last_s = 0.0
-            try:
-                if table.keys and table.counted:
-                    self._count_to(table, times, index)
-                elif table.keys:
-                    self._seek_picture(table, times, index)
-                else:
-                    self._replay(index)
-            except av.FFmpegError as error:
-                raise SourceError(
-                    "Cannot continue with “{name}”: {reason}. Open it again.",
-                    name=self._path.name,
-                    reason=reason_of(error),
-                ) from error
-            self._next_index = index
+            if not self._closed:
+                self._seek(index)
 
     def close(self) -> None:
         """End the source; see `Source.close`."""
@@ -171,6 +172,35 @@ class VideoFileSource(SourceBase):
                 self._release()
             finally:
                 self._lock.release()
+
+    def _seek(self, index: int) -> None:
+        table = self._frame_table()
+        times = self._shown(table)
+        index = min(max(index, 0), max(len(times) - 1, 0))
+        self._last_s = 0.0
+        try:
+            if table.keys and table.counted:
+                self._count_to(table, times, index)
+            elif table.keys:
+                self._seek_picture(table, times, index)
+            else:
+                self._replay(index)
+        except av.FFmpegError as error:
+            raise SourceError(
+                "Cannot continue with “{name}”: {reason}. Open it again.",
+                name=self._path.name,
+                reason=reason_of(error),
+            ) from error
+        self._next_index = index
+
+    def _seek_near(self, time_s: float) -> None:
+        """Seek a frame that is at most that late, and later than the newest one."""
+        table = self._frame_table()
+        times, unit_s = self._shown(table), float(self._stream.time_base or 0)
+        # A picture early: the seconds were rounded.
+        index = bisect_left(times, times[0] + time_s / unit_s) - 1 if table.keys and unit_s else 0
+        if index > self._next_index:
+            self._seek(index)
 
     def _comes_later(self, time: int) -> bool:
         return not self._met or time > self._met[-1]

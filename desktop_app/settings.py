@@ -21,6 +21,7 @@ from typing import Annotated, Any, Final, Literal
 import platformdirs
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, TypeAdapter, ValidationError
 
+from desktop_app.analytics.crossings import MAX_LINES
 from desktop_app.catalogue.catalogue import ModelChoice
 from desktop_app.errors import AgelensError
 from desktop_app.messages import Message
@@ -28,6 +29,7 @@ from desktop_app.paths import languages
 from desktop_app.preferences import GENERAL, PRIVACY, RECOGNITION, SAVING, Preference
 from desktop_app.sources.opening import CameraOptions
 from desktop_app.vision.drawing.overlay import OverlayStyle
+from desktop_app.vision.geometry import Line
 from desktop_app.vision.privacy.concealment import carry_over
 
 ThemeChoice = Literal["system", "light", "dark"]
@@ -99,6 +101,7 @@ class Settings:
         min_score: detections below this score (0 to 1) are left out.
         oversample: whether ten views of a face are averaged.
         style: what is drawn on the picture.
+        lines: whose crossings are counted, in the picture as its source gives it.
         gender: whether perceived gender is computed and shown.
         recordings_folder: where recordings go.
         container: file format of recordings.
@@ -169,6 +172,7 @@ class Settings:
         ),
     ] = False
     style: OverlayStyle = field(default_factory=OverlayStyle)
+    lines: tuple[Line, ...] = ()
     gender: Annotated[
         bool,
         Preference(
@@ -398,6 +402,9 @@ def _within_bounds(settings: Settings, invalid: list[str]) -> Settings:
         if folder == Path() or "\0" in str(folder):
             settings = dataclasses.replace(settings, **{name: getattr(defaults, name)})
             invalid.append(name)
+    if len(settings.lines) > MAX_LINES or not all(line.is_valid for line in settings.lines):
+        settings = dataclasses.replace(settings, lines=defaults.lines)
+        invalid.append("lines")
     low, high = BURST_COUNTS
     return dataclasses.replace(
         settings, burst_count=min(max(settings.burst_count, low), high), recent=settings.recent[:MAX_RECENT]

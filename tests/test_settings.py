@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from desktop_app.settings import MAX_FILE_BYTES, MAX_RECENT, Settings, SettingsError, SettingsStore
 from desktop_app.sources.opening import CameraOptions
 from desktop_app.vision.drawing.overlay import OverlayStyle
+from desktop_app.vision.geometry import Line
 
 
 @pytest.fixture
@@ -50,6 +51,7 @@ def test_every_kind_of_value_comes_back(file: Path) -> None:
         min_score=0.35,
         camera=CameraOptions(width=1920, height=1080, rate=59.94, backend="v4l2", fourcc="YUYV"),
         style=OverlayStyle(boxes=False, privacy="picture", privacy_style="pixelate", landmarks=True),
+        lines=(Line(0.5, 0, 0.5, 1), Line(0, 0.25, 1, 0.75)),
         theme="light",
         language="zh_CN",
         recordings_folder=Path("/a folder/with spaces"),
@@ -82,6 +84,9 @@ def test_what_belongs_to_the_picture_is_not_kept(file: Path) -> None:
         ("min_score", float("nan")),
         ("min_score", 7),
         ("mirror", "perhaps"),
+        ("lines", [{"x1": 0, "y1": 0, "x2": 1, "y2": float("nan")}]),
+        ("lines", [{"x1": 0, "y1": 0, "x2": 0.001, "y2": 0}]),
+        ("lines", [{"x1": 0, "y1": 0, "x2": 1, "y2": 1}] * 3),
         ("burst_count", "many"),
         ("recent", [1, 2]),
         ("recent", "{"),

@@ -156,6 +156,23 @@ def summarise(
     return counted.audience(manifest, bins=bins, lines=lines)
 
 
+def arrivals_by_minute(visits: Sequence[Visit], duration_s: float, *, most: int) -> tuple[int, ...]:
+    """Counted visits of moving pictures by the minute in which they began, the newest last.
+
+    Args:
+        visits: as `VisitLog` collects them.
+        duration_s: length of the session so far, in seconds.
+        most: minutes at the most; the oldest are left out.
+    """
+    minutes = int(duration_s // 60) + 1
+    counts = [0] * min(minutes, most)
+    for visit in visits:
+        place = int(visit.first_seen_s // 60) - minutes + len(counts)
+        if 0 <= place < len(counts) and not visit.brief and not visit.still:
+            counts[place] += 1
+    return tuple(counts)
+
+
 @dataclass(frozen=True, slots=True)
 class GroupTally:
     """Visits with an answer, by the group that is most probable.

@@ -70,7 +70,7 @@ class Visit:
 
 
 class VisitLog:
-    """Collects visits while frames come; keeps about a kilobyte a visit, and no picture.
+    """Collects visits while frames come; keeps some two kilobytes a visit, and no picture.
 
     Not thread-safe.
 

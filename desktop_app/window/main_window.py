@@ -23,6 +23,7 @@ from desktop_app.window.bars.status_line import StatusLine
 from desktop_app.window.bridge import SessionBridge
 from desktop_app.window.controllers.capture_controller import CaptureController
 from desktop_app.window.controllers.dialog_controller import DialogController
+from desktop_app.window.controllers.line_controller import LineController
 from desktop_app.window.controllers.picture_controller import PictureController
 from desktop_app.window.controllers.source_controller import SourceController
 from desktop_app.window.panels.side_panels import Panels
@@ -73,6 +74,7 @@ class MainWindow(QMainWindow):
             stage=self.stage,
             control_bar=self.control_bar,
             guard=self.options.guarded,
+            held=lambda: self.panels.audience.held,
             parent=self,
         )
         self.sources = SourceController(
@@ -85,6 +87,14 @@ class MainWindow(QMainWindow):
             background=self._background,
             style=lambda: self.options.style,
             window=self,
+        )
+        self.lines = LineController(
+            settings=self.settings,
+            bridge=self.bridge,
+            actions=self.actions_,
+            stage=self.stage,
+            panel=self.panels.audience,
+            parent=self,
         )
         self.dialogs = DialogController(
             settings=self.settings,
@@ -299,6 +309,8 @@ class MainWindow(QMainWindow):
         if not self.stage.welcome.isHidden():
             if self.settings.value.welcomed:
                 self._on_welcomed()
+        elif self.lines.is_drawing:
+            self.lines.cancel()
         elif self.isFullScreen():
             self.toggle_full_screen(False)
         else:

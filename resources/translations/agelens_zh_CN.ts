@@ -168,6 +168,10 @@
         <translation>仅针对此裁剪图的答案</translation>
     </message>
     <message>
+        <source>Arrivals a minute</source>
+        <translation>每分钟到达</translation>
+    </message>
+    <message>
         <source>Audience</source>
         <translation>观众</translation>
     </message>
@@ -698,6 +702,14 @@
         <translation>重新计数</translation>
     </message>
     <message>
+        <source>Count no crossings</source>
+        <translation>不再统计越线</translation>
+    </message>
+    <message>
+        <source>Count who crosses it, by direction</source>
+        <translation>按方向统计越过它的人</translation>
+    </message>
+    <message>
         <source>Counting anew</source>
         <translation>已重新开始计数</translation>
     </message>
@@ -734,8 +746,20 @@
         <translation>检测</translation>
     </message>
     <message>
+        <source>Drag over the picture, from one end of the line to the other. Esc ends it.</source>
+        <translation>在画面上从线的一端拖到另一端。按 Esc 取消。</translation>
+    </message>
+    <message>
         <source>Draw</source>
         <translation>绘制</translation>
+    </message>
+    <message>
+        <source>Draw a line</source>
+        <translation>画线</translation>
+    </message>
+    <message>
+        <source>Draw a line in the picture to count who crosses it, by direction.</source>
+        <translation>在画面中画一条线，即可按方向统计越过它的人。</translation>
     </message>
     <message>
         <source>Everybody can be recognised.</source>
@@ -895,16 +919,16 @@
         <translation>越高：误检越少，找到的人脸也越少</translation>
     </message>
     <message>
+        <source>Hold</source>
+        <translation>保持</translation>
+    </message>
+    <message>
         <source>How</source>
         <translation>隐藏方式</translation>
     </message>
     <message>
         <source>I understand, start</source>
         <translation>我已了解，开始</translation>
-    </message>
-    <message>
-        <source>In brackets: where the true number lies with 95 % probability, judging by the model’s measured errors. A visit is one face from first to last sighting; nobody is recognised.</source>
-        <translation>括号内：根据模型实测误差，真实数量以 95 % 的概率落在此区间。一次访问是指一张人脸从首次出现到最后一次出现；不识别任何人。</translation>
     </message>
     <message>
         <source>In use</source>
@@ -963,6 +987,10 @@
         <translation>像照镜子一样左右对调</translation>
     </message>
     <message>
+        <source>Let these figures stand, and save them, while counting goes on</source>
+        <translation>让这些数字保持不变并可保存，计数照常进行</translation>
+    </message>
+    <message>
         <source>Licence: {text}</source>
         <translation>许可证：{text}</translation>
     </message>
@@ -973,6 +1001,14 @@
     <message>
         <source>Light</source>
         <translation>浅色</translation>
+    </message>
+    <message>
+        <source>Line crossings</source>
+        <translation>越线计数</translation>
+    </message>
+    <message>
+        <source>Line {number}</source>
+        <translation>线 {number}</translation>
     </message>
     <message>
         <source>Live</source>
@@ -1292,6 +1328,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>录像没有声音：Agelens 从不收听。</translation>
     </message>
     <message>
+        <source>Remove the lines</source>
+        <translation>移除线</translation>
+    </message>
+    <message>
         <source>Report</source>
         <translation>报告</translation>
     </message>
@@ -1482,6 +1522,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>十个视图略微更准确，但计算量约为十倍。</translation>
     </message>
     <message>
+        <source>That line is too short. Drag from one end to the other.</source>
+        <translation>这条线太短。请从一端拖到另一端。</translation>
+    </message>
+    <message>
         <source>The answer {name} rests on no single place.</source>
         <translation>答案 {name} 不依赖于任何单一位置。</translation>
     </message>
@@ -1612,6 +1656,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>What was recorded went with it</source>
         <translation>已录制的内容随之丢失</translation>
+    </message>
+    <message>
+        <source>Whiskers and brackets: where the true number lies with 95 % probability, judging by the model’s measured errors. Pale: unsure. A visit is one face from first to last sighting; nobody is recognised.</source>
+        <translation>须线和括号：根据模型实测误差，真实数量以 95 % 的概率落在此区间。浅色：不确定。一次访问是指一张人脸从首次出现到最后一次出现；不识别任何人。</translation>
     </message>
     <message>
         <source>Who is in view</source>
@@ -1896,6 +1944,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>之后没有可读取的内容</translation>
     </message>
     <message>
+        <source>now</source>
+        <translation>现在</translation>
+    </message>
+    <message>
         <source>one of its lines has too many dots</source>
         <translation>其中一行的点号过多</translation>
     </message>
@@ -1986,6 +2038,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>{layer}, rectified: {shown} of {total} maps</source>
         <translation>{layer} 整流特征图：{shown} / {total}</translation>
+    </message>
+    <message>
+        <source>{minutes} minutes ago</source>
+        <translation>{minutes} 分钟前</translation>
     </message>
     <message>
         <source>{name} ({share})</source>

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from desktop_app.analytics.audience import MOST_BINS, count, summarise
+from desktop_app.analytics.audience import MOST_BINS, arrivals_by_minute, count, summarise
 from tests.helpers.visitors import face, label, manifest, visit
 
 CHILD = label(0.9, 0.05, 0.05, female=0.2)
@@ -98,6 +98,13 @@ def test_the_parts_of_a_session_add_up(times: list[tuple[float, float]], duratio
     for moment in np.linspace(0, bins[-1].end_s, 50)[:-1]:
         present = sum(one.first_seen_s <= moment <= one.last_seen_s for one in visits)
         assert present <= max(one.most_present for one in bins)
+
+
+def test_arrivals_are_counted_by_minute() -> None:
+    visits = [visit(1, 0, 4), visit(2, 61, 62), visit(3, 119, 121), visit(4, 121, 121.1), visit(5, 185, 186)]
+    assert arrivals_by_minute(visits, 190, most=15) == (1, 2, 0, 1)
+    assert arrivals_by_minute(visits, 190, most=2) == (0, 1)
+    assert arrivals_by_minute([face(1, 0, ADULT)], 0, most=15) == (0,)
 
 
 def test_a_session_of_any_length_has_few_parts() -> None:

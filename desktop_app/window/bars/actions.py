@@ -96,6 +96,15 @@ SPECS: Final = (
     ActionSpec("faces", Message("Faces"), ("Ctrl+1",), "faces", Message("Who is in view"), True),
     ActionSpec("audience", Message("Audience"), ("Ctrl+4",), "audience", Message("Who was there so far"), True),
     ActionSpec("count_anew", Message("Count anew"), ("Ctrl+Shift+N",), "", Message("Forget who was there so far")),
+    ActionSpec(
+        "draw_line",
+        Message("Draw a line"),
+        ("Ctrl+Shift+L",),
+        "line",
+        Message("Count who crosses it, by direction"),
+        True,
+    ),
+    ActionSpec("remove_lines", Message("Remove the lines"), ("Ctrl+Shift+K",), "", Message("Count no crossings")),
     ActionSpec("statistics", Message("Statistics"), ("Ctrl+2",), "statistics", Message("Rates and delays"), True),
     ActionSpec("network", Message("Network"), ("N", "Ctrl+3"), "network", Message("What the network sees"), True),
     ActionSpec("copy_statistics", Message("Copy statistics"), ("Ctrl+Shift+C",)),
@@ -113,7 +122,7 @@ MENUS: Final[dict[Message, tuple[str, ...]]] = {
     Message("&Playback"): ("play", "step_back", "step", "-", "slower", "faster", "loop"),
     Message("&Capture"): (
         "screenshot", "burst", "copy", "-", "record", "pause_recording", "-", "save_summary", "count_anew", "-",
-        "open_recordings", "open_screenshots",
+        "draw_line", "remove_lines", "-", "open_recordings", "open_screenshots",
     ),
     Message("&View"): (
         "mirror", "@privacy", "@drawn", "-", "zoom_in", "zoom_out", "zoom_fit", "full_screen", "-", "faces",

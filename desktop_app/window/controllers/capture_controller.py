@@ -11,6 +11,7 @@ from typing import Final
 from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QApplication, QFileDialog
 
+from desktop_app.engine.session_audience import SessionCount
 from desktop_app.engine.types import UNFINISHED, RecordingStatus, RenderedFrame
 from desktop_app.messages import Message
 from desktop_app.settings import Settings
@@ -52,6 +53,7 @@ class CaptureController(QObject):
         stage: whose picture is saved, and where notes are shown.
         control_bar: shows how a recording is doing.
         guard: gives a picture as it may be shown by now.
+        held: gives the counts that the user holds to look at, None for those of the moment.
         parent: the Qt owner.
     """
 
@@ -64,13 +66,14 @@ class CaptureController(QObject):
         stage: PictureArea,
         control_bar: ControlBar,
         guard: Callable[[RenderedFrame], RenderedFrame],
+        held: Callable[[], SessionCount | None],
         parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._settings, self._bridge, self._actions = settings, bridge, actions
         self._stage, self._control_bar = stage, control_bar
         self._announced = 0.0
-        self._guard = guard
+        self._guard, self._held = guard, held
         self._background = Background("saving", self, finish_at_exit=True)
         self._burst: Burst | None = None
         self._burst_timer = QTimer(self)
@@ -188,8 +191,9 @@ class CaptureController(QObject):
             path = Path(chosen)
             if not path.suffix:
                 path = path.with_suffix(".csv" if "*.csv" in kind else ".json" if "*.json" in kind else ".html")
+            held = self._held()
             self._background.submit(
-                lambda: save_summary(session, path), lambda saved: self._on_saved(saved, 1), self._on_failed
+                lambda: save_summary(session, path, held), lambda saved: self._on_saved(saved, 1), self._on_failed
             )
 
     @Slot()

@@ -11,6 +11,7 @@ from typing import Final
 
 from desktop_app.engine.audience_files import REPORT_SUFFIXES, report_bytes
 from desktop_app.engine.session import Session
+from desktop_app.engine.session_audience import SessionCount
 from desktop_app.engine.types import RenderedFrame
 from desktop_app.errors import AgelensError
 from desktop_app.output.atomic_files import explain
@@ -95,12 +96,13 @@ def summary_path(settings: Settings, *, at: datetime) -> Path:
     return dated_path(settings.recordings_folder, STEM, ".html", at=at)
 
 
-def save_summary(session: Session, path: Path) -> Path:
+def save_summary(session: Session, path: Path, held: SessionCount | None = None) -> Path:
     """Write what was counted in a session; replaces an existing file.
 
     Args:
         session: the one that is summed up.
         path: a report (`.html`, `.json`), which holds counts only, or a table of visits (`.csv`, `.jsonl`, `.parquet`).
+        held: counts of an earlier moment, in place of those of now.
 
     Returns:
         The file.
@@ -116,7 +118,7 @@ def save_summary(session: Session, path: Path) -> Path:
             "Choose another name.",
             name=path.name,
         )
-    count, info = session.audience.count(), session.status().info
+    count, info = held or session.audience.count(), session.status().info
     if count is None or info is None:
         raise SavingError("Cannot save a summary: no picture was shown yet. Start the source first.")
     if suffix in TABLE_SUFFIXES:

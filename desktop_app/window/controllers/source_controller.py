@@ -179,6 +179,7 @@ class SourceController(QObject):
             detector=settings.detector,
             min_score=settings.min_score,
             style=replace(self._style(), selected=None),
+            lines=settings.lines,
             loop=settings.loop,
         )
 

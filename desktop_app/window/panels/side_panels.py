@@ -6,7 +6,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QByteArray, QObject, Qt, QTimer
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabBar, QTabWidget, QWidget
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QPushButton, QTabBar, QTabWidget, QWidget
 
 from desktop_app.catalogue.catalogue import ModelPackage
 from desktop_app.engine.session_audience import SessionAudience
@@ -47,7 +48,10 @@ class Panels(QObject):
         self.audience = AudiencePanel()
         self.audience.save_asked.connect(actions["save_summary"].trigger)
         self.audience.reset_asked.connect(actions["count_anew"].trigger)
+        actions["count_anew"].triggered.connect(self.audience.release)
         actions["count_anew"].triggered.connect(self.audience.recount)
+        for name, button in (("draw_line", self.audience.draw_line), ("remove_lines", self.audience.remove_lines)):
+            _follow(button, actions[name])
         self.statistics = StatisticsPanel()
         self.statistics.copy_asked.connect(actions["copy_statistics"].trigger)
         self.network: NetworkView | None = None
@@ -220,6 +224,19 @@ class Panels(QObject):
         if self.network is not None and self._package is not None and self._package is not self._shown_package:
             self._shown_package = self._package
             self.network.set_package(self._package)
+
+
+def _follow(button: QPushButton, action: QAction) -> None:
+    """Let a button with a text of its own do what an action does."""
+
+    def show() -> None:
+        button.setEnabled(action.isEnabled())
+        button.setChecked(action.isChecked())
+        button.setToolTip(action.toolTip())
+
+    button.clicked.connect(action.trigger)
+    action.changed.connect(show)
+    show()
 
 
 def _largest(rendered: RenderedFrame) -> int | None:

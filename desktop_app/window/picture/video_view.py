@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QPointF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QImage,
@@ -24,7 +25,9 @@ from PySide6.QtWidgets import QWidget
 from desktop_app.engine.types import RenderedFrame
 from desktop_app.vision.drawing.canvas import Canvas
 from desktop_app.vision.drawing.label_layout import LabelPlaces
+from desktop_app.vision.geometry import Line
 from desktop_app.window.panels.crop_image import to_image
+from desktop_app.window.picture.line_layer import ShownLine, paint_lines
 from desktop_app.window.picture.viewport import Viewport
 from desktop_app.window.style.theme import CANVAS
 
@@ -61,6 +64,8 @@ class VideoView(QWidget):
     painted = Signal(float, float)
     """`rendered_at` of a picture, once it was painted, and the seconds that drawing it took."""
     double_clicked = Signal()
+    line_drawn = Signal(object)
+    """A `Line` in the picture as its source gives it; it may be too short."""
     moved_over = Signal()
     """The pointer moved over the picture."""
 
@@ -79,6 +84,9 @@ class VideoView(QWidget):
         self._dimmed = False
         self._pressed_at: QPointF | None = None
         self._dragged_from: QPointF | None = None
+        self._lines: tuple[Line, ...] = ()
+        self._drawing = False
+        self._drawn_to: QPointF | None = None
 
     @property
     def rendered(self) -> RenderedFrame | None:
@@ -105,6 +113,18 @@ class VideoView(QWidget):
         """Show the empty canvas."""
         self._composed = self._drawn = self._unpainted_at = self._hovered = None
         self._viewport = self._viewport.fitted()
+        self.update()
+
+    def set_lines(self, lines: Sequence[Line]) -> None:
+        """Show lines, given in the picture as its source gives it."""
+        self._lines = tuple(lines)
+        self.update()
+
+    def set_drawing(self, drawing: bool) -> None:
+        """Let the next drag draw a line, or not."""
+        self._drawing = drawing
+        self._pressed_at = self._drawn_to = None
+        self._show_cursor()
         self.update()
 
     def set_dimmed(self, dimmed: bool) -> None:
@@ -152,6 +172,7 @@ class VideoView(QWidget):
         draw_s = time.perf_counter() - started
         if drawn is not None:
             painter.drawImage(drawn.position, drawn.image)
+            self._paint_lines(painter, drawn.rendered)
             if self._dimmed:
                 painter.fillRect(self.rect(), QColor(0, 0, 0, DIMMED_BY))
         painter.end()
@@ -181,6 +202,11 @@ class VideoView(QWidget):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Pan while the button is down."""
         self.moved_over.emit()
+        if self._drawing:
+            if self._pressed_at is not None:
+                self._drawn_to = event.position()
+                self.update()
+            return
         if self._pressed_at is None:
             hovered = self.track_at(event.position())
             self._expand(hovered)
@@ -208,6 +234,9 @@ class VideoView(QWidget):
         """Select a face where it was a click."""
         if event.button() != Qt.MouseButton.LeftButton or self._pressed_at is None:
             return
+        if self._drawing:
+            self._finish_line(self._pressed_at, event.position())
+            return
         clicked = self._dragged_from is None
         self._pressed_at = self._dragged_from = None
         self._show_cursor()
@@ -216,7 +245,7 @@ class VideoView(QWidget):
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Ask for full screen, or for the way back."""
-        if event.button() == Qt.MouseButton.LeftButton:
+        if event.button() == Qt.MouseButton.LeftButton and not self._drawing:
             self._pressed_at = None
             self.double_clicked.emit()
 
@@ -256,6 +285,34 @@ class VideoView(QWidget):
             self._drawn = _Drawn(self._composed, wanted, position, pixels, image)
         return self._drawn
 
+    def _paint_lines(self, painter: QPainter, rendered: RenderedFrame) -> None:
+        """Paint what is to be crossed, and the line that is being drawn."""
+        view = self._viewport
+        left, top, width, height = view.target
+        shown = []
+        for number, line in enumerate(self._lines, 1):
+            start, end = (line.mirrored() if rendered.mirrored else line).in_pixels(width, height)
+            shown.append(
+                ShownLine(QPointF(left + start.x, top + start.y), QPointF(left + end.x, top + end.y), str(number))
+            )
+        if self._pressed_at is not None and self._drawn_to is not None:
+            shown.append(ShownLine(self._pressed_at, self._drawn_to))
+        if shown:
+            boxes = [track.detection.box.scaled(view.scale).shifted(left, top) for track in rendered.tracks]
+            faces = [QRectF(box.x, box.y, box.width, box.height).toRect() for box in boxes]
+            paint_lines(painter, shown, faces, self.rect())
+
+    def _finish_line(self, start: QPointF, end: QPointF) -> None:
+        """Say which line was drawn; what is beside the picture is moved to its border."""
+        self._pressed_at = self._drawn_to = None
+        self.update()
+        if self._composed is None:
+            return
+        left, top, width, height = self._viewport.target
+        ends = [(_share(one.x() - left, width), _share(one.y() - top, height)) for one in (start, end)]
+        line = Line(*ends[0], *ends[1])
+        self.line_drawn.emit(line.mirrored() if self._composed.mirrored else line)
+
     def _zoom(self, factor: float, about: QPointF) -> None:
         if self._composed is None:
             return
@@ -264,8 +321,15 @@ class VideoView(QWidget):
         self.update()
 
     def _show_cursor(self) -> None:
+        if self._drawing:
+            self.setCursor(Qt.CursorShape.CrossCursor)
+            return
         zoomed = self._viewport.zoom > 1
         self.setCursor(Qt.CursorShape.OpenHandCursor if zoomed else Qt.CursorShape.ArrowCursor)
+
+
+def _share(offset: float, length: float) -> float:
+    return min(max(offset / length, 0.0), 1.0)
 
 
 def _visible_part(viewport: Viewport, ratio: float) -> tuple[Canvas, QPointF]:

@@ -239,6 +239,9 @@ def _command_parser() -> argparse.ArgumentParser:
     )
     many.add_argument("--recursive", action="store_true", help="also look into the folders within folders")
     many.add_argument("--jobs", type=_count_of_jobs, default=0, metavar="N", help="processes (one a core)")
+    many.add_argument(
+        "--cluster", default="", metavar="ADDRESS", help="of a Dask scheduler, whose machines do the work (tcp://…)"
+    )
     many.add_argument("--retry-failed", action="store_true", help="read again what could not be read")
     _add_common(annotate)
     _add_gender(annotate)
@@ -455,6 +458,7 @@ def _run_archive(options: argparse.Namespace) -> int:
             output=options.output,
             table_format=options.format,
             jobs=options.jobs,
+            cluster=options.cluster,
             overwrite=options.overwrite,
             retry_failed=options.retry_failed,
             audio=options.audio,

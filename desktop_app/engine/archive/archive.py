@@ -15,6 +15,7 @@ from typing import Final
 from desktop_app.analytics.crossings import MAX_LINES
 from desktop_app.catalogue.catalogue import Catalogue
 from desktop_app.catalogue.manifest import Manifest
+from desktop_app.engine.archive.cluster import ClusterWorkers
 from desktop_app.engine.archive.done_list import DoneList
 from desktop_app.engine.archive.part import TableFormat, sweep
 from desktop_app.engine.archive.plan import Task, plan_missing
@@ -43,6 +44,7 @@ class ArchiveRequest(AnalysisSettings):
         output: folder of annotated films and pictures; None for none.
         table_format: of the dataset's tables.
         jobs: processes; 0 for one a core.
+        cluster: address of a Dask scheduler whose processes work in place of this machine's; empty for none.
         overwrite: make everything anew.
         retry_failed: read again what could not be read.
         audio: copy the sound of films, never where something is hidden.
@@ -54,6 +56,7 @@ class ArchiveRequest(AnalysisSettings):
     output: Path | None = None
     table_format: TableFormat = "parquet"
     jobs: int = 0
+    cluster: str = ""
     overwrite: bool = False
     retry_failed: bool = False
     audio: bool = True
@@ -126,7 +129,7 @@ def annotate_archive(
             overwrite=request.overwrite,
         )
         run = _Run(manifest, settings.key(package), found, tasks)
-        yield from run.all(lambda: stack.enter_context(LocalWorkers(settings, request.jobs or cores())), stop)
+        yield from run.all(lambda: stack.enter_context(_workers(request, settings)), stop)
         sweep(settings.folder, manifest.task_names())
         if settings.tables and not stop.is_set():
             _write_reports(settings, manifest, package.manifest)
@@ -148,6 +151,12 @@ def _write_reports(settings: ArchiveSettings, done: DoneList, model: Manifest) -
             notices=notices,
         )
         LateFile(path, partial(bytes, content), overwrite=True).close()
+
+
+def _workers(request: ArchiveRequest, settings: ArchiveSettings) -> Workers:
+    if request.cluster:
+        return ClusterWorkers(settings, request.cluster)
+    return LocalWorkers(settings, request.jobs or cores())
 
 
 def cores() -> int:

@@ -75,6 +75,11 @@ class PartWriter(Closeable):
         """Append a row to the table of sources, with the values of `SOURCE_COLUMNS` by name."""
         self._sources.append(Row(rounded_values(values, SOURCE_COLUMNS)))
 
+    @property
+    def work(self) -> Path:
+        """A folder for files that are needed meanwhile."""
+        return self._work
+
     def media_path(self, target: Path) -> Path:
         """Where to write a film or picture that is to be `target` when the part is whole."""
         path = self._work / f"media-{len(self._media)}{target.suffix}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from desktop_app.engine.archive.remote import is_remote, list_remote, look_at_remote
 from desktop_app.errors import CommandError, reason_of
 from desktop_app.output.atomic_files import explain
 from desktop_app.sources.opening import IMAGE_SUFFIXES, VIDEO_SUFFIXES, classify_spec, redact_source, source_path
@@ -29,7 +30,7 @@ class ArchiveSource:
     """A file of an archive.
 
     Attributes:
-        path: absolute.
+        path: absolute, or an address that fsspec reads.
         name: relative to what the user gave; no two sources of an archive have the same.
         size: in bytes; -1 where the file is not there.
         modified_ns: when it was last written, in nanoseconds.
@@ -68,8 +69,9 @@ def find_sources(specs: Sequence[str], *, recursive: bool = False, without: Sequ
     """Find the files that a command line names.
 
     Args:
-        specs: files, folders of pictures and films, patterns (`*.jpg`, `**/*.mp4`), and lists (`@files.txt`, a line
-            each; blank lines and those that begin with `#` say nothing).
+        specs: files, folders of pictures and films, patterns (`*.jpg`, `**/*.mp4`), the same elsewhere by an address
+            that fsspec reads (`s3://bucket/films/`), and lists (`@files.txt`, a line each; blank lines and those that
+            begin with `#` say nothing).
         recursive: also look into the folders within folders. Names that begin with a dot are left out.
         without: folders whose files are none of the archive, because they are written by the run itself.
 
@@ -77,24 +79,30 @@ def find_sources(specs: Sequence[str], *, recursive: bool = False, without: Sequ
         ArchiveError: there is none, a list or folder cannot be read, or a camera or stream is among them.
     """
     problems: list[str] = []
-    found: dict[str, str] = {}
+    found: dict[str, ArchiveSource] = {}
     barred = tuple(os.path.join(folder.absolute(), "") for folder in without)  # noqa: PTH118 - ends in a separator
-    for spec in specs:
-        for path, name in _files(spec, problems, recursive=recursive):
+    for spec in _with_lists(specs):
+        if is_remote(spec):
+            for source in _remote(spec, recursive=recursive):
+                found.setdefault(source.path, source)
+            continue
+        for path, name in _paths(spec, problems, recursive=recursive):
             absolute = os.path.abspath(path)  # noqa: PTH100 - without links resolved, unlike Path.resolve
-            if not absolute.startswith(barred):
-                found.setdefault(absolute, name)
+            if not absolute.startswith(barred) and absolute not in found:
+                found[absolute] = look_at(absolute, name)
     if not found:
         raise ArchiveError(
             "Cannot annotate: {names} contains no picture or film. Name files, or folders that contain some"
             " (--recursive also looks into the folders within them).",
             names=", ".join(f"“{redact_source(spec)}”" for spec in specs[:3]),
         )
-    return FoundSources(_distinct([look_at(path, name) for path, name in sorted(found.items())]), tuple(problems))
+    return FoundSources(_distinct([source for _, source in sorted(found.items())]), tuple(problems))
 
 
 def look_at(path: str, name: str) -> ArchiveSource:
     """A file with its size and time as they are now."""
+    if is_remote(path):
+        return ArchiveSource(path, name, *look_at_remote(path))
     try:
         state = os.stat(path)  # noqa: PTH116 - a hundred thousand of them
     except (OSError, ValueError):
@@ -123,13 +131,22 @@ def _exists(spec: str) -> bool:
         return False
 
 
-def _files(spec: str, problems: list[str], *, recursive: bool) -> Iterator[tuple[Path, str]]:
-    """The files that one word of a command line names, and what they are called."""
-    if _is_list(spec):
+def _with_lists(specs: Iterable[str]) -> Iterator[str]:
+    """The words of a command line, with the lines of lists in their place."""
+    for spec in specs:
+        if not _is_list(spec):
+            yield spec
+            continue
         for line in _lines(Path(spec[len(LIST_MARK) :])):
-            yield from _paths(line, problems, recursive=recursive, listed=True)
-    else:
-        yield from _paths(spec, problems, recursive=recursive, listed=False)
+            # A line of a list is never a camera, nor the demo.
+            yield line if classify_spec(line) not in {"camera", "demo"} or _is_pattern(line) else f"./{line}"
+
+
+def _remote(spec: str, *, recursive: bool) -> Iterator[ArchiveSource]:
+    alone = not (_WILD & set(spec))
+    for address, name, size, modified_ns in list_remote(spec, recursive=recursive):
+        if Path(name).suffix.lower() in _SUFFIXES or (alone and address.endswith(spec)):
+            yield ArchiveSource(address, name, size, modified_ns)
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -142,7 +159,7 @@ def _lines(path: Path) -> Iterator[str]:
             yield line.strip()
 
 
-def _paths(spec: str, problems: list[str], *, recursive: bool, listed: bool) -> Iterator[tuple[Path, str]]:
+def _paths(spec: str, problems: list[str], *, recursive: bool) -> Iterator[tuple[Path, str]]:
     if _is_pattern(spec):
         matches = sorted(glob.glob(os.path.expanduser(spec), recursive=True))  # noqa: PTH111, PTH207 - any path
         if not matches:
@@ -153,9 +170,6 @@ def _paths(spec: str, problems: list[str], *, recursive: bool, listed: bool) -> 
             yield from _below(Path(match), problems, recursive=recursive)
         return
     path = source_path(spec)
-    if path is None and listed and classify_spec(spec) == "camera":
-        # A line of a list is never a camera.
-        path = Path(spec)
     if path is None:
         raise ArchiveError(
             "Cannot annotate “{name}” with others or into a dataset: only files and folders have an end. Annotate it "

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+
+import cv2
 
 from desktop_app.analytics.audience import Tally, count
 from desktop_app.analytics.visits import VisitLog
@@ -17,11 +19,13 @@ from desktop_app.closeable import Closeable
 from desktop_app.engine.annotate import AnnotationRequest, PictureSink, VideoSink, open_sink
 from desktop_app.engine.archive.part import PartWriter, TableFormat
 from desktop_app.engine.archive.plan import Task
+from desktop_app.engine.archive.remote import fetch, is_remote
 from desktop_app.engine.archive.sources import ArchiveSource
 from desktop_app.engine.audience_files import note_faces
 from desktop_app.engine.offline import OfflineAnalysis
 from desktop_app.engine.types import AnalysisSettings, RenderedFrame
 from desktop_app.errors import AgelensError, describe_error
+from desktop_app.messages import Message
 from desktop_app.output.predictions import PredictionFileError, face_rows
 from desktop_app.sources.excerpt import ExcerptSource
 from desktop_app.sources.opening import Source, SourceError, SourceInfo, open_source
@@ -142,6 +146,7 @@ class TaskRunner(Closeable):
     def __init__(self, settings: ArchiveSettings) -> None:
         self._settings = settings
         self._open = ExitStack()
+        cv2.setNumThreads(1)
         self._classifier = Classifier.of(settings.choice, threads=1)
         self._detector = self._open.enter_context(
             FaceDetector(settings.detector, min_score=settings.min_score, threaded=False)
@@ -202,7 +207,7 @@ class TaskRunner(Closeable):
 
     def _annotate(self, source: ArchiveSource, part: PartWriter, seen: _Seen, tell: Callable[[int], None]) -> None:
         try:
-            with open_source(source.path, threads=1) as opened:
+            with _local(source.path, part.work) as path, open_source(path, threads=1) as opened:
                 seen.kind = opened.info.kind
                 self._read(ExcerptSource(opened, self._settings.excerpt), source, part, seen, tell)
                 seen.notice = str(opened.notice or "")
@@ -259,6 +264,19 @@ class TaskRunner(Closeable):
         return open_sink(request, target, info, rendered)
 
 
+@contextmanager
+def _local(path: str, folder: Path) -> Iterator[str]:
+    """The file of a source on this machine, fetched if it is elsewhere and only as long as it is needed."""
+    if not is_remote(path):
+        yield path
+        return
+    fetched = fetch(path, folder)
+    try:
+        yield str(fetched)
+    finally:
+        fetched.unlink(missing_ok=True)
+
+
 def _tell_more(tell: Tell, index: int, before: int, frames: int) -> None:
     tell(index, before + frames)
 
@@ -268,6 +286,15 @@ def _finish(sink: PictureSink) -> None:
     sink.close()
     if isinstance(sink, VideoSink):
         sink.add_sound()
+
+
+def failed_task(task: Task, reason: Message) -> TaskResult:
+    """The result of a part that cannot be made, now; it is noted nowhere, so that the next run tries it again."""
+    failed = [
+        SourceResult(one.path, one.name, one.size, one.modified_ns, 0, str(reason), remembered=False)
+        for one in task.sources
+    ]
+    return TaskResult("", tuple(failed), 0, 0, 0, 0.0)
 
 
 def _result(source: ArchiveSource, seen: _Seen) -> SourceResult:

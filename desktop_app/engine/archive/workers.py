@@ -18,11 +18,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing import connection
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, cast
 
 from desktop_app.closeable import Closeable
 from desktop_app.engine.archive.plan import Task
-from desktop_app.engine.archive.task import ArchiveSettings, SourceResult, TaskResult, TaskRunner
+from desktop_app.engine.archive.task import ArchiveSettings, TaskResult, TaskRunner, failed_task
 from desktop_app.errors import AgelensError, describe_error
 from desktop_app.messages import Message
 from desktop_app.stopping import StopRequest
@@ -73,8 +74,18 @@ class Workers(Protocol):
         """
         ...
 
-    def close(self) -> None:
-        """End the processes."""
+    def close(self) -> object:
+        """End the processes, or withdraw from them."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Return the workers themselves."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close them."""
         ...
 
 
@@ -151,21 +162,15 @@ class LocalWorkers(Closeable):
         deaths[task.name, index] += 1
         if deaths[task.name, index] < TRIES:
             return task
-        reason = str(
-            Message(
-                "Cannot read it: the process that tried it ended {tries} times ({ending}). Check the file and the free "
-                "memory.",
-                tries=TRIES,
-                ending=ending,
-            )
+        reason = Message(
+            "Cannot read it: the process that tried it ended {tries} times ({ending}). Check the file and the free "
+            "memory.",
+            tries=TRIES,
+            ending=ending,
         )
         if index < 0 or index in task.skipped:
-            failed = [
-                SourceResult(one.path, one.name, one.size, one.modified_ns, 0, reason, remembered=False)
-                for one in task.sources
-            ]
-            return TaskResult("", tuple(failed), 0, 0, 0, 0.0)
-        return replace(task, skipped={**task.skipped, index: reason})
+            return failed_task(task, reason)
+        return replace(task, skipped={**task.skipped, index: str(reason)})
 
 
 class _Worker:

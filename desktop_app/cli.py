@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import difflib
+import json
 import logging
 import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -19,16 +23,20 @@ from desktop_app.stopping import StopRequest
 from desktop_app.terminal import (
     EXIT_INTERRUPTED,
     ProgressLine,
+    count_of,
     drop_output,
     fill_standard_streams,
     handle_signals,
     leave,
+    notes,
     run_interruptibly,
     say,
+    show_notes,
+    table,
 )
 
 if TYPE_CHECKING:
-    from desktop_app.catalogue.catalogue import ModelChoice
+    from desktop_app.catalogue.catalogue import ModelChoice, ModelPackage
     from desktop_app.engine.annotate import AnnotationProgress
     from desktop_app.engine.archive.archive import ArchiveProgress
     from desktop_app.vision.geometry import Line
@@ -47,8 +55,18 @@ _PARTS: Final = {
     "confidences": "confidences",
 }
 """What `--hide` can leave out, and the attribute of `OverlayStyle`."""
+_SHOWN_SCORES: Final = {"age_exact": "age exact", "age_within_one": "within one", "gender": "gender"}
+_LEVELS: Final = ("-v", "--verbose", "-q", "--quiet")
+_ALIKE: Final = 0.7
+"""What is as similar to a name was probably meant by it, 0 to 1."""
 _MODEL_OPTIONS: Final = ("model", "provider", "oversample", "gender")
-COMMANDS: Final = ("annotate", "benchmark", "cameras", "models")
+COMMANDS: Final = {
+    "annotate": "annotate sources without a window",
+    "benchmark": "measure speed on this machine",
+    "cameras": "list the cameras of this machine",
+    "models": "list the models that can be used",
+}
+"""What each of them does."""
 SOURCE_HELP: Final = (
     "a camera's index or name, a video or image file, a folder of images, an http(s):// or rtsp:// address, or `demo`"
 )
@@ -59,6 +77,16 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(EXIT_UNUSABLE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+    def refuse(self, unknown: Sequence[str]) -> NoReturn:
+        """Report arguments that are not known, and what may have been meant by the first one."""
+        word = next((one for one in unknown if one.startswith("-")), unknown[0])
+        options = [name for action in self._actions for name in action.option_strings if name.startswith("--")]
+        similar = difflib.get_close_matches(word.partition("=")[0], options, 1, _ALIKE)
+        hint = f"; did you mean {similar[0]}?" if similar else ""
+        self.error(
+            f"unknown argument: {word}{hint}" if len(unknown) == 1 else f"unknown arguments: {' '.join(unknown)}{hint}"
+        )
 
 
 def run() -> NoReturn:
@@ -102,6 +130,8 @@ def main(arguments: Sequence[str]) -> int:
     try:
         _set_up_log()
         options = _parse(arguments)
+        if options.level is not None:
+            show_notes(options.level)
         command: Callable[[argparse.Namespace], int] = options.run
         code = command(options)
         # Here rather than at Python's end, where a full disk or a reader that left can no longer be handled.
@@ -124,6 +154,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _set_up_log() -> None:
+    show_notes(logging.INFO)
     level = os.environ.get("AGELENS_LOG", "CRITICAL")
     try:
         logging.basicConfig(level=level.upper(), format="%(threadName)s %(message)s")
@@ -136,37 +167,70 @@ def _set_up_log() -> None:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Parse; a first word that is not a command is the window's source."""
+    words = [word for word in arguments if word not in _LEVELS]
     try:
-        if arguments and arguments[0] in COMMANDS:
-            return _command_parser().parse_args(arguments)
-        return _window_parser().parse_args(arguments)
+        if words and words[0] in COMMANDS:
+            # Also where they stand before the command.
+            levels = [word for word in arguments[: arguments.index(words[0])] if word in _LEVELS]
+            parser, given = _command_parser(), [words[0], *levels, *arguments[len(levels) + 1 :]]
+        else:
+            if words:
+                _check_spelling(words[0])
+            parser, given = _window_parser(), list(arguments)
+        options, unknown = parser.parse_known_args(given)
+        if unknown:
+            options.parser.refuse(unknown)
+        return options
     except SystemExit as end:
         raise _Exit(int(end.code or 0)) from None
+
+
+def _check_spelling(word: str) -> None:
+    """Find out whether a command was meant where there is no such source.
+
+    Raises:
+        CommandError: it seems so.
+    """
+    similar = difflib.get_close_matches(word.lower(), COMMANDS, 1, _ALIKE)
+    if not similar:
+        return
+    from desktop_app.sources.cameras import list_cameras
+    from desktop_app.sources.opening import classify_spec
+
+    if classify_spec(word) == "camera" and not any(word.lower() in camera.name.lower() for camera in list_cameras()):
+        raise CommandError(
+            "Cannot open “{word}”: there is no command, file or camera of that name. Did you mean `agelens {command}`?",
+            word=word,
+            command=similar[0],
+        )
 
 
 class _Exit(SystemExit):
     """The parser has printed its message."""
 
 
-def _window_parser() -> argparse.ArgumentParser:
+def _window_parser() -> _Parser:
     parser = _Parser(
         prog="agelens",
         description="Age group and perceived gender from live video, on your own machine.",
-        epilog="Further commands: agelens annotate | benchmark | cameras | models (each with --help).",
+        epilog="\n".join(
+            ["commands (each with --help):", *(f"  agelens {name:<13} {what}" for name, what in COMMANDS.items())]
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("source", nargs="?", metavar="SOURCE", help=f"{SOURCE_HELP}; default: the last one used")
     parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
     _add_common(parser)
     _add_gender(parser)
-    parser.set_defaults(run=_run_window)
+    _finish(parser, _run_window)
     return parser
 
 
-def _command_parser() -> argparse.ArgumentParser:
+def _command_parser() -> _Parser:
     parser = _Parser(prog="agelens")
     commands = parser.add_subparsers(required=True, parser_class=_Parser)
 
-    annotate = commands.add_parser("annotate", help="annotate sources without a window")
+    annotate = commands.add_parser("annotate", help=COMMANDS["annotate"])
     annotate.add_argument(
         "sources",
         nargs="+",
@@ -279,9 +343,9 @@ def _command_parser() -> argparse.ArgumentParser:
     annotate.add_argument(
         "--privacy-style", choices=("blur", "pixelate"), default="blur", help="how it is hidden (blur)"
     )
-    annotate.set_defaults(run=_run_annotate)
+    _finish(annotate, _run_annotate)
 
-    benchmark = commands.add_parser("benchmark", help="measure speed on this machine")
+    benchmark = commands.add_parser("benchmark", help=COMMANDS["benchmark"])
     benchmark.add_argument("source", metavar="SOURCE", nargs="?", default="demo", help=f"{SOURCE_HELP}; default: demo")
     benchmark.add_argument("--seconds", type=_positive, default=10.0, metavar="N", help="how long to measure (10)")
     benchmark.add_argument("--json", action="store_true", help="print the figures as JSON")
@@ -301,13 +365,27 @@ def _command_parser() -> argparse.ArgumentParser:
     benchmark.add_argument("--plot", type=_file_name, metavar="FILE", help="draw the curves (.svg or .png)")
     benchmark.add_argument("--overwrite", action="store_true", help="replace a plot that exists")
     _add_common(benchmark)
-    benchmark.set_defaults(run=_run_benchmark)
+    _finish(benchmark, _run_benchmark)
 
-    cameras = commands.add_parser("cameras", help="list the cameras of this machine")
-    cameras.set_defaults(run=_run_cameras)
-    models = commands.add_parser("models", help="list the models that can be used")
-    models.set_defaults(run=_run_models)
+    cameras = commands.add_parser("cameras", help=COMMANDS["cameras"])
+    cameras.add_argument("--json", action="store_true", help="print them as JSON")
+    _finish(cameras, _run_cameras)
+    models = commands.add_parser("models", help=COMMANDS["models"])
+    models.add_argument("--json", action="store_true", help="print them as JSON, with all that is known of them")
+    _finish(models, _run_models)
     return parser
+
+
+def _finish(parser: _Parser, run: Callable[[argparse.Namespace], int]) -> None:
+    """Add what all commands have."""
+    levels = parser.add_mutually_exclusive_group()
+    levels.add_argument(
+        "-v", "--verbose", dest="level", action="store_const", const=logging.DEBUG, help="say more of what is done"
+    )
+    levels.add_argument(
+        "-q", "--quiet", dest="level", action="store_const", const=logging.ERROR, help="say errors only"
+    )
+    parser.set_defaults(run=run, parser=parser)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -417,21 +495,22 @@ def _run_annotate(options: argparse.Namespace) -> int:
                     line.add(told)
 
     # Not among the lines that a terminal shows.
-    line = ProgressLine(" frames", hidden=options.predictions == Path("-") and sys.stdout.isatty())
+    hidden = options.predictions == Path("-") and sys.stdout.isatty()
+    line = ProgressLine(" frames", hidden=hidden or not notes.isEnabledFor(logging.INFO))
     try:
         run_interruptibly(work, has_begun=lambda: newest is not None)
     finally:
         line.close()
         if newest is not None and newest.dropped:
-            say(f"Pictures skipped to keep up with the source: {newest.dropped}")
+            notes.info("Pictures skipped to keep up with the source: %d", newest.dropped)
     # A source without a frame ended with an error.
     assert newest is not None
-    seen = [_count(newest.frames, "frame" if newest.seconds else "picture"), _count(faces, "face")]
+    seen = [count_of(newest.frames, "frame" if newest.seconds else "picture"), count_of(faces, "face")]
     if newest.seconds:
-        seen += [_count(newest.visits, "visit"), f"{newest.seconds:.1f} s"]
+        seen += [count_of(newest.visits, "visit"), f"{newest.seconds:.1f} s"]
     outputs = _given(options, "output", "predictions", "people", "report").values()
     names = ("standard output" if path == Path("-") else str(path) for path in outputs)
-    say(f"wrote {', '.join(seen)}: {', '.join(names)}")
+    notes.info("wrote %s: %s", ", ".join(seen), ", ".join(names))
     return EXIT_DONE
 
 
@@ -471,28 +550,24 @@ def _run_archive(options: argparse.Namespace) -> int:
                 for sentence in newest.lines:
                     line.add(sentence)
 
-    line = ProgressLine(" files")
+    line = ProgressLine(" files", hidden=not notes.isEnabledFor(logging.INFO))
     try:
         run_interruptibly(work)
     finally:
         line.close()
         if newest is not None:
             seen = [
-                _count(newest.files, "file"),
-                _count(newest.frames, "frame"),
-                _count(newest.faces, "face"),
-                _count(newest.visits, "visit"),
+                count_of(newest.files, "file"),
+                count_of(newest.frames, "frame"),
+                count_of(newest.faces, "face"),
+                count_of(newest.visits, "visit"),
             ]
             seen += [f"{newest.earlier} done before"] if newest.earlier else []
             seen += [f"{newest.failed} failed"] if newest.failed else []
             outputs = _given(options, "output", "dataset").values()
-            say(f"wrote {', '.join(seen)}: {', '.join(map(str, outputs))}")
+            notes.info("wrote %s: %s", ", ".join(seen), ", ".join(map(str, outputs)))
     assert newest is not None
     return EXIT_FAILED if newest.failed else EXIT_DONE
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _run_benchmark(options: argparse.Namespace) -> int:
@@ -513,7 +588,7 @@ def _run_benchmark(options: argparse.Namespace) -> int:
             plot=options.plot,
             overwrite=options.overwrite,
         )
-        report = run_benchmark(request, tell=lambda part: print(f"measuring: {part}", file=sys.stderr))
+        report = run_benchmark(request, tell=partial(notes.info, "measuring: %s"))
         printed = report.as_json() if options.json else report.as_text()
 
     run_interruptibly(work)
@@ -521,29 +596,63 @@ def _run_benchmark(options: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
-def _run_cameras(_: argparse.Namespace) -> int:
+def _run_cameras(options: argparse.Namespace) -> int:
     from desktop_app.sources.cameras import list_cameras
 
     cameras = list_cameras()
-    for camera in cameras:
-        print(f"{camera.index}\t{camera.name}\t{camera.backend}")
+    rows = [(str(camera.index), camera.name, camera.backend) for camera in cameras]
+    if options.json:
+        print(json.dumps([asdict(camera) for camera in cameras], ensure_ascii=False, indent=1))
+    elif rows and sys.stdout.isatty():
+        print("\n".join(table(("index", "name", "backend"), rows, left=3)))
+    else:
+        for row in rows:
+            print("\t".join(row))
     if not cameras:
-        print("No camera is connected. Connect one, or use `demo` as the source.", file=sys.stderr)
+        notes.info("No camera is connected. Connect one, or use `demo` as the source.")
     return EXIT_DONE
 
 
-def _run_models(_: argparse.Namespace) -> int:
+def _run_models(options: argparse.Namespace) -> int:
     from desktop_app.catalogue.catalogue import Catalogue, user_models_folder
 
     packages, errors = Catalogue().packages()
-    for package in packages:
-        scores = ", ".join(f"{name} {value:.3f}" for name, value in package.manifest.scores.items() if value <= 1)
-        ages = " ".join(label.name for label in package.labels.ages)
-        print(f"{package.name}\t{package.title}\t{package.size_bytes / 1e6:.1f} MB\t{scores or 'not measured'}\t{ages}")
+    if options.json:
+        print(json.dumps([_model_values(package) for package in packages], ensure_ascii=False, indent=1))
+    elif sys.stdout.isatty():
+        shown = [_model_row(package) for package in packages]
+        print("\n".join(table(("name", "title", "size", "age groups", *_SHOWN_SCORES.values()), shown, left=2)))
+    else:
+        for package in packages:
+            scores = ", ".join(f"{name} {value:.3f}" for name, value in package.manifest.scores.items() if value <= 1)
+            ages = " ".join(label.name for label in package.labels.ages)
+            size = f"{package.size_bytes / 1e6:.1f} MB"
+            print(f"{package.name}\t{package.title}\t{size}\t{scores or 'not measured'}\t{ages}")
     for error in errors:
         say(str(error))
-    print(f"your own models go into {user_models_folder()}", file=sys.stderr)
+    notes.info("your own models go into %s", user_models_folder())
     return EXIT_DONE
+
+
+def _model_values(package: ModelPackage) -> dict[str, Any]:
+    return {
+        "name": package.name,
+        "title": package.title,
+        "manifest": str(package.path),
+        "size_bytes": package.size_bytes,
+        "files": dict(package.manifest.files),
+        "ages": [asdict(label) for label in package.labels.ages],
+        "genders": list(package.labels.genders),
+        "scores": dict(package.manifest.scores),
+        "about": dict(package.manifest.about),
+    }
+
+
+def _model_row(package: ModelPackage) -> tuple[str, ...]:
+    ages, scores = package.labels.ages, package.manifest.scores
+    groups = f"{len(ages)}: {ages[0].name} to {ages[-1].name}"
+    shown = (f"{100 * scores[name]:.1f} %" if name in scores else "–" for name in _SHOWN_SCORES)
+    return package.name, package.title, f"{package.size_bytes / 1e6:.1f} MB", groups, *shown
 
 
 def _none_if_empty(text: str) -> str | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -22,6 +23,8 @@ _SIGNALS: Final = ("SIGHUP", "SIGINT", "SIGTERM", "SIGBREAK")
 _TICK_S: Final = 0.2
 _PATIENCE_S: Final = 2.0
 """How long work may take to end that has nothing to finish."""
+notes: Final = logging.getLogger("agelens")
+"""What a command says beside its errors: `info` for everybody, `debug` for who asks for details."""
 
 
 def fill_standard_streams() -> None:
@@ -55,6 +58,46 @@ def say(sentence: str) -> None:
             print(f"agelens: {line}", file=sys.stderr, flush=True)
 
     _try(write)
+
+
+class _Saying(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
+
+
+def show_notes(level: int) -> None:
+    """Show what is noted from now on.
+
+    Args:
+        level: of `logging`; notes are of the level `INFO`, details of `DEBUG`.
+    """
+    notes.handlers, notes.propagate = [_Saying()], False
+    notes.setLevel(level)
+
+
+def count_of(number: int, noun: str) -> str:
+    """A number and what it counts, as "1 face" or "2 faces"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 0) -> list[str]:
+    """Lines of a table.
+
+    Args:
+        head: names of the columns.
+        rows: the cells.
+        left: so many of the columns are aligned to the left, the others to the right.
+    """
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+
+    def line(row: Sequence[str]) -> str:
+        cells = [
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        return "  ".join(cells).rstrip()
+
+    return [line(head), "  ".join("─" * width for width in widths), *map(line, rows)]
 
 
 def _try(job: Callable[[], None]) -> None:
@@ -193,7 +236,7 @@ class ProgressLine:
             self._state = (done, total, note)
 
     def add(self, line: str) -> None:
-        """Say a sentence above the line."""
+        """Note a sentence above the line."""
         with self._lock:
             self._lines.append(line)
 
@@ -214,6 +257,6 @@ class ProgressLine:
                     (done, bar.total, note), lines, self._lines = self._state, self._lines, []
                 for line in lines:
                     with bar.external_write_mode(file=sys.stderr):
-                        say(line)
+                        notes.info("%s", line)
                 bar.set_postfix_str(note, refresh=False)
                 bar.update(done - bar.n)

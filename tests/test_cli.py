@@ -182,6 +182,10 @@ BAD = {
     "a part behind the end": (["annotate", "demo", "--start", "99:00", "--people", "{tmp}/o.csv"], "lasts 20.0 s"),
     "bad score": (["annotate", "demo", "--min-score", "nan", "--people", "{tmp}/o.csv"], "0 to 1"),
     "bad part of the drawing": (["annotate", "demo", "--hide", "ages,hats", "--people", "{tmp}/o.csv"], "'hats'"),
+    "mistyped command": (["anotate", "x.mp4"], "Did you mean `agelens annotate`?"),
+    "mistyped command alone": (["Camera"], "Did you mean `agelens cameras`?"),
+    "mistyped option": (["annotate", "demo", "--predicions", "{tmp}/o.csv"], "did you mean --predictions?"),
+    "quiet and verbose": (["models", "-q", "-v"], "-q/--quiet"),
     "bad privacy mode": (["annotate", "demo", "--privacy", "heads"], "heads"),
 }
 
@@ -235,6 +239,44 @@ def test_cameras_ends_well_with_or_without_one(capsys: pytest.CaptureFixture[str
     assert main(["cameras"]) == 0
     printed = capsys.readouterr()
     assert printed.out or "No camera" in printed.err
+    assert main(["cameras", "--json"]) == 0
+    for camera in json.loads(capsys.readouterr().out):
+        assert {"index", "name", "backend"} <= set(camera)
+
+
+def test_models_are_a_table_on_a_terminal_and_json_for_programs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["models", "--json"]) == 0
+    (model,) = [one for one in json.loads(capsys.readouterr().out) if one["name"] == "agelens"]
+    assert (len(model["ages"]), model["genders"], list(model["files"])) == (9, ["Male", "Female"], ["agelens.onnx"])
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["models"]) == 0
+    head, line, *rows = capsys.readouterr().out.splitlines()
+    assert head.split()[:3] == ["name", "title", "size"]
+    assert set(line) == {"─", " "}
+    assert [row.split()[0] for row in rows] == ["agelens", "levi-hassner"]
+    assert max(map(len, rows)) <= 100
+
+
+def test_how_much_is_said(portrait: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["annotate", str(portrait), "--overwrite", "--predictions", str(tmp_path / "faces.csv")]
+    said = {}
+    for level in ("-q", "", "-v"):
+        assert main([*filter(None, [level]), *command]) == 0
+        said[level] = capsys.readouterr().err
+    assert said["-q"] == ""
+    assert said[""].splitlines() == [f"agelens: wrote 1 picture, 1 face: {tmp_path / 'faces.csv'}"]
+    assert "model agelens (agelens.onnx) runs on cpu" in said["-v"]
+    assert "faces were looked for in 1 still picture\n" in said["-v"]
+    assert main(["annotate", "nowhere.mp4", "-q", "--people", str(tmp_path / "people.csv")]) == 2
+    assert "nowhere.mp4" in capsys.readouterr().err
+
+
+def test_the_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "agelens annotate " in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -33,6 +34,11 @@ LONGEST_SIZE_S: Final = 2.0
 """A clip of large frames takes long to make."""
 DEMO_LOOP_FRAMES: Final = 600
 _DEFAULT_RATE: Final = 30.0
+# Measured on two cores.
+_START_S: Final = 2.0
+_COMPARED_SHARE: Final = 4.0
+_RECALL_S: Final = 240.0
+_MINUTES_FROM_S: Final = 100
 
 Tell = Callable[[str], None]
 
@@ -73,6 +79,29 @@ class BenchmarkRequest:
     face_counts: Sequence[int] = FACES
     frame_sizes: Sequence[tuple[int, int]] = SIZES
     compared_faces: Sequence[int] = COMPARED_FACES
+
+
+def expected_seconds(request: BenchmarkRequest) -> float:
+    """How long a benchmark takes on an ordinary computer, to be told before it begins; a slow one needs twice that."""
+    seconds, has_curve = request.seconds, request.faces or request.compare or request.recall
+    # Live use lasts as long as was asked for; the same frames are analysed three times, each time faster than that.
+    points = [_START_S + request.warm_up_s + 2 * seconds]
+    if request.faces or (request.plot is not None and not has_curve):
+        for width, height in [(1280, 720)] * len(request.face_counts):
+            points.append(_point_seconds(min(seconds, LONGEST_CURVE_S), width, height))
+        for width, height in request.frame_sizes:
+            points.append(_point_seconds(min(seconds, LONGEST_SIZE_S), width, height))
+    if request.compare:
+        points += [_COMPARED_SHARE * seconds + _START_S for _ in request.compared_faces]
+    return sum(points) + (_RECALL_S if request.recall else 0)
+
+
+def _point_seconds(seconds: float, width: int, height: int) -> float:
+    return _START_S + WARM_UP_S + seconds * (1 + width * height / (1280 * 720))
+
+
+def _about(seconds: float) -> str:
+    return f"{math.ceil(seconds / 5) * 5} seconds" if seconds < _MINUTES_FROM_S else f"{round(seconds / 60)} minutes"
 
 
 def _silence(_: str) -> None:
@@ -136,8 +165,13 @@ class _Benchmark:
         )
 
     def _prepare_source(self) -> str:
-        if classify_spec(self._request.source) != "demo":
-            return self._request.source
+        source, kind = self._request.source, classify_spec(self._request.source)
+        if kind not in {"demo", "camera", "stream"}:
+            # What cannot be opened is to be said alone.
+            open_source(source).close()
+        self._tell(f"about {_about(expected_seconds(self._request))}, more on a slow or busy machine")
+        if kind != "demo":
+            return source
         self._tell("writing the demo to a video")
         frames = min(_frames(CLIP_RATE, self._request.seconds), DEMO_LOOP_FRAMES)
         return str(write_demo_clip(self._folder / "demo.mkv", frames=frames))

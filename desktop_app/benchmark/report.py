@@ -16,6 +16,7 @@ from desktop_app.benchmark.offline import OfflineFigures
 from desktop_app.benchmark.per_face_baseline import Comparison
 from desktop_app.benchmark.recall import RecallPoint, by_scene, smallest_found
 from desktop_app.engine.statistics import Percentiles
+from desktop_app.terminal import count_of, table
 
 SCHEMA: Final = 1
 """Raised when a key of the JSON changes its meaning or goes."""
@@ -107,17 +108,11 @@ class BenchmarkReport:
         return "\n".join(_lines(self))
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a table, columns aligned to the right."""
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *rows)]
-    return [lines[0], "  ".join("─" * width for width in widths), *lines[1:]]
-
-
 def _lines(report: BenchmarkReport) -> Iterator[str]:
     machine = report.machine
     yield f"Agelens benchmark: {report.source}, model {report.model} on {report.provider}"
-    yield f"{machine.system}, Python {machine.python}, {machine.cores} cores, load {machine.load:.1f} before"
+    cores = count_of(machine.cores, "core")
+    yield f"{machine.system}, Python {machine.python}, {cores}, load {machine.load:.1f} before"
     yield from (f"Note: {notice}" for notice in report.notices)
     if report.offline is not None:
         yield from ("", "Offline: every frame, one after the other", *_offline_lines(report.offline))
@@ -135,20 +130,23 @@ def _lines(report: BenchmarkReport) -> Iterator[str]:
 
 
 def _offline_lines(figures: OfflineFigures) -> Iterator[str]:
-    yield f"  {figures.fps:.1f} frames/s ({figures.ms_per_frame:.2f} ms a frame), median of {figures.rounds} runs"
+    rounds = count_of(figures.rounds, "run")
+    yield f"  {figures.fps:.1f} frames/s ({figures.ms_per_frame:.2f} ms a frame), median of {rounds}"
     yield (
-        f"  over {figures.frames} frames, {figures.faces:g} faces in view, {figures.crops_per_frame:.2f} crops a frame"
+        f"  over {count_of(figures.frames, 'frame')}, {figures.faces:g} {'face' if figures.faces == 1 else 'faces'} in "
+        f"view, {figures.crops_per_frame:.2f} crops a frame"
     )
 
 
 def _live_lines(live: LiveFigures) -> Iterator[str]:
     yield f"  {live.displayed_fps:.1f} of {live.source_fps:.1f} frames/s on screen for {live.seconds:.1f} s"
     yield (
-        f"  {live.displayed} pictures shown, {live.dropped} frames dropped, {live.unpainted} pictures not painted, "
-        f"{live.dropped_crops} crops dropped"
+        f"  {count_of(live.displayed, 'picture')} shown, {count_of(live.dropped, 'frame')} dropped, "
+        f"{count_of(live.unpainted, 'picture')} not painted, {count_of(live.dropped_crops, 'crop')} dropped"
     )
     yield f"  capture to paint: {_percentiles(live.latency_ms)}"
-    waited = f"{_percentiles(live.first_label_ms)}, {live.new_faces} new faces, {live.unlabelled} without a label"
+    new_faces = count_of(live.new_faces, "new face")
+    waited = f"{_percentiles(live.first_label_ms)}, {new_faces}, {live.unlabelled} without a label"
     yield f"  face to first label: {waited if live.first_label_ms is not None else 'no new face was labelled'}"
     yield f"  processor: {live.cpu_s_per_s:.2f} cores busy"
     yield (

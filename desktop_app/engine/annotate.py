@@ -20,6 +20,7 @@ from desktop_app.analytics.crossings import MAX_LINES
 from desktop_app.engine.audience_files import REPORT_SUFFIXES, AudienceFiles
 from desktop_app.engine.offline import OfflineAnalysis
 from desktop_app.engine.run_facts import RunFacts, facts_path
+from desktop_app.engine.statistics import Statistics
 from desktop_app.engine.types import AnalysisSettings, RenderedFrame
 from desktop_app.errors import AgelensError, CommandError
 from desktop_app.output.atomic_files import check_target, explain, write_whole
@@ -33,6 +34,7 @@ from desktop_app.sources.excerpt import ExcerptSource
 from desktop_app.sources.opening import SourceError, SourceInfo, open_source, source_path
 from desktop_app.sources.pictures.stills import FOLDER_RATE
 from desktop_app.stopping import StopRequest
+from desktop_app.terminal import count_of, notes
 from desktop_app.vision.classification.classifier import Classifier
 from desktop_app.vision.detection.face_detector import FaceDetector
 
@@ -160,18 +162,41 @@ def annotate(request: AnnotationRequest, stop: StopRequest | None = None) -> Gen
         if request.output is not None:
             _check_kind(request.output, source.info)
         detector = stack.enter_context(FaceDetector(request.detector, min_score=request.min_score))
+        statistics = Statistics()
         analysis = OfflineAnalysis(
             classifier,
             detector,
             style=request.style,
             mirror=request.mirror,
             annotated=request.output is not None,
+            statistics=statistics,
         )
+        _note_beginning(classifier, source.info)
+        stack.callback(_note_end, detector, statistics)
         audience = AudienceFiles(
             classifier.package.manifest, source.info, lines=request.lines, begin_s=request.excerpt.start_s
         )
         facts = RunFacts(request, classifier, source)
         yield from _run(request, stack, source, analysis, audience, facts, stop)
+
+
+def _note_beginning(classifier: Classifier, info: SourceInfo) -> None:
+    files = ", ".join(file.name for file in classifier.package.onnx_files)
+    notes.debug("model %s (%s) runs on %s", classifier.package.name, files, classifier.provider)
+    rate = f", {info.rate:g} frames/s" if info.rate else ""
+    length = f", {info.duration_s:.1f} s" if info.duration_s else ""
+    notes.debug("source “%s”: %s, %d×%d%s%s", info.name, info.kind, info.width, info.height, rate, length)
+
+
+def _note_end(detector: FaceDetector, statistics: Statistics) -> None:
+    looks = detector.looks
+    looked = [(looks["near"], "frame"), (looks["still"], "still picture")]
+    far = f", far ones {count_of(looks['far'], 'time')}" if looks["far"] else ""
+    notes.debug(
+        "faces were looked for in %s%s", " and ".join(count_of(*one) for one in looked if one[0]) or "no frame", far
+    )
+    stages = statistics.snapshot().stage_ms
+    notes.debug("median milliseconds: %s", ", ".join(f"{name} {value:.2f}" for name, value in stages.items()))
 
 
 def _run(

@@ -434,6 +434,10 @@
         <translation>无法打开“{path}”：当前用户无权读取。请检查其权限。</translation>
     </message>
     <message>
+        <source>Cannot read it: each process of the cluster that tried it ended. Check the file and the memory.</source>
+        <translation>无法读取：集群中尝试读取它的每个进程都意外结束了。请检查该文件和内存。</translation>
+    </message>
+    <message>
         <source>Cannot read it: the process that tried it ended {tries} times ({ending}). Check the file and the free memory.</source>
         <translation>无法读取：尝试读取它的进程已意外结束 {tries} 次（{ending}）。请检查该文件和可用内存。</translation>
     </message>

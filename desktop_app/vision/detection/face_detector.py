@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -70,6 +71,10 @@ class FaceDetector(Closeable):
 
     Not thread-safe: create, use and close it on one thread.
 
+    Attributes:
+        looks: how many frames MediaPipe looked at (`near`), how often CenterFace did (`far`), and at how many pictures
+            that stand alone (`still`).
+
     Args:
         mode: `auto`, or the one of MediaPipe's models to use.
         min_score: detections below this score (0 to 1) are left out.
@@ -80,6 +85,7 @@ class FaceDetector(Closeable):
     def __init__(
         self, mode: DetectorMode = "auto", *, min_score: float = 0.5, live: bool = False, threaded: bool = True
     ) -> None:
+        self.looks: Counter[Literal["near", "far", "still"]] = Counter()
         self._mode, self._min_score = mode, min_score
         self._open = ExitStack()
         self._ranges: tuple[DetectorRange, ...] = RANGES if mode == "auto" else (mode,)
@@ -118,11 +124,13 @@ class FaceDetector(Closeable):
         soon = at is not None and self._looked_at is not None and 0 <= at - self._looked_at <= FOLLOWED_S
         lost = soon and self._follow(image)
         if not soon or lost or len(self._known) < expected:
+            self.looks["near"] += 1
             lost = self._look(image, expected, followed=soon) or lost
             self._looked_at = at
         if self._far_looker is not None:
             found = self._far_looker.look(image, self._at, lost=lost, known=any(one.near for one in self._known))
             if found is not None:
+                self.looks["far"] += 1
                 self._take_far(found)
         faces = [one.face for one in self._known]
         self._follower.take_in(image, faces)
@@ -218,6 +226,7 @@ class FaceDetector(Closeable):
 
     def find_still(self, image: NDArray[np.uint8]) -> list[Detection]:
         """Find the faces in a picture that stands alone; see `find_still_faces`."""
+        self.looks["still"] += 1
         if self._center is not None:
             return find_still_faces(self._center, image)
         return self._detectors[self._ranges[0]].detect_still(image)

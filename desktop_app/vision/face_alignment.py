@@ -78,6 +78,25 @@ def crop_face(
     return np.asarray(crop, dtype=np.uint8)
 
 
+def with_margin(crop: NDArray[np.uint8], margin: float, wanted: float, size: int) -> NDArray[np.uint8]:
+    """A crop as another network wants it; beyond the crop's border the nearest pixel is repeated.
+
+    Args:
+        crop: S×S×3 uint8, BGR.
+        margin: its side over the side of the detector's box.
+        wanted: what that shall be.
+        size: side of the result in pixels.
+
+    Returns:
+        size×size×3 uint8, BGR.
+    """
+    scale = size / crop.shape[0] * margin / wanted
+    middle, target = (crop.shape[0] - 1) / 2, (size - 1) / 2
+    transform = np.array([[scale, 0, target - scale * middle], [0, scale, target - scale * middle]])
+    fitted = cv2.warpAffine(crop, transform, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(fitted, np.uint8)
+
+
 def _shrunk(
     image: NDArray[np.uint8], transform: NDArray[np.float64], size: int, factor: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:

@@ -196,6 +196,8 @@ class MainWindow(QMainWindow):
         self.settings.changed.connect(self._on_settings)
         self.settings.failed.connect(self._note_message)
         self.sources.opening.connect(self._on_opening)
+        self.sources.models_found.connect(self.panels.set_models)
+        self.panels.noted.connect(lambda text, path: self.stage.note(text, path=path))
         view.painted.connect(self.bridge.painted)
         view.face_clicked.connect(self.options.select)
         view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)

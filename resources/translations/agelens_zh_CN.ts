@@ -16,6 +16,10 @@
         </translation>
     </message>
     <message>
+        <source>&amp;Beside it</source>
+        <translation>对比(&amp;B)</translation>
+    </message>
+    <message>
         <source>&amp;Capture</source>
         <translation>拍摄(&amp;C)</translation>
     </message>
@@ -100,6 +104,10 @@
         <translation>年龄分布</translation>
     </message>
     <message>
+        <source>Age distribution of the other model</source>
+        <translation>另一个模型的年龄分布</translation>
+    </message>
+    <message>
         <source>Age group</source>
         <translation>年龄段</translation>
     </message>
@@ -156,6 +164,10 @@
         <translation>所有滤波器使用同一尺度，与 Levi 和 Hassner（2015）的演示一致：较弱的滤波器呈灰色。</translation>
     </message>
     <message>
+        <source>All maps share one scale, as in the demo of Levi and Hassner (2015): weak answers look dark.</source>
+        <translation>所有特征图使用同一尺度，与 Levi 和 Hassner (2015) 的演示一致：响应弱的显得暗。</translation>
+    </message>
+    <message>
         <source>Also write a JSON file</source>
         <translation>同时写入 JSON 文件</translation>
     </message>
@@ -170,6 +182,10 @@
     <message>
         <source>Arrivals a minute</source>
         <translation>每分钟到达</translation>
+    </message>
+    <message>
+        <source>Ask another model about the same face</source>
+        <translation>就同一张人脸询问另一个模型</translation>
     </message>
     <message>
         <source>Audience</source>
@@ -202,6 +218,10 @@
     <message>
         <source>Camera {number}</source>
         <translation>摄像头 {number}</translation>
+    </message>
+    <message>
+        <source>Cannot ask “{model}”: it does not load.</source>
+        <translation>无法询问“{model}”：模型无法加载。</translation>
     </message>
     <message>
         <source>Cannot classify faces: the network of the model “{model}” failed on {provider} ({reason}). Choose another model or provider.</source>
@@ -518,6 +538,10 @@
         <translation>无法将摘要保存为“{name}”：名称须以 .html、.json、.csv、.jsonl 或 .parquet 结尾。请选择其他名称。</translation>
     </message>
     <message>
+        <source>Cannot save “{name}”: {reason}. Choose another folder.</source>
+        <translation>无法保存“{name}”：{reason}。请选择其他文件夹。</translation>
+    </message>
+    <message>
         <source>Cannot save “{path}”: a file of that name exists already. Choose another name.</source>
         <translation>无法保存“{path}”：已有同名文件。请选择其他名称。</translation>
     </message>
@@ -678,6 +702,10 @@
         <translation>已复制</translation>
     </message>
     <message>
+        <source>Copied the figure</source>
+        <translation>已复制图形</translation>
+    </message>
+    <message>
         <source>Copied the picture</source>
         <translation>已复制图像</translation>
     </message>
@@ -692,6 +720,10 @@
     <message>
         <source>Copy as text</source>
         <translation>复制为文本</translation>
+    </message>
+    <message>
+        <source>Copy figure</source>
+        <translation>复制图形</translation>
     </message>
     <message>
         <source>Copy picture</source>
@@ -877,6 +909,10 @@
     <message>
         <source>Gender probability</source>
         <translation>性别概率</translation>
+    </message>
+    <message>
+        <source>Gender probability of the other model</source>
+        <translation>另一个模型的性别概率</translation>
     </message>
     <message>
         <source>Gender, calibration error</source>
@@ -1108,6 +1144,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>尚未加载模型。</translation>
     </message>
     <message>
+        <source>No other model</source>
+        <translation>无其他模型</translation>
+    </message>
+    <message>
         <source>No picture</source>
         <translation>没有画面</translation>
     </message>
@@ -1244,6 +1284,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>按“开始”继续。</translation>
     </message>
     <message>
+        <source>Press and drag to cover a place and watch the answer</source>
+        <translation>按住并拖动以遮住某处，观察结果的变化</translation>
+    </message>
+    <message>
         <source>Previous frame</source>
         <translation>上一帧</translation>
     </message>
@@ -1346,6 +1390,14 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Runs on</source>
         <translation>运行于</translation>
+    </message>
+    <message>
+        <source>Save figure</source>
+        <translation>保存图形</translation>
+    </message>
+    <message>
+        <source>Save figure…</source>
+        <translation>保存图形…</translation>
     </message>
     <message>
         <source>Save predictions with recordings</source>
@@ -1680,6 +1732,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Whole picture</source>
         <translation>完整图像</translation>
+    </message>
+    <message>
+        <source>With the patch: {name} {before} → {after}</source>
+        <translation>遮挡后：{name} {before} → {after}</translation>
     </message>
     <message>
         <source>With the strongest orange place covered, {name} falls from {before} to {after}.</source>

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from desktop_app.vision.detection.blazeface import Detection, largest, shifted
-from desktop_app.vision.face_alignment import CROP_SIZE, crop_face, crop_transform
+from desktop_app.vision.face_alignment import CROP_SIZE, crop_face, crop_transform, with_margin
 from desktop_app.vision.geometry import Box, Landmarks, Point, ious
 
 coordinates = st.floats(-1000, 1000)
@@ -165,6 +165,16 @@ def test_a_large_face_is_shrunk_without_a_shift() -> None:
     transform = crop_transform(detection)
     assert found(crop, 2) == pytest.approx(mapped(transform, detection.landmarks.right_eye), abs=0.5)
     assert found(crop, 0) == pytest.approx(mapped(transform, detection.landmarks.mouth), abs=0.5)
+
+
+@pytest.mark.parametrize(("margin", "wanted", "size"), [(1.5, 1.15, 227), (1.5, 1.15, 160), (1.15, 1.3, 227)])
+def test_a_crop_is_cut_anew_for_another_network(margin: float, wanted: float, size: int) -> None:
+    detection = face(320, 240, 200, 0.3)
+    crop = with_margin(crop_face(drawn(detection), detection, margin=margin), margin, wanted, size)
+    assert crop.shape == (size, size, 3)
+    direct = crop_transform(detection, size=size, margin=wanted)
+    for channel, point in ((2, detection.landmarks.right_eye), (0, detection.landmarks.mouth)):
+        assert found(crop, channel) == pytest.approx(mapped(direct, point), abs=1)
 
 
 def test_a_large_face_is_averaged_not_picked_from() -> None:

@@ -21,12 +21,15 @@ import numpy as np
 for _name in ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):
     os.environ.pop(_name, None)
 
-from PySide6.QtWidgets import QApplication, QWidget  # noqa: E402
+from PySide6.QtCore import Qt  # noqa: E402
+from PySide6.QtTest import QTest  # noqa: E402
+from PySide6.QtWidgets import QApplication, QComboBox, QWidget  # noqa: E402
 
 from desktop_app.paths import resource_path  # noqa: E402
 from desktop_app.settings import Settings, SettingsStore, ThemeChoice  # noqa: E402
 from desktop_app.window.dialogs.stream_dialog import StreamDialog  # noqa: E402
 from desktop_app.window.main_window import MainWindow  # noqa: E402
+from desktop_app.window.panels.tiles import SquareView  # noqa: E402
 from desktop_app.window.style.theme import apply_theme  # noqa: E402
 from desktop_app.window.style.translation import install_language  # noqa: E402
 from tests.helpers.network_camera import network_camera  # noqa: E402
@@ -97,6 +100,8 @@ class Photographer:
             actions[name].trigger()
             self.wait(8)
             self.take(name)
+            if name == "network":
+                self._compare()
             actions[name].trigger()
         actions["privacy"].trigger()
         self.wait(0.5)
@@ -118,6 +123,17 @@ class Photographer:
         self._end_of_file()
         self._reconnecting()
         window.close()
+
+    def _compare(self) -> None:
+        """Two models beside each other, and a covered place."""
+        view = self.window.panels.network
+        assert view is not None
+        view.findChildren(QComboBox)[2].setCurrentIndex(1)
+        square = view.findChildren(SquareView)[0]
+        QTest.mousePress(square, Qt.MouseButton.LeftButton, pos=square.rect().center())
+        self.wait(4)
+        self.take("network-covered")
+        QTest.mouseRelease(square, Qt.MouseButton.LeftButton, pos=square.rect().center())
 
     def _capturing(self) -> None:
         window, actions = self.window, self.window.actions_

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QImage
+from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLabel, QScrollArea
 from pytestqt.qtbot import QtBot
 
@@ -15,6 +18,7 @@ from desktop_app.catalogue.catalogue import ModelPackage, load_package
 from desktop_app.vision.classification.classifier import Classifier, Prediction
 from desktop_app.vision.classification.label import Label, without_gender
 from desktop_app.vision.classification.label import make_label as make_label_of
+from desktop_app.window.panels.figures import write_figure
 from desktop_app.window.panels.network_view import NetworkView
 from desktop_app.window.panels.probability_bars import BarChart
 from desktop_app.window.panels.tiles import SquareView, TileGrid, heat_picture, map_pictures
@@ -106,7 +110,8 @@ def test_filters_maps_answers_and_heat_map_are_shown(qtbot: QtBot, view: Network
     assert "#7  ·  60+ 70%  ·  Female 75%" in texts(view)
     assert "conv1, rectified: 6 of 6 maps" in texts(view)
     expected = Classifier(package, provider="cpu").classify(make_crop()[None])[0]
-    ages, genders = (chart.bars for chart in view.findChildren(BarChart))
+    ages, genders, *others = (chart.bars for chart in view.findChildren(BarChart))
+    assert not any(others)
     # What is written as 0% has no bar.
     assert [bar.fraction for bar in ages] == pytest.approx(expected.age.tolist(), abs=0.005)
     assert [bar.fraction for bar in genders] == pytest.approx(expected.gender.tolist(), abs=0.005)
@@ -184,6 +189,73 @@ def test_a_held_picture_stays(qtbot: QtBot, view: NetworkView, package: ModelPac
     qtbot.waitUntil(lambda: "#2" in texts(view), timeout=10_000)
 
 
+def test_covering_a_place_changes_the_answer_while_the_mouse_is_pressed(
+    qtbot: QtBot, view: NetworkView, tmp_path: Path
+) -> None:
+    view.set_package(load_package(write_corner_model(tmp_path)))
+    view.show()
+    view.show_crop(1, np.full((SIZE, SIZE, 3), 255, np.uint8), None)
+    square = view.findChildren(SquareView)[0]
+    qtbot.waitUntil(lambda: square.has_picture, timeout=10_000)
+    # This network looks at the top left corner alone.
+    QTest.mousePress(square, Qt.MouseButton.LeftButton, pos=QPoint(square.width() - 4, square.height() - 4))
+    qtbot.waitUntil(lambda: "With the patch: 0–19 96% → 96%" in texts(view), timeout=10_000)
+    view.show_crop(2, make_crop(2), None)
+    QTest.mouseMove(square, QPoint(8, 8))
+    qtbot.waitUntil(lambda: "With the patch: 0–19 96% → " in texts(view) and "→ 96%" not in texts(view), timeout=10_000)
+    assert "#1" in texts(view)
+    QTest.mouseRelease(square, Qt.MouseButton.LeftButton, pos=QPoint(8, 8))
+    qtbot.waitUntil(lambda: "Answer for this crop alone" in texts(view), timeout=10_000)
+    view.show_crop(2, make_crop(2), None)
+    qtbot.waitUntil(lambda: "#2" in texts(view), timeout=10_000)
+
+
+def test_another_model_is_asked_about_the_same_face(
+    qtbot: QtBot, view: NetworkView, package: ModelPackage, tmp_path: Path
+) -> None:
+    other = load_package(write_corner_model(tmp_path / "other"))
+    broken = load_package(write_conv_model(tmp_path / "broken", name="broken"))
+    broken.onnx_files[0].write_bytes(b"no network")
+    view.set_package(package)
+    view.set_models([package, other, broken])
+    view.show()
+    view.show_crop(1, make_crop(), None)
+    offered = view.findChildren(QComboBox)[2]
+    assert [offered.itemText(row) for row in range(offered.count())] == ["No other model", other.title, broken.title]
+    choose(view, 2, other.title)
+    expected = Classifier(other, provider="cpu").classify(make_crop()[None])[0]
+    charts = view.findChildren(BarChart)
+    qtbot.waitUntil(lambda: bool(charts[2].bars), timeout=10_000)
+    assert [bar.fraction for bar in charts[2].bars] == pytest.approx(expected.age.tolist(), abs=0.005)
+    assert [bar.fraction for bar in charts[3].bars] == pytest.approx(expected.gender.tolist(), abs=0.005)
+    choose(view, 2, broken.title)
+    qtbot.waitUntil(lambda: "Cannot ask “Broken”" in texts(view), timeout=10_000)
+    assert charts[0].bars
+    # The model in use is not beside itself.
+    view.set_package(other)
+    assert offered.currentText() == broken.title
+    assert other.title not in [offered.itemText(row) for row in range(offered.count())]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg"])
+def test_a_figure_is_saved_as_it_is_seen(
+    qtbot: QtBot, view: NetworkView, package: ModelPackage, tmp_path: Path, suffix: str
+) -> None:
+    view.set_package(package)
+    view.show()
+    view.show_crop(1, make_crop(), None)
+    wait_for_maps(qtbot, view, 6)
+    maps, path = view.findChildren(TileGrid)[1], tmp_path / f"maps{suffix}"
+    path.write_text("older")
+    assert write_figure(maps, path) is None
+    image = QImage(str(path)) if suffix == ".png" else QSvgRenderer(str(path))
+    size = image.size() if isinstance(image, QImage) else image.viewBox().size()
+    assert size == maps.size() * (3 if suffix == ".png" else 1)
+    problem = write_figure(maps, tmp_path / "missing" / path.name)
+    assert problem is not None
+    assert str(problem).startswith(f"Cannot save “maps{suffix}”: ")
+
+
 def test_privacy_mode_shows_nothing_and_ends_the_thread(qtbot: QtBot, view: NetworkView, package: ModelPackage) -> None:
     view.set_package(package)
     view.show()
@@ -250,7 +322,7 @@ def test_texts_follow_the_language(
 
 def test_everything_has_a_name_for_screen_readers(view: NetworkView) -> None:
     parts = [*view.findChildren(SquareView), *view.findChildren(TileGrid), *view.findChildren(BarChart)]
-    assert len(parts) == 6
+    assert len(parts) == 8
     assert all(part.accessibleName() for part in parts)
     assert view.findChild(QCheckBox).focusPolicy() & Qt.FocusPolicy.TabFocus  # type: ignore[union-attr]
 

@@ -19,6 +19,9 @@ from desktop_app.vision.preprocessing import Preprocessing, center
 
 Head = Literal["age", "gender"]
 
+OCCLUSION_GRID: Final = 9
+"""Places of the patch along each side of an occlusion map."""
+
 OCCLUSION_BATCH: Final = 8
 """Covered crops a run: short runs, so that a caller who has changed its mind waits for one only."""
 
@@ -137,17 +140,15 @@ class Explainer:
         crop: NDArray[np.uint8],
         head: Head,
         *,
-        grid: int = 9,
+        grid: int = OCCLUSION_GRID,
         go_on: Callable[[], bool] = lambda: True,
     ) -> Occlusion | None:
         """Slide a grey patch over the crop and watch the predicted class (Zeiler and Fergus 2014).
 
-        The patch is two steps of the grid wide, so that neighbours overlap by half.
-
         Args:
             crop: as for `look`.
             head: which answer is watched.
-            grid: places along each side.
+            grid: places along each side; the patch is two steps wide, so that neighbours overlap by half.
             go_on: asked between runs of a few crops each; False ends the work.
 
         Returns:
@@ -156,7 +157,8 @@ class Explainer:
         picture = self._fit(crop)
         answer = self._answer(picture[None], head)[0]
         index = int(answer.argmax())
-        covered = _covered(picture, grid)
+        places = (np.arange(grid) + 0.5) / grid
+        covered = np.stack([cover(picture, x, y, side=2 / grid) for y in places for x in places])
         probabilities: list[NDArray[np.float32]] = []
         for start in range(0, len(covered), OCCLUSION_BATCH):
             if not go_on():
@@ -209,6 +211,22 @@ class Explainer:
         return softmax(flat) if self._package.manifest.activation == "softmax" else flat
 
 
+def cover(crop: NDArray[np.uint8], x: float, y: float, *, side: float = 2 / OCCLUSION_GRID) -> NDArray[np.uint8]:
+    """A copy of a crop with a grey patch.
+
+    Args:
+        crop: S×S×3 uint8.
+        x: middle of the patch, 0 at the left edge to 1 at the right.
+        y: the same from top to bottom.
+        side: of the patch over that of the crop.
+    """
+    covered, size = crop.copy(), crop.shape[0]
+    left, top = (max(round((at - side / 2) * size), 0) for at in (x, y))
+    right, bottom = (max(math.ceil((at + side / 2) * size), 0) for at in (x, y))
+    covered[top:bottom, left:right] = 127
+    return covered
+
+
 def _filter_pictures(weights: NDArray[np.float32], colour: str) -> NDArray[np.uint8]:
     if weights.ndim != 4:
         return np.zeros((0, 1, 1, 3), np.uint8)
@@ -226,15 +244,3 @@ def _stretched(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     if high <= low:
         return np.full(values.shape, 127, np.uint8)
     return np.asarray((values - low) * (255 / (high - low)) + 0.5, np.uint8)
-
-
-def _covered(picture: NDArray[np.uint8], grid: int) -> NDArray[np.uint8]:
-    """grid²×size×size×3: the picture with a grey patch at each place, row by row."""
-    size = picture.shape[0]
-    step = size / grid
-    copies = np.repeat(picture[None], grid * grid, axis=0)
-    for place in range(grid * grid):
-        y, x = (divmod(place, grid)[axis] + 0.5 for axis in (0, 1))
-        top, left = max(round((y - 1) * step), 0), max(round((x - 1) * step), 0)
-        copies[place, top : math.ceil((y + 1) * step), left : math.ceil((x + 1) * step)] = 127
-    return copies

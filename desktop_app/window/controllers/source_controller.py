@@ -68,6 +68,9 @@ class SourceController(QObject):
     opening = Signal(str)
     """Another source is about to be shown: what was shown of the last one can go."""
 
+    models_found = Signal(object)
+    """The models that can be chosen, a list of `ModelPackage`."""
+
     def __init__(
         self,
         *,
@@ -256,6 +259,7 @@ class SourceController(QObject):
     def _on_models(self, found: tuple[list[ModelPackage], list[ModelError]]) -> None:
         packages, _ = found
         self._source_bar.show_models(packages, self._settings.value.model or DEFAULT_MODEL)
+        self.models_found.emit(packages)
 
     def _on_providers(self, providers: list[str]) -> None:
         self._providers = providers

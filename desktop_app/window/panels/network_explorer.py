@@ -14,8 +14,10 @@ from PySide6.QtCore import QObject
 from desktop_app.catalogue.catalogue import ModelPackage
 from desktop_app.errors import AgelensError
 from desktop_app.messages import Message
+from desktop_app.vision.classification.classifier import Classifier, Prediction
 from desktop_app.vision.explanation.activations import Layer
-from desktop_app.vision.explanation.explanation import Activations, Explainer, Head, Occlusion
+from desktop_app.vision.explanation.explanation import Activations, Explainer, Head, Occlusion, cover
+from desktop_app.vision.face_alignment import with_margin
 from desktop_app.window.background import Background
 from desktop_app.window.panels.tiles import heat_picture, map_pictures
 
@@ -36,6 +38,8 @@ class Request:
         head: whether age or gender is explained.
         layer: short name of the layer whose maps are wanted; "" for the first.
         gender: whether perceived gender may be computed.
+        patch: where the crop is covered, x and y from 0 to 1; None for nowhere.
+        other: a model that is asked about the same face; None for none.
     """
 
     package: ModelPackage
@@ -44,6 +48,8 @@ class Request:
     head: Head
     layer: str
     gender: bool = True
+    patch: tuple[float, float] | None = None
+    other: ModelPackage | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +61,9 @@ class Explanation:
         layers: all layers with maps on the way to the head.
         layer: the layer of `look.maps`; None where the network has none.
         filters: of the first convolution, N×rows×columns×3 uint8, BGR.
-        look: input, answer and maps.
+        look: input, answer and maps, with the patch where there is one.
+        uncovered: the answer without the patch.
+        other: what the other model answers; None without one, or where it cannot be asked.
         maps: pictures of the first maps, see `map_pictures`.
         occlusion: the newest heat map of this face and head, None before the first.
         occluded: the crop of that heat map.
@@ -67,6 +75,8 @@ class Explanation:
     layer: Layer | None
     filters: NDArray[np.uint8]
     look: Activations
+    uncovered: Prediction
+    other: Prediction | None
     maps: NDArray[np.uint8]
     occlusion: Occlusion | None
     occluded: NDArray[np.uint8] | None
@@ -91,6 +101,7 @@ class NetworkExplorer:
         self._latest: Explanation | None = None
         self._problem: Message | None = None
         self._explainer: Explainer | None = None
+        self._classifier: Classifier | None = None
         self._broken: ModelPackage | None = None
         self._occlude_at = 0.0
 
@@ -144,7 +155,9 @@ class NetworkExplorer:
             return False
         layers = explainer.layers(request.head)
         layer = next((one for one in layers if one.name == request.layer), layers[0] if layers else None)
-        look = explainer.look(request.crop, request.head, layer)
+        crop = request.crop if request.patch is None else cover(request.crop, *request.patch)
+        look = explainer.look(crop, request.head, layer)
+        uncovered = look if request.patch is None else explainer.look(request.crop, request.head)
         before = self._latest
         kept = before if before is not None and _same_question(before.request, request) else None
         if kept is None:
@@ -156,6 +169,8 @@ class NetworkExplorer:
                 layer=layer,
                 filters=explainer.filters(request.head),
                 look=look,
+                uncovered=uncovered.prediction,
+                other=self._ask_other(request, crop),
                 # Here rather than where they are shown: it takes long enough for the picture to stutter.
                 maps=map_pictures(look.maps),
                 occlusion=kept.occlusion if kept is not None else None,
@@ -172,6 +187,22 @@ class NetworkExplorer:
             self._explainer = explainer = None
             self._explainer = explainer = Explainer(package, gender=gender)
         return explainer
+
+    def _ask_other(self, request: Request, crop: NDArray[np.uint8]) -> Prediction | None:
+        """What another model says of the same crop, which is cut as that model wants it."""
+        package = request.other
+        if package is None or package is self._broken:
+            self._classifier = None
+            return None
+        try:
+            if self._classifier is None or self._classifier.package is not package:
+                self._classifier = None
+                self._classifier = Classifier(package, provider="cpu", threads=1)
+            fitted = with_margin(crop, request.package.input.margin, package.input.margin, package.input.size)
+            return self._classifier.classify(fitted[None])[0]
+        except AgelensError:
+            # Not worth the loss of the first model's pictures: the view says that there is no answer.
+            return None
 
     def _occlude(self, request: Request) -> None:
         assert self._explainer is not None

@@ -48,10 +48,12 @@ class NetworkPage(QWidget):
         self.input, self.heat = SquareView(self), SquareView(self)
         self.filters, self.maps = TileGrid(self), TileGrid(self)
         self.ages, self.genders = BarChart(self), BarChart(self)
+        self.others = QComboBox(self)
+        self.other_ages, self.other_genders = BarChart(self), BarChart(self)
         self.explanation, self.message = QLabel(self), QLabel(self)
         self.input_caption, self.heat_caption, self.legend = (QLabel(self) for _ in range(3))
         self.filters_caption, self.maps_caption, self.answers_caption = (QLabel(self) for _ in range(3))
-        self._head_label, self._layer_label = QLabel(self), QLabel(self)
+        self._head_label, self._layer_label, self._others_label = (QLabel(self) for _ in range(3))
         self._style()
         self._body = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._left = QBoxLayout(QBoxLayout.Direction.TopToBottom)
@@ -77,13 +79,20 @@ class NetworkPage(QWidget):
         self.hold.setText(tr("&Hold picture"))
         self.hold.setToolTip(tr("Keep this crop while you look at it"))
         self.input_caption.setText(tr("Input as the network sees it"))
+        self.input.setToolTip(tr("Press and drag to cover a place and watch the answer"))
         self.heat_caption.setText(tr("What the answer rests on"))
         self.heat.set_text(tr("Computing…"))
         self.legend.setText(tr("Orange supports the answer, blue speaks against it."))
-        self.answers_caption.setText(tr("Answer for this crop alone"))
+        self._others_label.setText(tr("&Beside it"))
+        self.others.setToolTip(tr("Ask another model about the same face"))
+        if self.others.count():
+            self.others.setItemText(0, tr("No other model"))
         self.filters_caption.setText(tr("First filters"))
         self.filters.setToolTip(
             tr("All filters share one scale, as in the demo of Levi and Hassner (2015): weak ones look grey.")
+        )
+        self.maps.setToolTip(
+            tr("All maps share one scale, as in the demo of Levi and Hassner (2015): weak answers look dark.")
         )
         self.maps_caption.setText(tr("Feature maps"))
         for widget, name in (
@@ -93,6 +102,8 @@ class NetworkPage(QWidget):
             (self.maps, self.maps_caption.text()),
             (self.ages, tr("Age distribution")),
             (self.genders, tr("Gender probability")),
+            (self.other_ages, tr("Age distribution of the other model")),
+            (self.other_genders, tr("Gender probability of the other model")),
         ):
             widget.setAccessibleName(name)
 
@@ -100,7 +111,7 @@ class NetworkPage(QWidget):
         """Offer perceived gender beside age, or age alone."""
         if not gender:
             self.heads.setCurrentIndex(0)
-        for widget in (self._head_label, self.heads, self.genders):
+        for widget in (self._head_label, self.heads, self.genders, self.other_genders):
             widget.setVisible(gender)
 
     def show_message(self, text: str) -> None:
@@ -117,6 +128,16 @@ class NetworkPage(QWidget):
             self.layer_names.setCurrentIndex(list(layers).index(chosen))
         self.layer_names.blockSignals(False)
 
+    def set_others(self, titles: Sequence[str], chosen: int) -> None:
+        """Offer models to ask as well; the first entry, 0, is none of them."""
+        self.others.blockSignals(True)
+        self.others.clear()
+        self.others.addItems([tr("No other model"), *titles])
+        self.others.setCurrentIndex(chosen)
+        self.others.blockSignals(False)
+        for widget in (self._others_label, self.others):
+            widget.setVisible(bool(titles))
+
     def forget(self) -> None:
         """Empty everything, for another model."""
         nothing = np.zeros((0, 1, 1, 3), np.uint8)
@@ -124,7 +145,7 @@ class NetworkPage(QWidget):
             view.set_picture(None)
         for grid in (self.filters, self.maps):
             grid.set_tiles(nothing)
-        for chart in (self.ages, self.genders):
+        for chart in (self.ages, self.genders, self.other_ages, self.other_genders):
             chart.set_bars(())
         self.explanation.clear()
 
@@ -151,6 +172,9 @@ class NetworkPage(QWidget):
         self.message.setContentsMargins(24, 24, 24, 24)
         self._head_label.setBuddy(self.heads)
         self._layer_label.setBuddy(self.layer_names)
+        self._others_label.setBuddy(self.others)
+        self.input.setCursor(Qt.CursorShape.CrossCursor)
+        self.answers_caption.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.layer_names.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.layer_names.setMinimumContentsLength(6)
         self.layer_names.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -179,7 +203,7 @@ class NetworkPage(QWidget):
             grid.setMaximumHeight(room // 2 if narrow else QWIDGETSIZE_MAX)
         # Room that is left over belongs below everything where the maps cannot use it.
         self._right.setRowStretch(1, 0 if narrow else 1)
-        self._right.setRowStretch(4, 1 if narrow else 0)
+        self._right.setRowStretch(6, 1 if narrow else 0)
 
     def _build(self) -> QScrollArea:
         content = QWidget()
@@ -212,6 +236,9 @@ class NetworkPage(QWidget):
         right.addWidget(self.answers_caption, 2, 0, 1, 2)
         right.addWidget(self.ages, 3, 0)
         right.addWidget(self.genders, 3, 1, Qt.AlignmentFlag.AlignTop)
+        right.addLayout(_in_row(self._others_label, self.others, stretched=2), 4, 0, 1, 2)
+        right.addWidget(self.other_ages, 5, 0)
+        right.addWidget(self.other_genders, 5, 1, Qt.AlignmentFlag.AlignTop)
         right.setColumnStretch(0, 1)
         right.setColumnStretch(1, 1)
 

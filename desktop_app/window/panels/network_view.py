@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -11,16 +12,19 @@ from PySide6.QtGui import QCloseEvent, QHideEvent, QShowEvent
 from PySide6.QtWidgets import QWidget
 
 from desktop_app.catalogue.catalogue import ModelPackage
+from desktop_app.catalogue.manifest import Labels
 from desktop_app.messages import Message
+from desktop_app.vision.classification.classifier import Prediction
 from desktop_app.vision.classification.label import Label, answer_age, answer_gender
 from desktop_app.vision.drawing.overlay import readable_age
 from desktop_app.vision.explanation.activations import Layer
 from desktop_app.vision.explanation.explanation import Head, Occlusion
 from desktop_app.vision.privacy.concealment import PrivacyMode
 from desktop_app.window.panels.face_card import probability_bars
+from desktop_app.window.panels.figures import offer_figure
 from desktop_app.window.panels.network_explorer import Explanation, NetworkExplorer, Request
 from desktop_app.window.panels.network_page import NetworkPage
-from desktop_app.window.panels.probability_bars import align_labels
+from desktop_app.window.panels.probability_bars import BarChart, align_labels
 from desktop_app.window.style.translation import answer_share, answer_word, label_word, tr, translated
 
 HEADS: Final[tuple[Head, Head]] = ("age", "gender")
@@ -38,9 +42,11 @@ class NetworkView(QWidget):
 
     Signals:
         closed: the window was closed by the user.
+        noted: something was done: a sentence, and the file that was written or None.
     """
 
     closed = Signal()
+    noted = Signal(str, object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -50,6 +56,9 @@ class NetworkView(QWidget):
         self._label: Label | None = None
         self._privacy: PrivacyMode = "off"
         self._gender = True
+        self._patch: tuple[float, float] | None = None
+        self._models: Sequence[ModelPackage] = ()
+        self._others: Sequence[ModelPackage] = ()
         self._layers: tuple[Layer, ...] = ()
         self._shown_occlusion: Occlusion | None = None
         self._problem: Message | None = None
@@ -58,6 +67,19 @@ class NetworkView(QWidget):
         self._page.heads.currentIndexChanged.connect(self._on_choice)
         self._page.layer_names.currentIndexChanged.connect(self._on_choice)
         self._page.hold.toggled.connect(self._on_choice)
+        self._page.others.currentIndexChanged.connect(self._on_choice)
+        self._page.input.pointed.connect(self._on_pointed)
+        for figure in (
+            self._page.input,
+            self._page.heat,
+            self._page.filters,
+            self._page.maps,
+            self._page.ages,
+            self._page.genders,
+            self._page.other_ages,
+            self._page.other_genders,
+        ):
+            offer_figure(figure, figure.accessibleName, self.noted.emit)
         self.resize(1040, 720)
         self._retranslate()
 
@@ -67,7 +89,13 @@ class NetworkView(QWidget):
             self._package = package
             self._shown_occlusion = self._problem = None
             self._page.forget()
+            self._offer_others()
             self._ask()
+
+    def set_models(self, models: Sequence[ModelPackage]) -> None:
+        """Offer these models, less the one in use, to be asked beside it."""
+        self._models = models
+        self._offer_others()
 
     def show_crop(self, track_id: int, crop: NDArray[np.uint8], label: Label | None) -> None:
         """Show this face; does nothing while the picture is held.
@@ -77,7 +105,8 @@ class NetworkView(QWidget):
             crop: S×S×3 uint8, BGR, as the network gets it; nobody may write into it any more.
             label: what is shown for the face elsewhere, or None before the first answer.
         """
-        if self._privacy != "off" or (self._page.hold.isChecked() and self._crop is not None):
+        held = self._page.hold.isChecked() or self._patch is not None
+        if self._privacy != "off" or (held and self._crop is not None):
             return
         if crop is self._crop and label is self._label and track_id == self._track_id:
             return
@@ -138,6 +167,18 @@ class NetworkView(QWidget):
         super().changeEvent(event)
 
     @property
+    def _other(self) -> ModelPackage | None:
+        chosen = self._page.others.currentIndex() - 1
+        return self._others[chosen] if 0 <= chosen < len(self._others) else None
+
+    def _offer_others(self) -> None:
+        chosen = self._other
+        used = self._package.name if self._package is not None else ""
+        self._others = [one for one in self._models if one.name != used]
+        place = self._others.index(chosen) + 1 if chosen in self._others else 0
+        self._page.set_others([one.title for one in self._others], place)
+
+    @property
     def _head(self) -> Head:
         return HEADS[max(self._page.heads.currentIndex(), 0)]
 
@@ -163,7 +204,18 @@ class NetworkView(QWidget):
         names = [layer.name for layer in self._layers]
         index = self._page.layer_names.currentIndex()
         layer = names[index] if 0 <= index < len(names) else ""
-        self._explorer.submit(Request(self._package, self._track_id, self._crop, self._head, layer, self._gender))
+        self._explorer.submit(
+            Request(
+                self._package,
+                self._track_id,
+                self._crop,
+                self._head,
+                layer,
+                gender=self._gender,
+                patch=self._patch,
+                other=self._other,
+            )
+        )
 
     def _obstacle(self) -> str:
         if self._privacy != "off":
@@ -178,6 +230,13 @@ class NetworkView(QWidget):
         if self._explorer is not None:
             self._explorer.close(wait_s)
             self._explorer = None
+
+    @Slot(object)
+    def _on_pointed(self, place: tuple[float, float] | None) -> None:
+        """Cover that place of the crop, which stays as it is meanwhile."""
+        if place != self._patch:
+            self._patch = place
+            self._ask()
 
     @Slot()
     def _on_choice(self) -> None:
@@ -204,14 +263,34 @@ class NetworkView(QWidget):
         page.maps.set_tiles(insight.maps)
         self._show_layers(insight)
         labels = request.package.labels
-        ages = [readable_age(age.name) for age in labels.ages]
-        genders = [label_word(name) for name in labels.genders]
-        age, gender = look.prediction.age, look.prediction.gender
-        page.ages.set_bars(probability_bars(ages, age, answer_age(age, labels.ages).members))
-        seen = answer_gender(gender, labels.genders).members if len(gender) else ()
-        page.genders.set_bars(probability_bars(genders, gender, seen) if len(gender) else ())
-        align_labels(page.ages, page.genders)
-        self._show_occlusion(insight, ages if request.head == "age" else genders)
+        _show_answer(page.ages, page.genders, look.prediction, labels)
+        if request.other is not None and insight.other is not None:
+            _show_answer(page.other_ages, page.other_genders, insight.other, request.other.labels)
+        else:
+            for chart in (page.other_ages, page.other_genders):
+                chart.set_bars(())
+        align_labels(page.ages, page.genders, page.other_ages, page.other_genders)
+        names = _age_names(labels) if request.head == "age" else _gender_names(labels)
+        page.answers_caption.setText(self._answer_text(insight, names))
+        self._show_occlusion(insight, names)
+
+    def _answer_text(self, insight: Explanation, names: Sequence[str]) -> str:
+        request = insight.request
+        if request.other is not None and insight.other is None:
+            return tr("Cannot ask “{model}”: it does not load.", model=request.other.title)
+        if request.patch is None:
+            return tr("Answer for this crop alone")
+        before, after = (
+            answer.age if request.head == "age" else answer.gender
+            for answer in (insight.uncovered, insight.look.prediction)
+        )
+        index = int(before.argmax())
+        return tr(
+            "With the patch: {name} {before} → {after}",
+            name=names[index],
+            before=f"{before[index]:.0%}",
+            after=f"{after[index]:.0%}",
+        )
 
     def _describe(self, track_id: int) -> str:
         label = self._label
@@ -233,7 +312,7 @@ class NetworkView(QWidget):
             tr("First filters: {shown} of {total}", shown=self._page.filters.count, total=len(insight.filters))
         )
 
-    def _show_occlusion(self, insight: Explanation, names: list[str]) -> None:
+    def _show_occlusion(self, insight: Explanation, names: Sequence[str]) -> None:
         occlusion = insight.occlusion
         if occlusion is None:
             self._page.heat.set_picture(None)
@@ -272,3 +351,18 @@ class NetworkView(QWidget):
             label=answer_word(answer),
             name=name,
         )
+
+
+def _age_names(labels: Labels) -> list[str]:
+    return [readable_age(age.name) for age in labels.ages]
+
+
+def _gender_names(labels: Labels) -> list[str]:
+    return [label_word(name) for name in labels.genders]
+
+
+def _show_answer(ages: BarChart, genders: BarChart, answer: Prediction, labels: Labels) -> None:
+    """The probabilities of one model."""
+    ages.set_bars(probability_bars(_age_names(labels), answer.age, answer_age(answer.age, labels.ages).members))
+    seen = answer_gender(answer.gender, labels.genders).members if len(answer.gender) else ()
+    genders.set_bars(probability_bars(_gender_names(labels), answer.gender, seen) if len(answer.gender) else ())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QByteArray, QObject, Qt, QTimer
+from PySide6.QtCore import QByteArray, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QPushButton, QTabBar, QTabWidget, QWidget
 
@@ -33,7 +34,12 @@ class Panels(QObject):
     Args:
         window: where they are docked.
         actions: `faces`, `audience`, `statistics` and `network` show and hide them.
+
+    Signals:
+        noted: a panel did something: a sentence, and the file that was written or None.
     """
+
+    noted = Signal(str, object)
 
     def __init__(self, window: QMainWindow, actions: Actions) -> None:
         super().__init__(window)
@@ -41,6 +47,7 @@ class Panels(QObject):
         self._package: ModelPackage | None = None
         self._shown_package: ModelPackage | None = None
         self._selected: int | None = None
+        self._models: Sequence[ModelPackage] = ()
         self._privacy: PrivacyMode = "off"
         self._gender = True
         self._hidden_layout: QByteArray | None = None
@@ -102,6 +109,12 @@ class Panels(QObject):
             self.faces.set_labels(package.labels)
         self._package = package
         self._show_package()
+
+    def set_models(self, models: Sequence[ModelPackage]) -> None:
+        """Tell which models there are, for the network view to compare."""
+        self._models = models
+        if self.network is not None:
+            self.network.set_models(models)
 
     def set_privacy(self, privacy: PrivacyMode) -> None:
         """Show in the network view nothing while anything is to be hidden; pictures come hidden to the other panels."""
@@ -215,6 +228,8 @@ class Panels(QObject):
             self.network = NetworkView()
             self.network.set_privacy(self._privacy)
             self.network.set_gender(self._gender)
+            self.network.set_models(self._models)
+            self.network.noted.connect(self.noted)
             self.network.closed.connect(self._docks["network"].close)
             self._docks["network"].setWidget(self.network)
             self.retranslate()

@@ -8,8 +8,8 @@ from typing import Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt
-from PySide6.QtGui import QImage, QPainter, QPainterPath, QPaintEvent, QPalette
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QImage, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPalette
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop_app.window.panels.crop_image import to_image
@@ -21,7 +21,13 @@ RADIUS: Final = 8.0
 
 
 class SquareView(QWidget):
-    """A square picture, or a sentence where there is none."""
+    """A square picture, or a sentence where there is none.
+
+    Signals:
+        pointed: where the pressed mouse is on the picture, as a pair of x and y from 0 to 1; None when it is let go.
+    """
+
+    pointed = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,6 +51,26 @@ class SquareView(QWidget):
     def has_picture(self) -> bool:
         """Whether there is a picture."""
         return self._image is not None
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Tell where the mouse is pressed."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._point(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Tell where the pressed mouse goes."""
+        if event.buttons() & Qt.MouseButton.LeftButton:
+            self._point(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Tell that the mouse was let go."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.pointed.emit(None)
+
+    def _point(self, event: QMouseEvent) -> None:
+        side = min(self.width(), self.height())
+        if self.has_picture and side:
+            self.pointed.emit((event.position().x() / side, event.position().y() / side))
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """The size of the networks' input."""
@@ -119,8 +145,7 @@ class TileGrid(QWidget):
 def map_pictures(maps: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The first rectified feature maps in colour, dark where a map is silent.
 
-    All maps share one scale, as in the paper's demo; the top half percent of values may be cut, so that a single
-    peak does not darken the rest.
+    All maps share one scale, from 0 to the strongest answer, as in the paper's demo.
 
     Args:
         maps: channels×rows×columns float32.
@@ -131,8 +156,7 @@ def map_pictures(maps: NDArray[np.float32]) -> NDArray[np.uint8]:
     rectified = np.maximum(maps[:MAX_TILES], 0)
     if rectified.size == 0:
         return np.zeros((0, 1, 1, 3), np.uint8)
-    full = float(np.quantile(rectified, 0.995)) or float(rectified.max()) or 1.0
-    grey = (np.clip(rectified / full, 0, 1) * 255).astype(np.uint8)
+    grey = (rectified / (float(rectified.max()) or 1.0) * 255).astype(np.uint8)
     return np.stack([np.asarray(cv2.applyColorMap(one, cv2.COLORMAP_VIRIDIS), np.uint8) for one in grey])
 
 

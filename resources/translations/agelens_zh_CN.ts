@@ -354,10 +354,6 @@
         <translation>无法打开“{folder}”：那里还没有保存过任何内容。</translation>
     </message>
     <message>
-        <source>Cannot open “{name}”: HEIC pictures are not supported. Save it as JPEG first.</source>
-        <translation>无法打开“{name}”：不支持 HEIC 图片。请先另存为 JPEG。</translation>
-    </message>
-    <message>
         <source>Cannot open “{name}”: it asks for a user name and password. Write them as scheme://user:password@host/path.</source>
         <translation>无法打开“{name}”：需要用户名和密码。请写成 scheme://user:password@host/path。</translation>
     </message>

@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, Final, cast
 
@@ -27,12 +28,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, _imaging
 
 from desktop_app.errors import reason_of
+from desktop_app.messages import Message
 from desktop_app.sources.base import MAX_PIXELS, SourceError
 
 MAX_FILE_BYTES: Final = 4 * MAX_PIXELS
 """A larger file holds more than one picture of `MAX_PIXELS`, or is no picture."""
 
-_FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "GIF", "BMP", "DIB", "JPEG2000", "PPM")
+_FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "GIF", "BMP", "DIB", "JPEG2000", "PPM", "HEIF")
 _ANIMATED_FORMATS: Final = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
 _HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis"})
 _ORIENTATION_TAG: Final = 0x0112
@@ -62,7 +64,7 @@ _truncated_lock = threading.Lock()
 
 
 class HeicError(SourceError):
-    """A picture is of the kind that iPhones take, which nothing here can read as a whole."""
+    """A HEIC picture, of the kind that phones take, is damaged; FFmpeg would show one of its tiles as a film."""
 
 
 class PictureTooLargeError(SourceError):
@@ -191,17 +193,13 @@ def _explained_errors(file: IO[bytes], name: str) -> Iterator[None]:
                 "Cannot open “{name}”: {reason}. Check the file and its disk.", name=name, reason=reason_of(error)
             ) from error
         # Not only OSError: on damaged files, Pillow's readers raise whatever their parsers run into.
-        file.seek(0)
-        if _is_heic(file.read(64)):
-            raise HeicError(
-                "Cannot open “{name}”: HEIC pictures are not supported. Save it as JPEG first.", name=name
-            ) from None
-        raise SourceError(
-            "Cannot open “{name}”: it is damaged or is not a picture. Choose another file.", name=name
-        ) from error
+        message = Message("Cannot open “{name}”: it is damaged or is not a picture. Choose another file.", name=name)
+        raise (HeicError if _is_heic(file) else SourceError).from_message(message) from error
 
 
 def _open_header(file: IO[bytes], name: str) -> Image.Image:
+    if _is_heic(file):
+        _learn_heif()
     image = Image.open(file, formats=_FORMATS)
     _check_pixels(image.size, name)
     if len(getattr(image, "tile", ())) > _MAX_PIECES:
@@ -414,8 +412,19 @@ def _too_many_pixels(name: str) -> PictureTooLargeError:
     )
 
 
-def _is_heic(head: bytes) -> bool:
-    """Whether a file's first box holds a HEIC brand."""
+@cache
+def _learn_heif() -> None:
+    """Let Pillow read HEIC, which phones write. Imported late: it loads a decoder for video."""
+    import pi_heif
+
+    pi_heif.register_heif_opener(thumbnails=False)
+
+
+def _is_heic(file: IO[bytes]) -> bool:
+    """Whether a file's first box holds a HEIC brand; leaves the file at its beginning."""
+    file.seek(0)
+    head = file.read(64)
+    file.seek(0)
     size = int.from_bytes(head[:4], "big")
     brands = {head[place : place + 4] for place in range(8, min(size, len(head)), 4)}
     return head[4:8] == b"ftyp" and not brands.isdisjoint(_HEIC_BRANDS)

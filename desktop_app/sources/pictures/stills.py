@@ -24,7 +24,6 @@ IMAGE_SUFFIXES: Final = frozenset(
     {".apng", ".avif", ".avifs", ".bmp", ".dib", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"}
     | {".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
-"""HEIC pictures cannot be read, but phones make them: to say so is better than to leave them out in silence."""
 FOLDER_RATE: Final = 1.0
 """Pictures per second when a folder is shown: time enough to look at each."""
 

@@ -438,20 +438,31 @@ def test_folders_without_pictures_give_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["IMG_0001.HEIC", "a.heif", "IMG_0002.jpg", "no suffix", "film.mp4"])
-def test_a_heic_picture_is_told_rather_than_shown_in_part(tmp_path: Path, name: str) -> None:
+def test_a_heic_picture_is_shown_as_a_whole(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(HEIC)
-    with pytest.raises(SourceError, match="HEIC pictures are not supported"):
+    with open_source(str(tmp_path / name)) as source:
+        assert source.info.kind == "image"
+        frame = source.read()
+    assert frame is not None
+    assert frame.image.shape == (64, 128, 3)
+    # Both tiles.
+    assert frame.image[:, :64].std() > 5
+    assert frame.image[:, 64:].std() > 5
+
+
+@pytest.mark.parametrize("name", ["IMG_0001.HEIC", "film.mp4"])
+def test_a_damaged_heic_picture_gives_one_sentence(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(HEIC[: len(HEIC) // 2])
+    with pytest.raises(SourceError, match="is damaged or is not a"):
         open_source(str(tmp_path / name))
 
 
-def test_heic_pictures_in_a_folder_are_not_left_out_in_silence(tmp_path: Path) -> None:
+def test_heic_pictures_in_a_folder_are_read_like_others(tmp_path: Path) -> None:
     (tmp_path / "IMG_1.HEIC").write_bytes(HEIC)
-    with pytest.raises(SourceError, match="Save it as JPEG first"):
-        FolderSource(tmp_path)
     write_picture(tmp_path / "IMG_2.jpg", grey_picture(7))
     with FolderSource(tmp_path) as source:
-        assert [frame.origin for frame in iter(source.read, None)] == ["IMG_2.jpg"]
-        assert str(source.notice).endswith("IMG_1.HEIC")
+        assert [frame.origin for frame in iter(source.read, None)] == ["IMG_1.HEIC", "IMG_2.jpg"]
+        assert source.notice is None
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".avif"])

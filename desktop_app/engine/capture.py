@@ -91,9 +91,10 @@ class CaptureWorker(Worker):
                 self._board.take_state("reconnecting" if opened_once else "connecting")
                 try:
                     with self._open() as source:
-                        opened_once, attempt = True, 0
-                        if not self._playback.is_paused:
+                        # One that begins paused is live until its first picture is there.
+                        if not (opened_once and self._playback.is_paused):
                             self._board.take_state("live")
+                        opened_once, attempt = True, 0
                         self._show(source)
                     return
                 except SourceError as error:
@@ -145,7 +146,10 @@ class CaptureWorker(Worker):
         while not self.stopping.is_set():
             event = self._playback.next_event(source)
             now = time.monotonic()
-            if event is PlaybackEvent.ENDED or (isinstance(event, Frame) and event.index == 0):
+            # Whoever goes from picture to picture sees at once that one is left out.
+            if event is PlaybackEvent.ENDED or (
+                isinstance(event, Frame) and (event.index == 0 or self._playback.is_paused)
+            ):
                 self._tell_notice(source)
             if isinstance(event, Frame):
                 self._count(source)

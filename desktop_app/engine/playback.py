@@ -48,18 +48,19 @@ class Playback:
 
     Args:
         loop: start again at the end.
+        paused: show the first frame, and hold it.
     """
 
-    def __init__(self, *, loop: bool = True) -> None:
+    def __init__(self, *, loop: bool = True, paused: bool = False) -> None:
         self._changed = threading.Condition()
         self._loop = loop
         self._speed = 1.0
-        self._paused = False
+        self._paused = paused
         self._stopped = False
         self._ended = False
         self._told = PlaybackEvent.PLAYING
         self._redraw = False
-        self._steps = 0
+        self._steps = int(paused)
         self._seek_to: int | None = None
         self._pending: Frame | None = None
         self._period_s = 0.0
@@ -185,7 +186,8 @@ class Playback:
             self._pending = frame
             if info.live or at_once or self._is_due(frame, info):
                 self._pending = None
-                self._note(frame, info, at_once=at_once)
+                # A folder knows by now what it could not read.
+                self._note(frame, source.info, at_once=at_once)
                 return frame
             if self._late > 0:
                 self._catch_up(source)
@@ -317,4 +319,5 @@ class Playback:
                 frame_count=info.frame_count,
                 duration_s=info.duration_s,
                 seekable=not info.live,
+                pictures=info.pictures,
             )

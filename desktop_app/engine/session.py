@@ -76,7 +76,7 @@ class Session:
         keep_few_arenas()
         self._on_status = on_status
         self._statistics = Statistics()
-        self._playback = Playback(loop=settings.loop)
+        self._playback = Playback(loop=settings.loop, paused=settings.paused)
         self.audience = SessionAudience(settings.lines)
         self._board = SessionBoard(self._statistics, audience=self.audience, on_picture=on_picture, on_status=on_status)
         pipeline = FacePipeline(self._statistics)

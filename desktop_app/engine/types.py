@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from desktop_app.catalogue.catalogue import ModelChoice
 from desktop_app.messages import Message
+from desktop_app.sources.base import PictureFile
 from desktop_app.sources.excerpt import Excerpt
 from desktop_app.sources.frame import Frame
 from desktop_app.sources.opening import CameraOptions, SourceInfo
@@ -65,9 +66,11 @@ class SessionSettings(AnalysisSettings):
 
     Attributes:
         loop: start a finite source again at its end.
+        paused: show the first frame of a finite source, and hold it.
     """
 
     loop: bool = True
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +242,7 @@ class PlaybackPosition:
         speed: 1.0 is the source's own.
         loop: whether it starts again at its end.
         seekable: whether `seek` and `step` do something.
+        pictures: the files of a folder, see `SourceInfo.pictures`.
     """
 
     index: int = 0
@@ -249,3 +253,4 @@ class PlaybackPosition:
     speed: float = 1.0
     loop: bool = True
     seekable: bool = False
+    pictures: tuple[PictureFile, ...] = ()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal, Protocol, Self
+from typing import Final, Literal, NamedTuple, Protocol, Self
 
 from desktop_app.closeable import Closeable
 from desktop_app.errors import AgelensError
@@ -25,6 +26,13 @@ class SourceStalledError(SourceError):
     """A live source that was open gives no more pictures; opening it again may help."""
 
 
+class PictureFile(NamedTuple):
+    """A file of a folder, and the index of its first frame."""
+
+    path: Path
+    first_frame: int
+
+
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
     """What is known about a source.
@@ -40,6 +48,7 @@ class SourceInfo:
         live: True for cameras and streams: the newest frame counts, not every frame.
         length_s: how long it lasts, in seconds, where frames are not evenly spaced; None where they are.
         has_sound: whether there is sound beside the pictures.
+        pictures: the files of a folder that are not known to be unreadable; empty for other sources.
     """
 
     kind: SourceKind
@@ -52,6 +61,7 @@ class SourceInfo:
     live: bool
     length_s: float | None = None
     has_sound: bool = False
+    pictures: tuple[PictureFile, ...] = ()
 
     @property
     def duration_s(self) -> float | None:

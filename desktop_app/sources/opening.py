@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import stat
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -32,9 +33,11 @@ __all__ = [
     "VIDEO_SUFFIXES",
     "classify_spec",
     "is_address",
+    "join_files",
     "open_source",
     "redact_source",
     "source_path",
+    "split_files",
 ]
 
 DEMO_SPEC: Final = "demo"
@@ -43,6 +46,7 @@ VIDEO_SUFFIXES: Final = frozenset(
     {".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv"}
     | {".ts", ".webm", ".wmv"}
 )
+_BETWEEN_FILES: Final = "\n"
 _ADDRESS: Final = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 
 
@@ -56,6 +60,8 @@ def classify_spec(spec: str) -> SourceKind:
         spec: as the user wrote it.
     """
     spec = _trimmed(spec)
+    if split_files(spec):
+        return "folder"
     if spec.casefold() == DEMO_SPEC:
         return "demo"
     if not spec or (spec.isascii() and spec.isdecimal()):
@@ -74,9 +80,22 @@ def is_address(spec: str) -> bool:
 
 
 def source_path(spec: str) -> Path | None:
-    """The file or folder that a user means, there or not; None where it is something else."""
+    """The file or folder that a user means, there or not; None where it is something else, or several files."""
     spec = _trimmed(spec)
+    if split_files(spec):
+        return None
     return _to_path(spec) if classify_spec(spec) in {"file", "folder", "image"} else None
+
+
+def join_files(paths: Sequence[Path]) -> str:
+    """What names several pictures as one source."""
+    return _BETWEEN_FILES.join(str(path.absolute()) for path in paths)
+
+
+def split_files(spec: str) -> tuple[Path, ...]:
+    """The pictures that `join_files` joined; empty where a text names one source."""
+    paths = tuple(map(Path, spec.split(_BETWEEN_FILES)))
+    return paths if len(paths) > 1 and all(path.is_absolute() for path in paths) else ()
 
 
 def redact_source(spec: str) -> str:
@@ -104,6 +123,9 @@ def open_source(
         raise SourceError(
             "Cannot open a source: none was given. Give a camera's index or name, a file, an address, or `demo`."
         )
+    files = split_files(spec)
+    if files:
+        return FolderSource(files[0].parent, spec=spec, files=files)
     kind = classify_spec(spec)
     if kind == "demo":
         return DemoSource()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Slot
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar
 from desktop_app.engine.types import RecordingStatus, RenderedFrame
 from desktop_app.messages import Message
 from desktop_app.settings import Settings, SettingsError, SettingsStore
+from desktop_app.sources.opening import IMAGE_SUFFIXES, join_files
 from desktop_app.terminal import say
 from desktop_app.window.background import Background
 from desktop_app.window.bars.actions import Actions
@@ -164,11 +166,14 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
-        """Open what was dropped, the first of several."""
+        """Open what was dropped: several pictures as a folder of them, else the first of several."""
         urls = event.mimeData().urls()
         if urls:
             event.acceptProposedAction()
-            self.sources.open(urls[0].toLocalFile() if urls[0].isLocalFile() else urls[0].toString())
+            paths = [Path(url.toLocalFile()) for url in urls if url.isLocalFile()]
+            pictures = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES]
+            first = urls[0].toLocalFile() if urls[0].isLocalFile() else urls[0].toString()
+            self.sources.open(join_files(pictures) if len(pictures) > 1 else first)
 
     def _build(self) -> None:
         self.setWindowTitle("Agelens")
@@ -202,6 +207,7 @@ class MainWindow(QMainWindow):
         view.face_clicked.connect(self.options.select)
         view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         view.customContextMenuRequested.connect(lambda at: self.menus.picture.popup(view.mapToGlobal(at)))
+        view.stepped.connect(lambda frames: actions["step" if frames > 0 else "step_back"].trigger())
         view.double_clicked.connect(actions["full_screen"].trigger)
         self.panels.faces.face_selected.connect(self.options.select)
         self.stage.message.asked.connect(lambda name: actions[name].trigger())

@@ -15,6 +15,12 @@
             <numerusform>有 %n 个文件无法读取。</numerusform>
         </translation>
     </message>
+    <message numerus="yes">
+        <source>%n picture(s)</source>
+        <translation>
+            <numerusform>%n 张图片</numerusform>
+        </translation>
+    </message>
     <message>
         <source>&amp;Beside it</source>
         <translation>对比(&amp;B)</translation>
@@ -2106,6 +2112,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>{name}: {value}</source>
         <translation>{name}：{value}</translation>
+    </message>
+    <message>
+        <source>{number} of {count}</source>
+        <translation>第 {number} 张，共 {count} 张</translation>
     </message>
     <message>
         <source>{promise} {reach}</source>

@@ -52,6 +52,15 @@ def test_seek_and_step_show_one_frame_while_paused() -> None:
     assert playback.next_event(source) is PlaybackEvent.REDRAW
 
 
+def test_a_source_that_begins_paused_shows_its_first_frame() -> None:
+    source, playback = CountingSource(100), Playback(paused=True)
+    assert index_of(playback.next_event(source)) == 0
+    assert playback.next_event(source) is PlaybackEvent.PAUSED
+    playback.play()
+    assert playback.next_event(source) is PlaybackEvent.PLAYING
+    assert index_of(playback.next_event(source)) == 1
+
+
 def test_a_redraw_that_was_asked_for_just_before_a_pause_is_not_lost() -> None:
     source, playback = CountingSource(100), Playback()
     assert index_of(playback.next_event(source)) == 0

@@ -11,7 +11,16 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from desktop_app.sources.opening import SourceError, SourceKind, classify_spec, open_source, redact_source, source_path
+from desktop_app.sources.opening import (
+    SourceError,
+    SourceKind,
+    classify_spec,
+    join_files,
+    open_source,
+    redact_source,
+    source_path,
+    split_files,
+)
 
 SCHEMES = ["http", "https", "rtsp", "rtsps", "rtmp", "udp", "tcp"]
 
@@ -204,3 +213,19 @@ def test_a_pipe_is_refused_rather_than_waited_for(media: Path) -> None:
     os.mkfifo(media / "pipe.mkv")
     with pytest.raises(SourceError, match="it is a pipe, not a file"):
         open_source("pipe.mkv")
+
+
+def test_several_pictures_are_one_source_in_the_order_of_their_names(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("10.png", "2.png", "broken.png", "other/7.png")]
+    (tmp_path / "other").mkdir()
+    png = cv2.imencode(".png", np.full((20, 30, 3), 90, np.uint8))[1].tobytes()
+    for path in paths:
+        path.write_bytes(png if path.name != "broken.png" else b"no picture")
+    spec = join_files(paths)
+    assert split_files(spec) == tuple(paths)
+    assert (classify_spec(spec), source_path(spec), split_files(str(paths[0]))) == ("folder", None, ())
+    with open_source(spec) as source:
+        assert len(source.info.pictures) == 4
+        assert [frame.origin for frame in iter(source.read, None)] == ["2.png", "7.png", "10.png"]
+        assert [file.path for file in source.info.pictures] == [paths[1], paths[3], paths[0]]
+        assert source.info.spec == spec

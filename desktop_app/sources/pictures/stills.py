@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from desktop_app.errors import reason_of
 from desktop_app.messages import Message, join_lines
-from desktop_app.sources.base import SourceBase, SourceError, SourceInfo
+from desktop_app.sources.base import PictureFile, SourceBase, SourceError, SourceInfo
 from desktop_app.sources.frame import Frame
 from desktop_app.sources.pictures.decoding import Animation, HeicError, Picture, open_picture, read_picture
 
@@ -147,7 +147,7 @@ class _Item:
 
 
 class FolderSource(SourceBase):
-    """The pictures of a folder in natural order; their sizes may differ.
+    """The pictures of a folder, or those that are chosen, in natural order; their sizes may differ.
 
     A picture takes one second of media time, an animation as long as it lasts. Pictures that cannot be read are
     skipped: they leave the count as soon as they are met, as the frames of an animation enter it.
@@ -155,13 +155,17 @@ class FolderSource(SourceBase):
     Args:
         folder: the folder; those within it are not searched.
         spec: what the user called it; the path if not given.
+        files: these pictures, in place of all that the folder holds.
 
     Raises:
         SourceError: no picture in it can be read.
     """
 
-    def __init__(self, folder: Path, *, spec: str | None = None) -> None:
+    def __init__(self, folder: Path, *, spec: str | None = None, files: Sequence[Path] | None = None) -> None:
         self._folder = folder
+        self._name = folder.name or str(folder)
+        if files is not None:
+            self._name = ", ".join(path.name for path in files[:1]) + ", …" * (len(files) > 1)
         self._spec = spec or str(folder)
         self._lock = threading.Lock()
         self._closed = False
@@ -171,11 +175,12 @@ class FolderSource(SourceBase):
         self._with_pages: dict[Path, None] = {}
         self._reason: Message | None = None
         self._animation: Animation | None = None
-        self._items = [_Item(path) for path in list_images(folder)]
+        paths = list_images(folder) if files is None else sorted(files, key=lambda path: _natural_key(path.name))
+        self._items = [_Item(path) for path in paths]
         # The frame that is next: of which file, which of its frames, and where that file begins.
         self._place = self._offset = 0
         self._start, self._start_s = 0, 0.0
-        self._totals: tuple[int, float] | None = None
+        self._totals: tuple[int, float, tuple[PictureFile, ...]] | None = None
         found = len(self._items)
         if not found:
             raise SourceError(
@@ -199,10 +204,18 @@ class FolderSource(SourceBase):
     @property
     def info(self) -> SourceInfo:
         """The folder's name and the number of frames in the pictures that are not known to be unreadable."""
-        name = self._folder.name or str(self._folder)
-        count, length_s = self._total()
+        count, length_s, pictures = self._total()
         return SourceInfo(
-            "folder", name, self._spec, self._width, self._height, FOLDER_RATE, count, live=False, length_s=length_s
+            "folder",
+            self._name,
+            self._spec,
+            self._width,
+            self._height,
+            FOLDER_RATE,
+            count,
+            live=False,
+            length_s=length_s,
+            pictures=pictures,
         )
 
     @property
@@ -274,11 +287,14 @@ class FolderSource(SourceBase):
             return None
         return Message("Several pages, only the first one is shown: {names}", names=_listed(self._with_pages))
 
-    def _total(self) -> tuple[int, float]:
-        """Number of frames, and their duration in seconds."""
+    def _total(self) -> tuple[int, float, tuple[PictureFile, ...]]:
+        """Number of frames, their duration in seconds, and where each file begins."""
         if self._totals is None:
-            count, length_s = sum(item.frame_count for item in self._items), sum(item.length_s for item in self._items)
-            self._totals = count, length_s
+            count, length_s, pictures = 0, 0.0, []
+            for item in self._items:
+                pictures.append(PictureFile(item.path, count))
+                count, length_s = count + item.frame_count, length_s + item.length_s
+            self._totals = count, length_s, tuple(pictures)
         return self._totals
 
     def _advance(self, count: int) -> None:

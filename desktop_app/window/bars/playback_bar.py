@@ -12,8 +12,9 @@ from desktop_app.engine.types import PlaybackPosition
 from desktop_app.window.bars.actions import Actions
 from desktop_app.window.style.theme import icon
 from desktop_app.window.style.translation import tr
-from desktop_app.window.style.widgets import format_time, make_button, make_label, make_picker
+from desktop_app.window.style.widgets import ElidedLabel, format_time, make_button, make_label, make_picker
 
+NAME_WIDTH: Final = 180
 SPEEDS: Final = (0.25, 0.5, 1.0, 1.5, 2.0, 4.0)
 
 
@@ -59,6 +60,9 @@ class PlaybackBar(QFrame):
         self._slider.actionTriggered.connect(self._on_slider_action)
         self._now = make_label("0:00")
         self._length = make_label("0:00", role="muted")
+        self._name = ElidedLabel()
+        self._name.setFixedWidth(NAME_WIDTH)
+        self._name.hide()
         self._speed_button = make_picker()
         self._speed_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
         self._speed_menu = QMenu(self)
@@ -70,6 +74,7 @@ class PlaybackBar(QFrame):
         row.addWidget(make_button(actions["play"]))
         row.addWidget(make_button(actions["step_back"], icon_size=18))
         row.addWidget(make_button(actions["step"], icon_size=18))
+        row.addWidget(self._name)
         row.addWidget(self._now)
         row.addWidget(self._slider, 1)
         row.addWidget(self._length)
@@ -82,14 +87,24 @@ class PlaybackBar(QFrame):
         """The seek slider; its value is a frame's index."""
         return self._slider
 
-    def show_position(self, position: PlaybackPosition) -> None:
-        """Show where the source is; what the user drags stays where it is dragged."""
+    def show_position(self, position: PlaybackPosition, name: str = "") -> None:
+        """Show where the source is; what the user drags stays where it is dragged.
+
+        Args:
+            position: of the source.
+            name: of the picture that is shown, where the source has several; its number takes the place of the time.
+        """
         before, self._position = self._position, position
         if not self._slider.isSliderDown():
             self._slider.setMaximum(max((position.frame_count or 1) - 1, 0))
             self._slider.setValue(position.index)
-        self._now.setText(format_time(position.time_s))
-        self._length.setText(format_time(position.duration_s or 0))
+        self._name.setVisible(bool(name))
+        if name:
+            self._name.set_text(name)
+            self._now.setText(tr("{number} of {count}", number=position.index + 1, count=position.frame_count or 0))
+        else:
+            self._now.setText(format_time(position.time_s))
+        self._length.setText("" if name else format_time(position.duration_s or 0))
         self._actions["loop"].setChecked(position.loop)
         if position.paused != before.paused:
             self.show_play_action()

@@ -13,7 +13,7 @@ from desktop_app.catalogue.catalogue import DEFAULT_MODEL, Catalogue, ModelError
 from desktop_app.engine.types import PlaybackPosition, SessionSettings, SessionStatus
 from desktop_app.settings import Settings
 from desktop_app.sources.cameras import CameraDevice
-from desktop_app.sources.opening import VIDEO_SUFFIXES, source_path
+from desktop_app.sources.opening import VIDEO_SUFFIXES, classify_spec, source_path
 from desktop_app.sources.pictures.stills import IMAGE_SUFFIXES
 from desktop_app.vision.classification.providers import available_providers
 from desktop_app.vision.drawing.overlay import OverlayStyle
@@ -170,7 +170,9 @@ class SourceController(QObject):
             self._actions[name].setEnabled(is_seekable)
         self._stage.want_bar(self._playback_bar, is_seekable)
         if is_seekable:
-            self._playback_bar.show_position(position)
+            rendered = self._stage.view.rendered
+            name = rendered.frame.origin if position.pictures and rendered is not None else ""
+            self._playback_bar.show_position(position, name)
 
     def _session_settings(self) -> SessionSettings:
         settings = self._settings.value
@@ -184,6 +186,8 @@ class SourceController(QObject):
             style=replace(self._style(), selected=None),
             lines=settings.lines,
             loop=settings.loop,
+            # Who opens a folder looks at its pictures one by one.
+            paused=classify_spec(settings.source) == "folder",
         )
 
     def _connect(self) -> None:

@@ -66,6 +66,8 @@ class VideoView(QWidget):
     double_clicked = Signal()
     line_drawn = Signal(object)
     """A `Line` in the picture as its source gives it; it may be too short."""
+    stepped = Signal(int)
+    """An arrow key: 1 for the next frame, -1 for the one before."""
     moved_over = Signal()
     """The pointer moved over the picture."""
 
@@ -250,7 +252,7 @@ class VideoView(QWidget):
             self.double_clicked.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        """Pan a zoomed picture with the arrow keys."""
+        """Pan a zoomed picture with the arrow keys; else left and right lead from frame to frame."""
         steps = {
             Qt.Key.Key_Left: (48, 0),
             Qt.Key.Key_Right: (-48, 0),
@@ -258,6 +260,9 @@ class VideoView(QWidget):
             Qt.Key.Key_Down: (0, -48),
         }
         step = steps.get(Qt.Key(event.key()))
+        if step is not None and step[0] and self._viewport.zoom == 1:
+            self.stepped.emit(-1 if step[0] > 0 else 1)
+            return
         if step is None or self._viewport.zoom == 1:
             super().keyPressEvent(event)
             return

@@ -324,6 +324,11 @@ def test_animations_in_a_folder_are_played_at_their_own_pace(tmp_path: Path, suf
         assert source.info.duration_s == pytest.approx(4)
         source.seek(3)
         again = source.read()
+        assert [(file.path.name, file.first_frame) for file in source.info.pictures] == [
+            ("a.png", 0),
+            (f"b{suffix}", 1),
+            ("c.png", 6),
+        ]
         assert source.skip(2) == 2
         after = source.read()
     assert [frame.index for frame in shown] == list(range(7))

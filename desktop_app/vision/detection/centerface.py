@@ -26,6 +26,7 @@ WHOLE_PIXELS: Final = 400 * 400
 """Pictures that are shrunk to so many pixels are looked at as a whole."""
 BORDER: Final = 48
 """Pixels of the shrunk picture's mirror image around it: half a face and its reflection make a whole one."""
+BORDERS: Final = (BORDER, BORDER, BORDER, BORDER)
 
 _STRIDE: Final = 4
 """Pixels of the input for one place of the network's maps."""
@@ -34,7 +35,7 @@ _STEP: Final = 32
 _LEAST_IN_VIEW: Final = 0.45
 """Share of a face's box in the picture; what has less is the reflection of another."""
 _TILE: Final = 544
-_OVERLAP: Final = 96
+OVERLAP: Final = 96
 """Longest side of the tiles that a larger picture is looked at in, which bounds the memory, and what two of them share:
 larger faces are found in a smaller picture."""
 _LARGEST_TILE: Final = 800 * 480
@@ -80,15 +81,17 @@ class CenterFaceDetector(Closeable):
         self._min_score = min_score**2
         self._network: SharedNetwork | None = shared_network(model)
 
-    def detect(self, image: NDArray[np.uint8], pixels: float, *, border: int = BORDER) -> list[Detection]:
+    def detect(
+        self, image: NDArray[np.uint8], pixels: float, *, borders: tuple[int, int, int, int] = BORDERS
+    ) -> list[Detection]:
         """Find the faces in a picture; a dark one is lightened first.
 
         Args:
             image: H×W×3 uint8, BGR.
             pixels: how many the picture has at the most once it is shrunk; the time grows with them. Faces of 24 to 96
                 pixels' width in the shrunk picture are found, up to `WHOLE_PIXELS` faces of any size from 24 pixels on.
-            border: how far its mirror image goes on around the shrunk picture, in pixels; faces that an edge cuts are
-                missed without it.
+            borders: how far its mirror image goes on above, below, left and right of the shrunk picture, in pixels;
+                faces that an edge cuts are missed without it.
 
         Returns:
             The faces, best score first, each once; boxes and landmarks in pixels of `image`.
@@ -99,16 +102,16 @@ class CenterFaceDetector(Closeable):
         lit = lightened(np.asarray(small, np.uint8))
         least = self._min_score if lit is small else max(self._min_score, _DARK_SCORE)
         view = Box(0, 0, width, height)
-        padded = cv2.copyMakeBorder(lit, border, border, border, border, cv2.BORDER_REFLECT)
+        padded = cv2.copyMakeBorder(lit, *borders, cv2.BORDER_REFLECT)
         tiled = padded.shape[0] * padded.shape[1] > _LARGEST_TILE
         found = [
-            shifted(face, x - border, y - border)
+            shifted(face, x - borders[2], y - borders[0])
             for y, x, tile in _tiles(np.asarray(padded, np.uint8), _TILE if tiled else max(padded.shape))
             for face in self._looked(tile, least)
             if _is_whole(face.box, x, y, tile, padded)
         ]
         # In tiles, larger ones may be what two tiles show of one.
-        largest = _OVERLAP if tiled else math.inf
+        largest = OVERLAP if tiled else math.inf
         faces = [
             face
             for face in found
@@ -182,7 +185,7 @@ def _to_detection(x: float, y: float, width: float, height: float, score: float,
 
 def _tiles(picture: NDArray[np.uint8], longest: int) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
     """Equal overlapping tiles that cover a picture, with their top and left, padded to what the network takes."""
-    (tops, rows), (lefts, columns) = (_starts(length, longest) for length in picture.shape[:2])
+    (tops, rows), (lefts, columns) = (tile_starts(length, longest) for length in picture.shape[:2])
     for top, left in product(tops, lefts):
         tile = picture[top : top + rows, left : left + columns]
         below, behind = rows - tile.shape[0], columns - tile.shape[1]
@@ -191,10 +194,10 @@ def _tiles(picture: NDArray[np.uint8], longest: int) -> Iterator[tuple[int, int,
         yield top, left, tile
 
 
-def _starts(length: int, longest: int) -> tuple[list[int], int]:
+def tile_starts(length: int, longest: int) -> tuple[list[int], int]:
     """Where tiles along one side begin, and their length, a multiple of the step."""
-    count = max(math.ceil((length - _OVERLAP) / (longest - _OVERLAP)), 1)
-    size = length if count == 1 else (length - _OVERLAP) / count + _OVERLAP
+    count = max(math.ceil((length - OVERLAP) / (longest - OVERLAP)), 1)
+    size = length if count == 1 else (length - OVERLAP) / count + OVERLAP
     size = math.ceil(size / _STEP) * _STEP
     return [round(number * max(length - size, 0) / max(count - 1, 1)) for number in range(count)], size
 

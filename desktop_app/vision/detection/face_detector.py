@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from desktop_app.closeable import Closeable
 from desktop_app.vision.detection.blazeface import BlazeFaceDetector, Detection, DetectorRange
 from desktop_app.vision.detection.centerface import CenterFaceDetector, is_part, same_faces
-from desktop_app.vision.detection.far_faces import FarFaceLooker
+from desktop_app.vision.detection.far_faces import ODD, WHOLE, FarFaceLooker, FarLook
 from desktop_app.vision.detection.optical_flow import OpticalFlowPropagator
 from desktop_app.vision.detection.still_faces import find_still_faces
 
@@ -48,11 +48,13 @@ class _Known:
         face: where it is.
         near: MediaPipe found it when it last looked.
         looks: of CenterFace that may miss the face before it is given up; 0 for one that CenterFace never saw.
+        view: of CenterFace that saw the face last; others may miss it.
     """
 
     face: Detection
     near: bool
-    looks: int
+    looks: int = 0
+    view: int = WHOLE
 
 
 class FaceDetector(Closeable):
@@ -65,7 +67,8 @@ class FaceDetector(Closeable):
     In a frame that comes soon after a look, the faces are followed by their pixels instead; where one of them cannot
     be, this frame gets a look, too. See `OpticalFlowPropagator`.
 
-    Far faces, and what MediaPipe misses, CenterFace finds about once a second, on another thread; see `FarFaceLooker`.
+    Far faces, and what MediaPipe misses, CenterFace finds where something has changed, on another thread; see
+    `FarFaceLooker`.
     What it finds is followed by its pixels until its next look. A picture that stands alone is looked at by CenterFace
     only; see `find_still_faces`.
 
@@ -122,27 +125,29 @@ class FaceDetector(Closeable):
         """
         self._at = self._at + _FRAME_S if at is None else at
         soon = at is not None and self._looked_at is not None and 0 <= at - self._looked_at <= FOLLOWED_S
-        lost = soon and self._follow(image)
+        lost = self._follow(image) if soon else []
         if not soon or lost or len(self._known) < expected:
             self.looks["near"] += 1
-            lost = self._look(image, expected, followed=soon) or lost
+            lost += self._look(image, expected, followed=soon)
             self._looked_at = at
         if self._far_looker is not None:
-            found = self._far_looker.look(image, self._at, lost=lost, known=any(one.near for one in self._known))
-            if found is not None:
+            near = [one.face.box for one in self._known if one.near]
+            upright = any(one.near or one.view != ODD for one in self._known)
+            look = self._far_looker.look(image, self._at, near=near, upright=upright, lost={one.view for one in lost})
+            if look is not None:
                 self.looks["far"] += 1
-                self._take_far(found)
+                self._take_far(look)
         faces = [one.face for one in self._known]
         self._follower.take_in(image, faces)
         return faces
 
-    def _follow(self, image: NDArray[np.uint8]) -> bool:
-        """Move the faces of the last frame on to this one; returns whether one was lost."""
+    def _follow(self, image: NDArray[np.uint8]) -> list[_Known]:
+        """Move the faces of the last frame on to this one; returns those that were lost."""
         pairs = list(zip(self._known, self._follower.follow(image), strict=True))
         self._known = [replace(one, face=face) for one, face in pairs if face is not None]
-        return len(self._known) < len(pairs)
+        return [one for one, face in pairs if face is None]
 
-    def _look(self, image: NDArray[np.uint8], expected: int, *, followed: bool) -> bool:
+    def _look(self, image: NDArray[np.uint8], expected: int, *, followed: bool) -> list[_Known]:
         """Take in what MediaPipe finds; what it misses stays where CenterFace knows it and it can be followed.
 
         Args:
@@ -151,37 +156,39 @@ class FaceDetector(Closeable):
             followed: the faces were followed to this frame already.
 
         Returns:
-            Whether a face was lost.
+            The faces that were lost.
         """
         found = self._looked(image, expected)
         confirmed = [one for one in self._known if one.looks]
         same = same_faces([one.face for one in confirmed], found)
-        looks = np.where(same, np.array([one.looks for one in confirmed], int)[:, None], 0).max(axis=0, initial=0)
+        new = [_Known(face, near=True) for face in found]
+        for row, column in np.argwhere(same).tolist():
+            new[column] = replace(confirmed[row], face=found[column], near=True)
         self._known = [replace(confirmed[row], near=False) for row in np.flatnonzero(~same.any(axis=1)).tolist()]
         missed = [one.face for one in self._known]
-        lost = False
+        lost: list[_Known] = []
         if missed and not followed:
             self._follower.narrow(missed)
             lost = self._follow(image)
-        new = [_Known(face, near=True, looks=int(count)) for face, count in zip(found, looks, strict=True)]
         self._known = [*new, *self._known]
         return lost
 
-    def _take_far(self, found: Sequence[Detection]) -> None:
+    def _take_far(self, look: FarLook) -> None:
         """Take in what CenterFace has found: new faces, better places of those that MediaPipe misses, and no others."""
+        found = [face for face, _ in look.faces]
         known: list[_Known] = []
-        seen = set(np.nonzero(same_faces([one.face for one in self._known], found))[0].tolist())
-        for row, one in enumerate(self._known):
-            is_seen = row in seen
-            looks = FAR_LOOKS if is_seen else max(one.looks - 1, 0)
-            if one.near or (looks and not is_seen):
-                known.append(replace(one, looks=looks))
-        new = [
-            face
-            for face in _without(found, [one.face for one in known])
-            if not any(is_part(face.box, one.face.box) for one in known)
-        ]
-        self._known = [*known, *(_Known(face, near=False, looks=FAR_LOOKS) for face in new)]
+        for one, same in zip(self._known, same_faces([one.face for one in self._known], found), strict=True):
+            if same.any():
+                seen = replace(one, looks=FAR_LOOKS, view=look.faces[int(same.argmax())][1])
+            else:
+                seen = replace(one, looks=max(one.looks - (one.view in look.views), 0))
+            if one.near or (seen.looks and not same.any()):
+                known.append(seen)
+        for face, view in look.faces:
+            faces = [one.face for one in known]
+            if _without([face], faces) and not any(is_part(face.box, one.box) for one in faces):
+                known.append(_Known(face, near=False, looks=FAR_LOOKS, view=view))
+        self._known = known
 
     def _looked(self, image: NDArray[np.uint8], expected: int) -> list[Detection]:
         """The faces that MediaPipe's models find."""

@@ -1,107 +1,306 @@
-"""Far faces of moving pictures: looked for now and then, beside the frames' way."""
+"""Far faces of moving pictures: looked for now and then where something has changed, beside the frames' way."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.closeable import Closeable
-from desktop_app.vision.detection.blazeface import Detection
-from desktop_app.vision.detection.centerface import CenterFaceDetector
+from desktop_app.vision.detection.blazeface import Detection, shifted
+from desktop_app.vision.detection.centerface import BORDER, OVERLAP, CenterFaceDetector, tile_starts
 from desktop_app.vision.detection.optical_flow import follow_over
 from desktop_app.vision.detection.still_faces import find_still_faces
+from desktop_app.vision.geometry import Box
+from desktop_app.vision.lighting import lightened
 
 LOOK_EVERY_S: Final = 0.9
 """From one look to the next: what is new is there within a second."""
-THOROUGH_EVERY: Final = 4
-"""Where no face is known at all, one of so many looks is as thorough as at a still picture: for tiny and turned faces.
-So are the next ones once that found something."""
 LOST_AFTER_S: Final = 0.3
 """The next look is due sooner where a far face was lost."""
+CLOSE_EVERY_S: Final = 0.9
+"""One close view is looked at in so many seconds, where everything moves; what was saved up, as in a calm picture, may
+be spent at once."""
+RARELY_S: Final = 10.0
+"""From one look to the next at what has not changed, or only around a near face: that is mostly the person."""
 
-_PIXELS: Final = 800 * 450
-"""To so many pixels a frame is shrunk, which CenterFace looks at as a whole: 45 ms of one core."""
+WHOLE, ODD = -2, -1
+"""The views of the whole picture, as it is, and turned as well; close views have numbers from 0."""
+
+_PIXELS: Final = 640 * 360
+"""To so many pixels a frame is shrunk to be looked at as a whole: 25 ms of one core. Most faces of less than 24 pixels
+in that are missed."""
+_CLOSE_PIXELS: Final = 1280 * 720
+"""The same for close views, of which each is a part of that."""
+_TILE: Final = 544
+_CLOSE_SCORE: Final = 0.55
+"""Clothes and textures that score a little less are taken for small faces; 3 of 100 faces of 24 pixels do, too."""
 _FRAMES: Final = 2
 """Where every frame counts, as offline, a look takes so many frames: always the same, whatever the machine's speed."""
+_THUMBNAIL_SIDE: Final = 80
+_CHANGE: Final = 8
+"""Grey levels by which a pixel of the thumbnail has changed; a face of 24 pixels in 1280×720 is larger than one."""
+
+
+@dataclass(frozen=True, slots=True)
+class FarLook:
+    """What came of a look.
+
+    Attributes:
+        faces: those that were found, in pixels of the present frame, each with the view that found it.
+        views: those that were looked at: what they saw before and do not see now may be gone.
+    """
+
+    faces: Sequence[tuple[Detection, int]]
+    views: frozenset[int]
+
+
+@dataclass(slots=True)
+class _View:
+    """A part of the picture, its box in shares of that, and what it was like when it was looked at."""
+
+    number: int
+    part: Box
+    thumbnail: NDArray[np.int16] | None = None
+    looked_at: float = -math.inf
+
+    def region(self, height: int, width: int) -> tuple[slice, slice]:
+        """Its rows and columns in a picture of this size."""
+        top, bottom = round(self.part.y * height), min(round(self.part.bottom * height), height)
+        left, right = round(self.part.x * width), min(round(self.part.right * width), width)
+        return slice(top, bottom), slice(left, right)
+
+    def is_due(self, thumbnail: NDArray[np.int16], hidden: NDArray[np.bool_], at: float) -> bool:
+        """Whether it is worth a look."""
+        if self.thumbnail is None or not 0 <= at - self.looked_at < RARELY_S:
+            return True
+        region = self.region(*thumbnail.shape)
+        changed = np.abs(thumbnail[region] - self.thumbnail[region]) >= _CHANGE
+        return bool((changed & ~hidden[region]).any())
+
+
+class _Views:
+    """All views of pictures of one size, and which of them are due."""
+
+    def __init__(self, image: NDArray[np.uint8]) -> None:
+        self.shape = image.shape
+        self.pending: list[_View] = []
+        self.is_odd = False
+        """The last look at the turned picture found something."""
+        self._all = _views_of(image)
+        self._saved = len(self._all) - 1.0
+        self._at = math.inf
+
+    def forget(self, numbers: Collection[int]) -> None:
+        """Take these views for ones that were never looked at."""
+        for view in self._all:
+            if view.number in numbers:
+                view.thumbnail = None
+
+    def schedule(self, thumbnail: NDArray[np.int16], at: float, near: Iterable[Box], *, upright: bool) -> None:
+        """Put what is due into `pending`."""
+        hidden = _hidden(thumbnail.shape, self.shape, near)
+        due = [
+            view for view in self._all if view.is_due(thumbnail, hidden, at) and not (view.number == ODD and upright)
+        ]
+        often = {WHOLE, ODD} if self.is_odd else {WHOLE}
+        self._saved = min(self._saved + max(at - self._at, 0) / CLOSE_EVERY_S, len(self._all) - 1)
+        self._at = at
+        others = sorted((view for view in due if view.number not in often), key=lambda view: view.looked_at)
+        new = sum(math.isinf(view.looked_at) for view in others)
+        others = others[: new + int(self._saved)]
+        self._saved -= len(others) - new
+        self.pending = [view for view in due if view.number in often] + others
 
 
 class FarFaceLooker(Closeable):
     """Looks for far faces on a thread of its own while the frames go on.
 
+    A look is at the whole picture, shrunk, or close at a part of it, for tiny faces; where no upright face is known,
+    also at the turned picture. What has not changed since it was looked at is hardly ever looked at again.
+
     Args:
         detector: what looks; not owned.
-        live: take what was found as soon as it is there. Otherwise it is taken two frames after the one that was looked
-            at, and waited for, so that the same frames give the same faces.
+        live: take what was found as soon as it is there, view by view. Otherwise all views that are due are looked at
+            together and taken two frames later, and waited for, so that the same frames give the same faces.
         threaded: otherwise a look takes place while it is begun; what is found is the same.
     """
 
     def __init__(self, detector: CenterFaceDetector, *, live: bool, threaded: bool = True) -> None:
         self._detector, self._live, self._threaded = detector, live, threaded
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="far faces")
-        self._looked_at: float | None = None
-        self._look: Future[tuple[list[Detection], bool]] | None = None
+        self._views: _Views | None = None
+        self._looked_at = 0.0
+        self._lost: set[int] = set()
+        self._look: Future[FarLook] | None = None
         self._frame: NDArray[np.uint8] | None = None
         self._frames = 0
-        self._until_thorough = 0
 
-    def look(self, image: NDArray[np.uint8], at: float, *, lost: bool, known: bool) -> list[Detection] | None:
+    def look(
+        self, image: NDArray[np.uint8], at: float, *, near: Sequence[Box], upright: bool, lost: Collection[int]
+    ) -> FarLook | None:
         """Go on to the next frame, and begin a look at it if one is due.
 
         Args:
             image: H×W×3 uint8, BGR; kept while it is looked at, so nobody may write into it.
             at: moment of the frame in seconds.
-            lost: a face was lost in this frame.
-            known: there is a face that is found without CenterFace.
+            near: boxes of faces that are found without CenterFace.
+            upright: a face is known that is found in the picture as it is.
+            lost: the views that saw faces which were lost in this frame.
 
         Returns:
-            The faces that a look has found, where they are in this frame; None where no look has ended.
+            What a look has found; None where none has ended, or nothing had to be looked at.
         """
         found = self._result(image)
-        if self._look is None and self._is_due(at, lost=lost):
-            self._looked_at, self._frame, self._frames = at, image, 0
-            self._look = self._begin(image, thorough=not known and self._until_thorough <= 0)
+        if self._views is None or self._views.shape != image.shape:
+            self._views = _Views(image)
+            self._looked_at = -math.inf
+        self._lost.update(lost)
+        if self._look is None and (self._views.pending or self._is_due(at)):
+            self._views.forget(self._lost)
+            self._lost.clear()
+            self._frame, self._frames = image, 0
+            self._look = self._begin(self._views, image, at, near, upright)
         return found
 
     def reset(self) -> None:
         """Drop the present look and begin the next one with the next frame."""
-        self._looked_at = self._look = self._frame = None
-        self._until_thorough = 0
+        self._views = self._look = self._frame = None
+        self._lost.clear()
 
     def close(self) -> None:
         """End the thread."""
         self.reset()
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def _begin(self, image: NDArray[np.uint8], *, thorough: bool) -> Future[tuple[list[Detection], bool]]:
+    def _is_due(self, at: float) -> bool:
+        if 0 <= at - self._looked_at < (LOST_AFTER_S if self._lost else LOOK_EVERY_S):
+            return False
+        self._looked_at = at
+        return True
+
+    def _begin(
+        self, views: _Views, image: NDArray[np.uint8], at: float, near: Sequence[Box], upright: bool
+    ) -> Future[FarLook]:
         if self._threaded:
-            return self._thread.submit(self._find, image, thorough=thorough)
-        look = Future[tuple[list[Detection], bool]]()
-        look.set_result(self._find(image, thorough=thorough))
+            return self._thread.submit(self._find, views, image, at, near, upright)
+        look = Future[FarLook]()
+        look.set_result(self._find(views, image, at, near, upright))
         return look
 
-    def _find(self, image: NDArray[np.uint8], *, thorough: bool) -> tuple[list[Detection], bool]:
-        """The faces, and whether only the thorough look finds them."""
-        faces = self._detector.detect(image, _PIXELS, border=0)
-        if faces or not thorough:
-            return faces, False
-        faces = find_still_faces(self._detector, image)
-        return faces, bool(faces)
-
-    def _is_due(self, at: float, *, lost: bool) -> bool:
-        every_s = LOST_AFTER_S if lost else LOOK_EVERY_S
-        return self._looked_at is None or not 0 <= at - self._looked_at < every_s
-
-    def _result(self, image: NDArray[np.uint8]) -> list[Detection] | None:
+    def _result(self, image: NDArray[np.uint8]) -> FarLook | None:
         self._frames += 1
         if self._look is None or self._frame is None:
             return None
         if not (self._look.done() if self._live else self._frames >= _FRAMES):
             return None
-        faces, odd = self._look.result()
-        self._until_thorough = 0 if odd else (self._until_thorough - 1) % THOROUGH_EVERY
-        moved = follow_over(self._frame, image, faces)
+        found = self._look.result()
+        if not found.views:
+            self._look = self._frame = None
+            return None
+        moved = follow_over(self._frame, image, [face for face, _ in found.faces])
         self._look = self._frame = None
-        return [face for face in moved if face is not None]
+        faces = [(face, view) for face, (_, view) in zip(moved, found.faces, strict=True) if face is not None]
+        return FarLook(faces, found.views)
+
+    # From here on, on the thread that looks.
+
+    def _find(self, views: _Views, image: NDArray[np.uint8], at: float, near: Sequence[Box], upright: bool) -> FarLook:
+        """Look at what is due: live at one view, otherwise at all."""
+        thumbnail = _thumbnail(image)
+        if not views.pending:
+            views.schedule(thumbnail, at, near, upright=upright)
+        faces: list[tuple[Detection, int]] = []
+        looked: set[int] = set()
+        while views.pending and not (self._live and looked):
+            view = views.pending.pop(0)
+            if view.number == ODD and (upright or faces):
+                views.is_odd = False
+                continue
+            view.thumbnail, view.looked_at = thumbnail, at
+            found = self._seen(view, image)
+            faces += [(face, view.number) for face in found]
+            looked.add(view.number)
+            if view.number == ODD:
+                views.is_odd = bool(found)
+        return FarLook(faces, frozenset(looked))
+
+    def _seen(self, view: _View, image: NDArray[np.uint8]) -> list[Detection]:
+        """The faces of a view, in pixels of the picture."""
+        if view.number == WHOLE:
+            return self._detector.detect(image, _PIXELS, borders=(0, 0, 0, 0))
+        if view.number == ODD:
+            return find_still_faces(self._detector, image, close=False)
+        rows, columns = view.region(*image.shape[:2])
+        part, factor, (height, width) = image[rows, columns], _factor(image), image.shape[:2]
+        ends = (rows.start == 0, rows.stop == height, columns.start == 0, columns.stop == width)
+        top, bottom, left, right = (BORDER * end for end in ends)
+        pixels = part.shape[0] * part.shape[1] / factor**2
+        found = self._detector.detect(part, pixels, borders=(top, bottom, left, right))
+        faces = [shifted(face, columns.start, rows.start) for face in found if face.score >= _CLOSE_SCORE]
+        return [
+            face
+            for face in faces
+            if face.box.size <= OVERLAP * factor and _is_whole(face.box, rows, columns, image, factor)
+        ]
+
+
+def _views_of(image: NDArray[np.uint8]) -> list[_View]:
+    """The views of pictures of this size."""
+    height, width = image.shape[:2]
+    factor = _factor(image)
+    parts: list[Box] = []
+    if height * width > _PIXELS:
+        down, across = (_parts(side / factor) for side in (height, width))
+        parts = [Box(left, top, right - left, bottom - top) for (top, bottom), (left, right) in product(down, across)]
+    whole = Box(0, 0, 1, 1)
+    return [_View(WHOLE, whole), *(_View(number, part) for number, part in enumerate(parts)), _View(ODD, whole)]
+
+
+def _parts(length: float) -> list[tuple[float, float]]:
+    """Where the close views along one side begin and end, in shares of it."""
+    starts, size = tile_starts(round(length) + 2 * BORDER, _TILE)
+    return [(max(start - BORDER, 0) / length, min((start - BORDER + size) / length, 1)) for start in starts]
+
+
+def _factor(image: NDArray[np.uint8]) -> float:
+    """By which a picture is shrunk for close views."""
+    return max(math.sqrt(image.shape[0] * image.shape[1] / _CLOSE_PIXELS), 1.0)
+
+
+def _is_whole(box: Box, rows: slice, columns: slice, image: NDArray[np.uint8], margin: float) -> bool:
+    """Whether a face is not cut by the edge of a part; at the picture's edge it may be."""
+    height, width = image.shape[:2]
+    return bool(
+        (columns.start == 0 or box.x > columns.start + margin)
+        and (rows.start == 0 or box.y > rows.start + margin)
+        and (columns.stop == width or box.right < columns.stop - margin)
+        and (rows.stop == height or box.bottom < rows.stop - margin)
+    )
+
+
+def _thumbnail(image: NDArray[np.uint8]) -> NDArray[np.int16]:
+    """A small grey picture, lightened where it is dark."""
+    height, width = image.shape[:2]
+    step = max(max(height, width) // (4 * _THUMBNAIL_SIDE), 1)
+    factor = max(max(height, width) / _THUMBNAIL_SIDE, 1.0)
+    size = max(round(width / factor), 1), max(round(height / factor), 1)
+    small = cv2.resize(image[::step, ::step], size, interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(lightened(np.asarray(small, np.uint8)), cv2.COLOR_BGR2GRAY).astype(np.int16)
+
+
+def _hidden(shape: tuple[int, ...], size: tuple[int, ...], near: Iterable[Box]) -> NDArray[np.bool_]:
+    """Where near faces and their bodies are, in a thumbnail."""
+    hidden = np.zeros(shape, bool)
+    scale = shape[1] / size[1]
+    for box in (one.scaled(scale) for one in near):
+        left, right = math.floor(box.x - box.width), math.ceil(box.right + box.width)
+        hidden[max(math.floor(box.y - box.height / 2), 0) :, max(left, 0) : max(right, 0)] = True
+    return hidden

@@ -23,7 +23,7 @@ back: so many pixels wide, with a face of a third of that."""
 _LEVEL_SIDE: Final = 192
 
 
-def find_still_faces(detector: CenterFaceDetector, image: NDArray[np.uint8]) -> list[Detection]:
+def find_still_faces(detector: CenterFaceDetector, image: NDArray[np.uint8], *, close: bool = True) -> list[Detection]:
     """Find the faces of a picture.
 
     Where no face is upright, the picture is also looked at turned by 90, 180 and 270°.
@@ -31,20 +31,21 @@ def find_still_faces(detector: CenterFaceDetector, image: NDArray[np.uint8]) -> 
     Args:
         detector: not owned.
         image: H×W×3 uint8, BGR.
+        close: whether to look at it closely, too, for small faces in a large picture.
 
     Returns:
         The faces, each once, in pixels of `image`.
     """
-    faces = [_levelled(detector, image, face) for face in _near_and_far(detector, image)]
+    faces = [_levelled(detector, image, face) for face in _near_and_far(detector, image, close=close)]
     if not any(abs(face.landmarks.roll) <= _UPRIGHT for face in faces):
         turned = [face for turns in (1, 2, 3) for face in _turned(detector, image, turns)]
         faces = [_levelled(detector, image, face) for face in best_ones([*faces, *turned])]
     return faces
 
 
-def _near_and_far(detector: CenterFaceDetector, image: NDArray[np.uint8]) -> list[Detection]:
+def _near_and_far(detector: CenterFaceDetector, image: NDArray[np.uint8], *, close: bool) -> list[Detection]:
     near = detector.detect(image, WHOLE_PIXELS)
-    if image.shape[0] * image.shape[1] <= WHOLE_PIXELS:
+    if not close or image.shape[0] * image.shape[1] <= WHOLE_PIXELS:
         return near
     return _merged(near, detector.detect(image, FAR_PIXELS))
 

@@ -220,6 +220,7 @@ def _window_parser() -> _Parser:
     )
     parser.add_argument("source", nargs="?", metavar="SOURCE", help=f"{SOURCE_HELP}; default: the last one used")
     parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    parser.add_argument("--full-screen", action="store_true", help="start with the picture alone, for a public screen")
     _add_common(parser)
     _add_gender(parser)
     _finish(parser, _run_window)
@@ -458,7 +459,7 @@ def _run_window(options: argparse.Namespace) -> int:
         # What is chosen here is kept for the next starts, which may be in another folder.
         package = Catalogue().find(options.model)
         given["model"] = package.name if options.model == package.name else str(package.path.absolute())
-    return run_window(given)
+    return run_window(given, full_screen=options.full_screen)
 
 
 def _run_annotate(options: argparse.Namespace) -> int:

@@ -50,11 +50,12 @@ class DisplayError(CommandError):
     """There is no screen to show a window on, or libraries for it are missing."""
 
 
-def run_window(given: Mapping[str, Any]) -> int:
+def run_window(given: Mapping[str, Any], *, full_screen: bool = False) -> int:
     """Show the window until it is closed.
 
     Args:
         given: values of fields of `Settings`; the others are as they were chosen last.
+        full_screen: whether to begin with the picture alone.
 
     Returns:
         0, or 130 after an interrupt from the terminal.
@@ -90,6 +91,8 @@ def run_window(given: Mapping[str, Any]) -> int:
     # length of two frames now and then.
     window.bridge.picture_arrived.connect(gc.freeze, Qt.ConnectionType.SingleShotConnection)
     window.show()
+    if full_screen:
+        window.toggle_full_screen(True)
     window.begin()
     app.exec()
     # Where the display goes away, Qt ends without closing its windows, and a recording would stay unfinished.

@@ -41,8 +41,8 @@ class SessionBridge(QObject):
     """A new `RenderedFrame`, on the GUI thread."""
     status_changed = Signal(object)
     """A new `SessionStatus`, on the GUI thread."""
-    recording_ended = Signal(object)
-    """The last `RecordingStatus` of a recording that ended because its session did."""
+    recording_ended = Signal(object, bool)
+    """The last `RecordingStatus` of a recording that ended because its session did, and whether another one follows."""
     failed = Signal(object)
     """A `Message` on a session that could not be stopped."""
 
@@ -109,13 +109,13 @@ class SessionBridge(QObject):
         """Stop what runs, and start this unless something newer is wanted by then; on the thread."""
         running, self._running = self._running, None
         if running is not None:
-            self._stop(running)
+            self._stop(running, switched=session is not None)
         if session is not None and not self._background.has_newer:
             self._running = session
             session.start()
         self._background.call_back(self._on_status_rang)
 
-    def _stop(self, session: Session) -> None:
+    def _stop(self, session: Session, *, switched: bool) -> None:
         try:
             unfinished = session.recording().state in UNFINISHED
             session.stop()
@@ -129,7 +129,7 @@ class SessionBridge(QObject):
                     )
                 )
             elif unfinished:
-                self._background.call_back(lambda: self.recording_ended.emit(recording))
+                self._background.call_back(lambda: self.recording_ended.emit(recording, switched))
         except Exception as error:
             # A defect or a system at its limits: the next session runs all the same.
             log.exception("a session cannot be stopped")

@@ -1620,6 +1620,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>不会录制“{name}”的声音。</translation>
     </message>
     <message>
+        <source>The source changed, so the recording ended: {name}</source>
+        <translation>输入源已更换，录制因此结束：{name}</translation>
+    </message>
+    <message>
         <source>The source sends no pictures. Agelens continues as soon as it does.</source>
         <translation>来源没有传来图像。一旦恢复，Agelens 将自动继续。</translation>
     </message>

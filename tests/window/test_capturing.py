@@ -89,7 +89,7 @@ def test_another_source_finishes_the_recording(desk: Desk, clip: Path) -> None:
     assert session is not None
     desk.wait(lambda: session.recording().frames >= 5)
     desk.open(str(clip))
-    desk.wait(lambda: "Saved Agelens " in desk.window.stage.toast.text)
+    desk.wait(lambda: "The source changed, so the recording ended: Agelens " in desk.window.stage.toast.text)
     films = [path for path in desk.files(".mp4") if path != clip]
     assert video_frames(films[0]) >= 5
 

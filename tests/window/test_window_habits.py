@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QTabBar, QWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QFileDialog, QLabel, QTabBar, QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop_app.settings import Settings, SettingsStore
@@ -34,6 +34,25 @@ def test_full_screen_and_back(desk: Desk) -> None:
     assert desk.window.menuBar().isVisible()
     assert desk.window.source_bar.isVisible()
     assert desk.window.panels.dock("faces").isVisible()
+
+
+def test_file_dialogs_begin_where_the_last_file_was(
+    desk: Desk, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun_at: list[str] = []
+
+    def choose(*arguments: object) -> tuple[str, str]:
+        begun_at.append(str(arguments[2]))
+        return "", ""
+
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", choose)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *arguments: choose(*arguments)[0])
+    desk.trigger("open_file")
+    desk.open(str(clip))
+    desk.open("demo")
+    desk.trigger("open_file")
+    desk.trigger("open_folder")
+    assert begun_at == ["", str(clip.parent), str(clip.parent)]
 
 
 def test_a_maximised_window_is_so_again_after_full_screen(desk: Desk) -> None:

@@ -110,15 +110,23 @@ class CaptureController(QObject):
             # One that failed at once was never seen to run.
             self.announce(status)
 
-    @Slot(object)
-    def announce(self, status: RecordingStatus) -> None:
-        """Say once how a recording ended."""
+    @Slot(object, bool)
+    def announce(self, status: RecordingStatus, switched: bool = False) -> None:
+        """Say once how a recording ended.
+
+        Args:
+            status: of the recording.
+            switched: whether it ended because another source was opened.
+        """
         if status.path is None or status.started_at == self._announced:
             return
         self._announced = status.started_at
         if status.state == "failed":
             message = translated(status.message) if status.message else ""
             self._stage.note(message, path=status.path if status.size_bytes else None)
+        elif switched:
+            text = tr("The source changed, so the recording ended: {name}", name=status.path.name)
+            self._stage.note(text, path=status.path)
         else:
             self._on_saved(status.path, 1)
 

@@ -269,18 +269,25 @@ class SourceController(QObject):
         self._providers = providers
         self.show_status(self.status)
 
+    def _last_folder(self) -> str:
+        """Where the last file was, for the dialogs; "" where there was none or it is gone."""
+        paths = filter(None, map(source_path, self._settings.value.recent))
+        return next((str(path.parent) for path in paths if path.parent.is_dir()), "")
+
     @Slot()
     def _on_open_file(self) -> None:
         files = tr("Videos and pictures")
         every = tr("All files")
         patterns = " ".join(f"*{suffix}" for suffix in sorted(VIDEO_SUFFIXES | IMAGE_SUFFIXES))
-        path, _ = QFileDialog.getOpenFileName(self._window, tr("Open file"), "", f"{files} ({patterns});;{every} (*)")
+        path, _ = QFileDialog.getOpenFileName(
+            self._window, tr("Open file"), self._last_folder(), f"{files} ({patterns});;{every} (*)"
+        )
         if path:
             self.open(path)
 
     @Slot()
     def _on_open_folder(self) -> None:
-        path = QFileDialog.getExistingDirectory(self._window, tr("Open folder"))
+        path = QFileDialog.getExistingDirectory(self._window, tr("Open folder"), self._last_folder())
         if path:
             self.open(path)
 

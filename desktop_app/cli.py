@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from desktop_app.errors import AgelensError, CommandError, describe_error
 from desktop_app.imports import without_collecting
+from desktop_app.messages import ENGLISH, Language
+from desktop_app.paths import SOURCE_LANGUAGE, languages
 from desktop_app.stopping import StopRequest
 from desktop_app.terminal import (
     EXIT_INTERRUPTED,
@@ -264,6 +266,12 @@ def _command_parser() -> _Parser:
         "(.html) or as values (.json); alone, it keeps nothing about a single face",
     )
     annotate.add_argument(
+        "--language",
+        choices=languages(),
+        default=SOURCE_LANGUAGE,
+        help=f"language of a report's page ({SOURCE_LANGUAGE})",
+    )
+    annotate.add_argument(
         "--line",
         action="append",
         type=_line,
@@ -425,6 +433,15 @@ def _model_choice(options: argparse.Namespace) -> ModelChoice:
     return ModelChoice(**_given(options, *_MODEL_OPTIONS))
 
 
+def _language(code: str) -> Language:
+    if code == SOURCE_LANGUAGE:
+        return ENGLISH
+    # Qt's core, without a window: it reads the files of translations.
+    from desktop_app.window.style.translation import load_language
+
+    return load_language(code)
+
+
 def _analysis(options: argparse.Namespace) -> dict[str, Any]:
     """The options of `annotate` that say what to look at, and how, as `AnalysisSettings` has them."""
     from desktop_app.sources.excerpt import Excerpt
@@ -484,6 +501,7 @@ def _run_annotate(options: argparse.Namespace) -> int:
             report=options.report,
             overwrite=options.overwrite,
             audio=options.audio,
+            language=_language(options.language),
             **_analysis(options),
         )
         told = ""
@@ -542,6 +560,7 @@ def _run_archive(options: argparse.Namespace) -> int:
             overwrite=options.overwrite,
             retry_failed=options.retry_failed,
             audio=options.audio,
+            language=_language(options.language),
             **_analysis(options),
         )
         with closing(annotate_archive(request, stop)) as steps:

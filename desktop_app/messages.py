@@ -65,6 +65,26 @@ def english(message: Message) -> str:
     return _PLURAL_ENDING.sub("" if message.n == 1 else r"\1", message.template)
 
 
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A language that messages can be said in.
+
+    Attributes:
+        code: as in `zh_CN`.
+        translate: what `Message.render` takes.
+    """
+
+    code: str
+    translate: Callable[[Message], str]
+
+    def say(self, message: Message) -> str:
+        """A message in this language."""
+        return message.render(self.translate)
+
+
+ENGLISH: Final = Language("en", english)
+
+
 def join_lines(*messages: Message | None) -> Message | None:
     """Several messages as one, a line each; None where there is none."""
     present = [message for message in messages if message is not None]

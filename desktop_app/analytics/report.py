@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import jinja2
 import numpy as np
 
-from desktop_app.analytics.audience import Audience, GroupCount
+from desktop_app.analytics.audience import Audience, GroupCount, TimeBin
 from desktop_app.analytics.crossings import arrows
 from desktop_app.catalogue.manifest import Manifest
+from desktop_app.messages import ENGLISH, Language, Message
 from desktop_app.paths import RESOURCES_FOLDER
+from desktop_app.vision.classification.label import translated_label
 
-_TEMPLATE: Final = "report.html.j2"
-_PYRAMID_REACH: Final = 45.0
+TEMPLATE: Final = RESOURCES_FOLDER / "report.html.j2"
+"""The page; its texts are the calls of `_`, with the arguments of `Message`."""
+_WITHOUT_GAPS: Final = ("zh", "ja")
+"""Languages that put no blank between sentences."""
+_MOST_TICKS: Final = 5
+_MOST_MOMENTS: Final = 6
+_LAST_MOMENT: Final = 88.0
+_PYRAMID_REACH: Final = 43.0
 """Percent of the pyramid's width that the longest bar, or interval, takes on each side."""
 _DECIMALS: Final = 3
 
@@ -37,36 +46,52 @@ class ReportFacts:
     manifest: Manifest
     version: str
     began_at: datetime | None = None
-    notices: Sequence[str] = ()
+    notices: Sequence[Message | str] = ()
 
 
-def report_html(audience: Audience, facts: ReportFacts) -> str:
+def report_html(audience: Audience, facts: ReportFacts, language: Language = ENGLISH) -> str:
     """The report as one HTML page, with its style and its drawings inside and without scripts or addresses.
 
     It holds counts only: no picture, and nothing about a single visit.
     """
-    # Blank lines and the template's indentation are not worth their bytes, but readable source is.
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(RESOURCES_FOLDER, encoding="utf-8"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+
+    def say(template: str, comment: str | None = None, n: int | None = None, /, **parameters: object) -> str:
+        return language.say(Message(template, comment, n, **parameters))
+
+    environment = template_environment()
+    environment.globals["_"] = say
+    environment.globals["gap"] = "" if language.code.startswith(_WITHOUT_GAPS) else " "
+    environment.filters["said"] = lambda text: language.say(text) if isinstance(text, Message) else text
+    environment.filters["word"] = partial(translated_label, language=language)
     environment.filters["clock"] = _clock
     environment.filters["share"] = _share
     environment.filters["percent"] = lambda value: f"{100 * value:.0f}"
     environment.filters["arrows"] = arrows
-    return environment.get_template(_TEMPLATE).render(
+    return environment.get_template(TEMPLATE.name).render(
+        language=language.code.replace("_", "-"),
         audience=audience,
         facts=facts,
         still=not audience.bins and audience.duration_s == 0,
         measured=bool(facts.manifest.confusion),
         pyramid=_pyramid(audience),
-        timeline=_timeline(audience),
-        highest=f"{_highest(audience):.3g}",
+        pyramid_ticks=_pyramid_ticks(audience),
+        timeline=_timeline(audience, language),
+        timeline_ticks=_ticks(_highest(audience), 100),
+        moments=_moments(audience),
         errors=_measured_errors(facts.manifest),
+    )
+
+
+def template_environment() -> jinja2.Environment:
+    """What reads the page's template."""
+    # Blank lines and the template's indentation are not worth their bytes, but readable source is.
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATE.parent, encoding="utf-8"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
 
 
@@ -84,7 +109,7 @@ def report_values(audience: Audience, facts: ReportFacts) -> dict[str, Any]:
             "scores": dict(manifest.scores),
             "scores_on": manifest.about.get("scores_on", ""),
         },
-        "notices": list(facts.notices),
+        "notices": [str(notice) for notice in facts.notices],
         "unsure_ages": audience.unsure_ages,
         "unsure_genders": audience.unsure_genders,
         **_rounded(asdict(audience)),
@@ -110,15 +135,68 @@ class _Row:
 
 def _pyramid(audience: Audience) -> tuple[_Row, ...]:
     """Age groups from old to young, with one bar to each side for two genders, else one bar to the right."""
-    paired = len(audience.genders) == 2
-    rows = audience.cells if paired else tuple((group,) for group in audience.ages)
-    groups = [group for row in rows for group in row]
-    most = max((max(group.sure + group.unsure, group.high or 0) for group in groups), default=0)
-    scale = (_PYRAMID_REACH if paired else 2 * _PYRAMID_REACH) / max(most, 1)
+    rows, most, reach = _pyramid_rows(audience)
+    scale = reach / most
     return tuple(
         _Row(age.name, tuple(_bar(group, scale) for group in row))
         for age, row in zip(reversed(audience.ages), reversed(rows), strict=True)
     )
+
+
+def _pyramid_ticks(audience: Audience) -> tuple[_Tick, ...]:
+    _, most, reach = _pyramid_rows(audience)
+    return tuple(tick for tick in _ticks(most, reach) if tick.place)
+
+
+def _pyramid_rows(audience: Audience) -> tuple[Sequence[Sequence[GroupCount]], int, float]:
+    """The counts of each row, the largest number that is drawn, and how far from the middle that is, in percent."""
+    paired = len(audience.genders) == 2
+    rows = audience.cells if paired else tuple((group,) for group in audience.ages)
+    drawn = (max(group.sure + group.unsure, group.high or 0) for row in rows for group in row)
+    return rows, max([1, *drawn]), _PYRAMID_REACH if paired else 2 * _PYRAMID_REACH
+
+
+@dataclass(frozen=True, slots=True)
+class _Tick:
+    """A number at a scale, and its place in percent of the drawing."""
+
+    text: str
+    place: float
+
+
+def _ticks(most: float, reach: float) -> tuple[_Tick, ...]:
+    """Round numbers from 0 to about `most`, which lies at `reach`."""
+    step = next((one for one in _steps() if one * _MOST_TICKS >= most), 1.0)
+    count = int(most / step + 1e-9) if most else 0
+    return tuple(_Tick(f"{index * step:g}", round(reach * index * step / most, 2)) for index in range(1, count + 1))
+
+
+def _steps() -> Iterator[float]:
+    """1, 2, 5, 10, 20, …: people are counted whole."""
+    return (mantissa * 10.0**power for power in range(9) for mantissa in (1, 2, 5))
+
+
+def _moments(audience: Audience) -> tuple[_Tick, ...]:
+    """When parts of the timeline begin: a few of them."""
+    columns = _spans(audience)
+    every = -(-len(columns) // _MOST_MOMENTS) if columns else 1
+    # The end has its own.
+    return tuple(_Tick(_clock(one.start_s), x) for one, x, _ in columns[::every] if x < _LAST_MOMENT)
+
+
+def _spans(audience: Audience) -> list[tuple[TimeBin, float, float]]:
+    """The parts of the session, where each begins, and its width, in percent of the timeline."""
+    if not audience.bins:
+        return []
+    begin_s, length_s = audience.bins[0].start_s, audience.bins[-1].end_s - audience.bins[0].start_s
+    return [
+        (
+            one,
+            round(100 * (one.start_s - begin_s) / length_s, 3),
+            round(100 * (one.end_s - one.start_s) / length_s, 3),
+        )
+        for one in audience.bins
+    ]
 
 
 def _bar(group: GroupCount, scale: float) -> _Bar:
@@ -142,20 +220,22 @@ class _Column:
     title: str
 
 
-def _timeline(audience: Audience) -> tuple[_Column, ...]:
-    begin_s, end_s = (audience.bins[0].start_s, audience.bins[-1].end_s) if audience.bins else (0.0, 1.0)
-    length_s = end_s - begin_s
+def _timeline(audience: Audience, language: Language) -> tuple[_Column, ...]:
     most = _highest(audience) or 1
     return tuple(
         _Column(
-            round(100 * (one.start_s - begin_s) / length_s, 3),
-            round(100 * (one.end_s - one.start_s) / length_s, 3),
+            x,
+            width,
             round(100 * one.arrivals / most, 2),
             round(100 * one.mean_present / most, 2),
-            f"{_clock(one.start_s)}–{_clock(one.end_s)}: {one.arrivals} arrivals, {one.mean_present:.1f} in view",
+            f"{_clock(one.start_s)}–{_clock(one.end_s)}: {language.say(_in_bin(one))}",
         )
-        for one in audience.bins
+        for one, x, width in _spans(audience)
     )
+
+
+def _in_bin(one: TimeBin) -> Message:
+    return Message("%n arrival(s), {number} in view", None, one.arrivals, number=f"{one.mean_present:.1f}")
 
 
 def _highest(audience: Audience) -> float:

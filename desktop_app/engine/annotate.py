@@ -23,6 +23,7 @@ from desktop_app.engine.run_facts import RunFacts, facts_path
 from desktop_app.engine.statistics import Statistics
 from desktop_app.engine.types import AnalysisSettings, RenderedFrame
 from desktop_app.errors import AgelensError, CommandError
+from desktop_app.messages import ENGLISH, Language, Message
 from desktop_app.output.atomic_files import check_target, explain, write_whole
 from desktop_app.output.encoder import DEFAULT_RATE, FORMATS
 from desktop_app.output.predictions import PredictionFileError, PredictionWriter, face_rows
@@ -59,6 +60,7 @@ class AnnotationRequest(AnalysisSettings):
         report: counts of the audience, as a page (`.html`) or as values (`.json`); None for none.
         overwrite: replace what is there.
         audio: copy the sound of a film into the video; never where something is hidden.
+        language: of a report's page.
     """
 
     output: Path | None = None
@@ -67,6 +69,7 @@ class AnnotationRequest(AnalysisSettings):
     report: Path | None = None
     overwrite: bool = False
     audio: bool = True
+    language: Language = ENGLISH
 
     def outputs(self) -> dict[str, Path]:
         """What is to be written, by the names of the options."""
@@ -124,8 +127,8 @@ class PictureSink(Output, Protocol):
     """Takes finished pictures in order."""
 
     @property
-    def notice(self) -> str:
-        """One sentence on what was written otherwise than expected, else empty."""
+    def notice(self) -> Message | None:
+        """One sentence on what was written otherwise than expected."""
         ...
 
     def write(self, rendered: RenderedFrame) -> None:
@@ -174,7 +177,11 @@ def annotate(request: AnnotationRequest, stop: StopRequest | None = None) -> Gen
         _note_beginning(classifier, source.info)
         stack.callback(_note_end, detector, statistics)
         audience = AudienceFiles(
-            classifier.package.manifest, source.info, lines=request.lines, begin_s=request.excerpt.start_s
+            classifier.package.manifest,
+            source.info,
+            lines=request.lines,
+            begin_s=request.excerpt.start_s,
+            language=request.language,
         )
         facts = RunFacts(request, classifier, source)
         yield from _run(request, stack, source, analysis, audience, facts, stop)
@@ -252,14 +259,17 @@ def _run(
             name=source.info.name,
         )
     # A regular end and a crash of the other end of a network cannot be distinguished.
-    ended = f"“{source.info.name}” sends no more pictures. If that was too early, check the connection."
-    lines = [
-        ended if source.info.live and not source.is_over else "",
-        *str(source.notice or "").split("\n"),
-        sink.notice if sink is not None else "",
+    ended = Message(
+        "“{name}” sends no more pictures. If that was too early, check the connection.", name=source.info.name
+    )
+    notices = [
+        ended if source.info.live and not source.is_over else None,
+        source.notice,
+        sink.notice if sink is not None else None,
     ]
-    lines = list(filter(None, lines))
-    audience.note([*lines, *request.excerpt.sentences()])
+    said = [one for one in notices if one is not None]
+    audience.note([*said, *request.excerpt.sentences()])
+    lines = [line for one in said for line in str(one).split("\n")]
     facts.complete, facts.notices = True, lines
     for line in lines:
         yield AnnotationProgress(frames, source.info.frame_count, 0, source.dropped_count, line)
@@ -393,9 +403,15 @@ def open_sink(request: AnnotationRequest, output: Path, info: SourceInfo, render
             return VideoSink(recorder)
         film = Path(info.spec)
         if request.style.privacy != "off":
-            return VideoSink(recorder, f"The sound of “{info.name}” is not kept: voices tell who people are.")
+            reason = Message("The sound of “{name}” is not kept: voices tell who people are.", name=info.name)
+            return VideoSink(recorder, reason)
         if not can_hold_sound(film, output.suffix):
-            return VideoSink(recorder, f"The sound of “{info.name}” is not kept: {output.suffix} files cannot hold it.")
+            reason = Message(
+                "The sound of “{name}” is not kept: {suffix} files cannot hold it.",
+                name=info.name,
+                suffix=output.suffix,
+            )
+            return VideoSink(recorder, reason)
         return VideoSink(recorder, sound=film, from_s=rendered.frame.captured_at)
     if info.kind == "image":
         return PictureFileSink(output, overwrite=overwrite)
@@ -412,7 +428,9 @@ class VideoSink:
         from_s: moment of the film at which the video begins.
     """
 
-    def __init__(self, recorder: Recorder, notice: str = "", sound: Path | None = None, from_s: float = 0.0) -> None:
+    def __init__(
+        self, recorder: Recorder, notice: Message | None = None, sound: Path | None = None, from_s: float = 0.0
+    ) -> None:
         self._recorder, self._sound, self._from_s = recorder, sound, from_s
         self.notice = notice
 
@@ -446,7 +464,7 @@ class VideoSink:
 class PictureFileSink:
     """One picture becomes one file."""
 
-    notice = ""
+    notice = None
 
     def __init__(self, path: Path, *, overwrite: bool) -> None:
         self._path, self._overwrite = path, overwrite
@@ -485,12 +503,12 @@ class PictureFolderSink:
         self._longest_name = _longest_name(folder) - _ROOM_FOR_PART
 
     @property
-    def notice(self) -> str:
-        """One sentence if names were shortened, else empty."""
+    def notice(self) -> Message | None:
+        """One sentence if names were shortened."""
         if not self._shortened:
-            return ""
+            return None
         names = ", ".join(self._shortened[:3]) + (", …" if len(self._shortened) > 3 else "")
-        return f"Shortened names that are too long for the folder: {names}"
+        return Message("Shortened names that are too long for the folder: {names}", names=names)
 
     def write(self, rendered: RenderedFrame) -> None:
         """Write the next picture."""

@@ -13,6 +13,7 @@ from desktop_app.analytics.audience import Audience, summarise
 from desktop_app.analytics.visits import VisitLog
 from desktop_app.catalogue.manifest import Manifest
 from desktop_app.engine.types import RenderedFrame
+from desktop_app.messages import ENGLISH, Language, Message
 from desktop_app.output.late_file import LateFile
 from desktop_app.output.people import people_table
 from desktop_app.output.table_text import encoded
@@ -32,15 +33,23 @@ class AudienceFiles:
         info: the source.
         lines: whose crossings are counted.
         begin_s: moment of the source at which it is begun to look, in seconds.
+        language: of the report.
     """
 
     def __init__(
-        self, manifest: Manifest, info: SourceInfo, *, lines: Sequence[Line] = (), begin_s: float = 0.0
+        self,
+        manifest: Manifest,
+        info: SourceInfo,
+        *,
+        lines: Sequence[Line] = (),
+        begin_s: float = 0.0,
+        language: Language = ENGLISH,
     ) -> None:
         self._manifest, self._info, self._lines, self._begin_s = manifest, info, tuple(lines), begin_s
+        self._language = language
         self._log = VisitLog(lines)
         self._began_at = datetime.now().astimezone() if info.live else None
-        self._notices: tuple[str, ...] = ()
+        self._notices: tuple[Message | str, ...] = ()
 
     @property
     def visits(self) -> int:
@@ -56,7 +65,7 @@ class AudienceFiles:
         """Take in the next frame, which was taken `time_s` seconds after the beginning of the source."""
         note_faces(self._log, rendered, time_s)
 
-    def note(self, notices: Sequence[str]) -> None:
+    def note(self, notices: Sequence[Message | str]) -> None:
         """Keep sentences that the report is to say of the run."""
         self._notices = tuple(notices)
 
@@ -99,6 +108,7 @@ class AudienceFiles:
             suffix=suffix,
             began_at=self._began_at,
             notices=self._notices,
+            language=self._language,
         )
 
 
@@ -126,7 +136,8 @@ def report_bytes(
     source: str,
     suffix: str,
     began_at: datetime | None = None,
-    notices: Sequence[str] = (),
+    notices: Sequence[Message | str] = (),
+    language: Language = ENGLISH,
 ) -> bytes:
     """The content of a report.
 
@@ -137,13 +148,14 @@ def report_bytes(
         suffix: `.html` or `.json`.
         began_at: when a live source was opened.
         notices: sentences on what could not be read.
+        language: of a page.
     """
     # Jinja takes a while to import, and a run without a report needs none.
     from desktop_app.analytics.report import ReportFacts, report_html, report_values
 
     facts = ReportFacts(source=source, manifest=manifest, version=program_version(), began_at=began_at, notices=notices)
     if suffix == ".html":
-        return encoded(report_html(audience, facts))
+        return encoded(report_html(audience, facts, language))
     return encoded(json.dumps(report_values(audience, facts), ensure_ascii=False, indent=1) + "\n")
 
 

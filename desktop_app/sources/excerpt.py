@@ -28,18 +28,17 @@ class Excerpt:
     end_s: float | None = None
     every_s: float = 0.0
 
-    def sentences(self) -> list[str]:
-        """What is left out, in one sentence; none where nothing is."""
-        if not self:
-            return []
-        parts = []
-        if self.start_s:
-            parts.append(f"from {self.start_s:g} s on")
+    def sentences(self) -> list[Message]:
+        """What is left out, a sentence each."""
+        sentences = []
+        start, end = f"{self.start_s:g}", f"{self.end_s or 0:g}"
         if self.end_s is not None:
-            parts.append(f"until {self.end_s:g} s")
+            sentences.append(Message("Only the time from {start} s to {end} s was looked at.", start=start, end=end))
+        elif self.start_s:
+            sentences.append(Message("Only the time from {start} s on was looked at.", start=start))
         if self.every_s:
-            parts.append(f"a frame every {self.every_s:g} s")
-        return [f"Only a part was looked at: {', '.join(parts)}."]
+            sentences.append(Message("One frame every {every} s was looked at.", every=f"{self.every_s:g}"))
+        return sentences
 
     def __bool__(self) -> bool:
         """Whether something is left out."""

@@ -4,6 +4,12 @@
 <context>
     <name></name>
     <message numerus="yes">
+        <source>%n arrival(s), {number} in view</source>
+        <translation>
+            <numerusform>到达 %n 次，在画面中 {number} 次</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
         <source>%n face(s)</source>
         <translation>
             <numerusform>%n 张人脸</numerusform>
@@ -78,6 +84,10 @@
         <translation>摄像头、视频文件、图片文件夹或网络流。也可以将文件拖放到这里。</translation>
     </message>
     <message>
+        <source>A face is counted in each picture that shows it. Somebody in five pictures counts five times: nobody is recognised.</source>
+        <translation>每张图片中的每张人脸都计一次。出现在五张图片中的人计五次：程序不辨认任何人。</translation>
+    </message>
+    <message>
         <source>A folder of pictures</source>
         <translation>图片文件夹</translation>
     </message>
@@ -88,6 +98,14 @@
     <message>
         <source>A video or a picture</source>
         <translation>视频或图片</translation>
+    </message>
+    <message>
+        <source>A visit crosses a line when the middle of its face goes from clearly one side to clearly the other. Arrows show the direction in the picture, not in its mirror image.</source>
+        <translation>当人脸的中心从线的一侧明确移到另一侧时，计为一次越线。箭头表示在原始画面（而非镜像）中的方向。</translation>
+    </message>
+    <message>
+        <source>A visit is one face, followed from its first sighting to its last. Somebody who leaves and comes back, or is lost from view for more than a moment, is a new visit: nobody is recognised.</source>
+        <translation>一次访问是指一张人脸从首次出现到最后一次出现。离开后又回来，或从画面中消失超过片刻的人，计为新的访问：程序不辨认任何人。</translation>
     </message>
     <message>
         <source>About Agelens</source>
@@ -128,6 +146,10 @@
     <message>
         <source>Age group exact</source>
         <translation>年龄段完全正确</translation>
+    </message>
+    <message>
+        <source>Age group right</source>
+        <translation>年龄段正确</translation>
     </message>
     <message>
         <source>Age group within one</source>
@@ -186,8 +208,16 @@
         <translation>仅针对此裁剪图的答案</translation>
     </message>
     <message>
+        <source>Arrivals</source>
+        <translation>到达</translation>
+    </message>
+    <message>
         <source>Arrivals a minute</source>
         <translation>每分钟到达</translation>
+    </message>
+    <message>
+        <source>Arrivals and visits in view over time; the same numbers are in the table</source>
+        <translation>到达次数和画面中的访问数随时间的变化；表中有相同的数字</translation>
     </message>
     <message>
         <source>Ask another model about the same face</source>
@@ -196,6 +226,14 @@
     <message>
         <source>Audience</source>
         <translation>观众</translation>
+    </message>
+    <message>
+        <source>Audience report</source>
+        <translation>观众报告</translation>
+    </message>
+    <message>
+        <source>Audience report: {source}</source>
+        <translation>观众报告：{source}</translation>
     </message>
     <message>
         <source>Automatic</source>
@@ -748,6 +786,10 @@
         <translation>按方向统计越过它的人</translation>
     </message>
     <message>
+        <source>Counted without age or gender: {number}, because the model never answered for them.</source>
+        <translation>计入但没有年龄和性别：{number}，因为模型始终没有给出结果。</translation>
+    </message>
+    <message>
         <source>Counting anew</source>
         <translation>已重新开始计数</translation>
     </message>
@@ -756,8 +798,24 @@
         <translation>计数</translation>
     </message>
     <message>
+        <source>Counts by age group and perceived gender; the same numbers are in the tables</source>
+        <translation>按年龄段和感知性别的计数；表中有相同的数字</translation>
+    </message>
+    <message>
+        <source>Counts by age group; the same numbers are in the tables</source>
+        <translation>按年龄段的计数；表中有相同的数字</translation>
+    </message>
+    <message>
         <source>Crop</source>
         <translation>裁剪</translation>
+    </message>
+    <message>
+        <source>Crossed backward</source>
+        <translation>反向越线</translation>
+    </message>
+    <message>
+        <source>Crossed forward</source>
+        <translation>正向越线</translation>
     </message>
     <message>
         <source>Damaged, shown only in part: {names}</source>
@@ -808,6 +866,10 @@
         <translation>一切都留在这台电脑上：图像不会外传，除非您保存，否则不会留下任何内容。</translation>
     </message>
     <message>
+        <source>Expected</source>
+        <translation>期望值</translation>
+    </message>
+    <message>
         <source>F</source>
         <comment>female, in a short label</comment>
         <translation>女</translation>
@@ -843,6 +905,10 @@
     <message>
         <source>Faces in view</source>
         <translation>画面中的人脸</translation>
+    </message>
+    <message>
+        <source>Faces measured</source>
+        <translation>测量的人脸数</translation>
     </message>
     <message>
         <source>Faces that need no camera</source>
@@ -901,12 +967,20 @@
         <translation>从摄像头到屏幕</translation>
     </message>
     <message>
+        <source>Full colour: shown as this group. Pale: unsure, and this is the most probable group.</source>
+        <translation>深色：显示为该组。浅色：不确定，该组的概率最大。</translation>
+    </message>
+    <message>
         <source>Full screen</source>
         <translation>全屏</translation>
     </message>
     <message>
         <source>Gender</source>
         <translation>性别</translation>
+    </message>
+    <message>
+        <source>Gender as labelled</source>
+        <translation>性别与标注一致</translation>
     </message>
     <message>
         <source>Gender probability</source>
@@ -969,6 +1043,10 @@
         <translation>隐藏方式</translation>
     </message>
     <message>
+        <source>How sure is that?</source>
+        <translation>这些结果有多可靠？</translation>
+    </message>
+    <message>
         <source>I understand, start</source>
         <translation>我已了解，开始</translation>
     </message>
@@ -979,6 +1057,14 @@
     <message>
         <source>In view now</source>
         <translation>当前可见</translation>
+    </message>
+    <message>
+        <source>In view, mean</source>
+        <translation>画面中（平均）</translation>
+    </message>
+    <message>
+        <source>In view, most</source>
+        <translation>画面中（最多）</translation>
     </message>
     <message>
         <source>In view: {count}</source>
@@ -1053,6 +1139,18 @@
         <translation>线 {number}</translation>
     </message>
     <message>
+        <source>Line, in percent of the picture’s width and height</source>
+        <translation>线，以画面宽度和高度的百分比表示</translation>
+    </message>
+    <message>
+        <source>Line: where the true number lies with 95 % probability, judging by the model&apos;s measured errors.</source>
+        <translation>线段：根据模型的实测误差，真实数量有 95% 的概率位于此范围内。</translation>
+    </message>
+    <message>
+        <source>Lines</source>
+        <translation>计数线</translation>
+    </message>
+    <message>
         <source>Live</source>
         <translation>实时</translation>
     </message>
@@ -1064,6 +1162,10 @@
         <source>M</source>
         <comment>male, in a short label</comment>
         <translation>男</translation>
+    </message>
+    <message>
+        <source>Made on this computer by Agelens {version}.</source>
+        <translation>由 Agelens {version} 在这台电脑上生成。</translation>
     </message>
     <message>
         <source>Male</source>
@@ -1088,6 +1190,18 @@
     <message>
         <source>Model</source>
         <translation>模型</translation>
+    </message>
+    <message>
+        <source>Model file {name}, SHA-256 {checksum}.</source>
+        <translation>模型文件 {name}，SHA-256 {checksum}。</translation>
+    </message>
+    <message>
+        <source>Model: {model}, measured on {pictures}.</source>
+        <translation>模型：{model}，测量所用数据：{pictures}。</translation>
+    </message>
+    <message>
+        <source>Model: {model}.</source>
+        <translation>模型：{model}。</translation>
     </message>
     <message>
         <source>Model: {name}</source>
@@ -1153,9 +1267,19 @@ Select one in the picture or in the list of faces.</source>
         <source>No picture</source>
         <translation>没有画面</translation>
     </message>
+    <message numerus="yes">
+        <source>Not counted: %n sighting(s) in fewer than three frames, which may be no faces.</source>
+        <translation>
+            <numerusform>未计入：%n 次出现不足三帧，可能不是人脸。</numerusform>
+        </translation>
+    </message>
     <message>
         <source>Nothing</source>
         <translation>无</translation>
+    </message>
+    <message>
+        <source>Nothing was counted.</source>
+        <translation>没有可计数的内容。</translation>
     </message>
     <message>
         <source>Nothing was recorded</source>
@@ -1164,6 +1288,18 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Nothing was recorded: no picture came in that time.</source>
         <translation>没有录制任何内容：这段时间内没有传来图像。</translation>
+    </message>
+    <message>
+        <source>One frame every {every} s was looked at.</source>
+        <translation>每 {every} 秒只分析一帧。</translation>
+    </message>
+    <message>
+        <source>Only the time from {start} s on was looked at.</source>
+        <translation>只分析了从第 {start} 秒开始的部分。</translation>
+    </message>
+    <message>
+        <source>Only the time from {start} s to {end} s was looked at.</source>
+        <translation>只分析了第 {start} 秒到第 {end} 秒的部分。</translation>
     </message>
     <message>
         <source>Open camera</source>
@@ -1206,6 +1342,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>橙色支持该答案，蓝色反对该答案。</translation>
     </message>
     <message>
+        <source>Over time</source>
+        <translation>随时间的变化</translation>
+    </message>
+    <message>
         <source>Overlay</source>
         <translation>叠加显示</translation>
     </message>
@@ -1228,6 +1368,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>People in view</source>
         <translation>画面中的人</translation>
+    </message>
+    <message>
+        <source>People labelled as</source>
+        <translation>标注为</translation>
     </message>
     <message>
         <source>Perceived gender</source>
@@ -1456,6 +1600,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>连续截取多张</translation>
     </message>
     <message>
+        <source>Shortened names that are too long for the folder: {names}</source>
+        <translation>对文件夹来说过长的名称已缩短：{names}</translation>
+    </message>
+    <message>
         <source>Show</source>
         <translation>显示</translation>
     </message>
@@ -1466,6 +1614,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Show the demo</source>
         <translation>观看演示</translation>
+    </message>
+    <message>
+        <source>Shown as it</source>
+        <translation>显示为该组</translation>
     </message>
     <message>
         <source>Size</source>
@@ -1572,6 +1724,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>访问表</translation>
     </message>
     <message>
+        <source>Tell people that they are counted, and why. Ask for their consent where the law or your ethics board requires it. Do not use these numbers to decide anything about anyone.</source>
+        <translation>请告知人们正在进行计数以及原因。在法律或伦理委员会要求时，请征得他们的同意。请勿用这些数字对任何人作出决定。</translation>
+    </message>
+    <message>
         <source>Tell the people in view, and ask before you record. The button with the eye hides them:</source>
         <translation>请告知画面中的人，并在录制前征得同意。带眼睛图标的按钮可以隐藏他们：</translation>
     </message>
@@ -1592,8 +1748,16 @@ Select one in the picture or in the list of faces.</source>
         <translation>播放结束</translation>
     </message>
     <message>
+        <source>The errors of this model were not measured, so no interval can be given: the counts may be wrong by any amount.</source>
+        <translation>该模型的误差未经测量，因此无法给出区间：计数的误差可能是任意大小。</translation>
+    </message>
+    <message>
         <source>The label {label} is the average of many crops; this one alone says {name}.</source>
         <translation>标签 {label} 是多张裁剪图的平均结果；仅此一张的答案是 {name}。</translation>
+    </message>
+    <message>
+        <source>The model gives the age group and the gender that people perceive in a face. It knows neither anyone&apos;s age nor gender. An answer that is too improbable is counted as unsure.</source>
+        <translation>模型给出的是人们从面部感知到的年龄段和性别，并不知道任何人的真实年龄或性别。概率过低的结果计为不确定。</translation>
     </message>
     <message>
         <source>The network that guesses age and gender</source>
@@ -1616,6 +1780,14 @@ Select one in the picture or in the list of faces.</source>
         <translation>录像已完成，但名称为“{name}”：{reason}。</translation>
     </message>
     <message>
+        <source>The sound of “{name}” is not kept: voices tell who people are.</source>
+        <translation>“{name}”的声音未保留：声音会透露人的身份。</translation>
+    </message>
+    <message>
+        <source>The sound of “{name}” is not kept: {suffix} files cannot hold it.</source>
+        <translation>“{name}”的声音未保留：{suffix} 文件无法容纳它。</translation>
+    </message>
+    <message>
         <source>The sound of “{name}” is not recorded.</source>
         <translation>不会录制“{name}”的声音。</translation>
     </message>
@@ -1636,8 +1808,20 @@ Select one in the picture or in the list of faces.</source>
         <translation>主题</translation>
     </message>
     <message>
+        <source>This file holds counts only: no picture, and no line about a single visit. Where few people were there, counts can still say something about each of them.</source>
+        <translation>本文件只含计数：没有图像，也没有关于单次访问的记录。当人数很少时，计数仍可能透露个人的信息。</translation>
+    </message>
+    <message>
         <source>This holds for the view, the panels, recordings and screenshots.</source>
         <translation>这适用于画面、面板、录制和截图。</translation>
+    </message>
+    <message>
+        <source>Time</source>
+        <translation>时间</translation>
+    </message>
+    <message>
+        <source>Time in view: half of the visits lasted between {lower} and {upper} s (median {median} s, longest {longest} s).</source>
+        <translation>停留时间：一半的访问持续 {lower} 到 {upper} 秒（中位数 {median} 秒，最长 {longest} 秒）。</translation>
     </message>
     <message>
         <source>Time per step</source>
@@ -1656,6 +1840,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>跟踪编号</translation>
     </message>
     <message>
+        <source>True number, 95 % interval</source>
+        <translation>真实数量（95% 区间）</translation>
+    </message>
+    <message>
         <source>Unsure</source>
         <translation>不确定</translation>
     </message>
@@ -1666,6 +1854,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Unsure gender</source>
         <translation>性别不确定</translation>
+    </message>
+    <message>
+        <source>Unsure, most probable</source>
+        <translation>不确定，概率最大</translation>
     </message>
     <message>
         <source>Use Agelens on Windows</source>
@@ -1708,6 +1900,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>网络看到的内容</translation>
     </message>
     <message>
+        <source>What these numbers are, and are not</source>
+        <translation>如何理解这些数字</translation>
+    </message>
+    <message>
         <source>What to look at: {name}</source>
         <translation>查看内容：{name}</translation>
     </message>
@@ -1718,6 +1914,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>What was recorded went with it</source>
         <translation>已录制的内容随之丢失</translation>
+    </message>
+    <message>
+        <source>When</source>
+        <translation>何时</translation>
     </message>
     <message>
         <source>Whiskers and brackets: where the true number lies with 95 % probability, judging by the model’s measured errors. Pale: unsure. A visit is one face from first to last sighting; nobody is recognised.</source>
@@ -1736,6 +1936,14 @@ Select one in the picture or in the list of faces.</source>
         <translation>谁在场、何时、多久，不含图像</translation>
     </message>
     <message>
+        <source>Who: age group</source>
+        <translation>谁：年龄段</translation>
+    </message>
+    <message>
+        <source>Who: age group and perceived gender</source>
+        <translation>谁：年龄段和感知性别</translation>
+    </message>
+    <message>
         <source>Whole picture</source>
         <translation>完整图像</translation>
     </message>
@@ -1746,6 +1954,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>With the strongest orange place covered, {name} falls from {before} to {after}.</source>
         <translation>遮住最强的橙色区域后，{name} 从 {before} 降至 {after}。</translation>
+    </message>
+    <message>
+        <source>Within one group</source>
+        <translation>相差不超过一段</translation>
     </message>
     <message>
         <source>Without it gender is neither computed nor shown, and its columns stay empty.</source>
@@ -1788,6 +2000,18 @@ Select one in the picture or in the list of faces.</source>
         <translation>年龄不确定，{name}（{share}）</translation>
     </message>
     <message>
+        <source>arrivals</source>
+        <translation>到达</translation>
+    </message>
+    <message>
+        <source>faces counted</source>
+        <translation>计入的人脸</translation>
+    </message>
+    <message>
+        <source>from {x1}, {y1} to {x2}, {y2}</source>
+        <translation>从 {x1}, {y1} 到 {x2}, {y2}</translation>
+    </message>
+    <message>
         <source>gender</source>
         <translation>性别</translation>
     </message>
@@ -1798,6 +2022,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>has no {name}</source>
         <translation>缺少 {name}</translation>
+    </message>
+    <message>
+        <source>in view, mean</source>
+        <translation>画面中（平均）</translation>
     </message>
     <message>
         <source>is missing</source>
@@ -1897,9 +2125,23 @@ Select one in the picture or in the list of faces.</source>
         <source>its weights are in other files or packed. Export it as one plain file</source>
         <translation>其权重位于其他文件中或经过压缩。请导出为单个普通文件</translation>
     </message>
+    <message numerus="yes">
+        <source>length (%n frame(s))</source>
+        <translation>
+            <numerusform>时长（%n 帧）</numerusform>
+        </translation>
+    </message>
     <message>
         <source>may hold only a-z, 0-9, &apos;.&apos; and &apos;-&apos;, the first a letter or digit</source>
         <translation>只能包含 a-z、0-9、“.”和“-”，且首字符须为字母或数字</translation>
+    </message>
+    <message>
+        <source>median time in view (min:s)</source>
+        <translation>停留时间中位数（分:秒）</translation>
+    </message>
+    <message>
+        <source>most in view at once</source>
+        <translation>同时在画面中（最多）</translation>
     </message>
     <message>
         <source>must be a list</source>
@@ -1994,6 +2236,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>无</translation>
     </message>
     <message>
+        <source>not measured</source>
+        <translation>未测量</translation>
+    </message>
+    <message>
         <source>not stated</source>
         <translation>未说明</translation>
     </message>
@@ -2016,6 +2262,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>one of its lines has too many dots</source>
         <translation>其中一行的点号过多</translation>
+    </message>
+    <message>
+        <source>pictures show a face</source>
+        <translation>张图片中有人脸</translation>
     </message>
     <message>
         <source>seen for {time}</source>
@@ -2074,6 +2324,22 @@ Select one in the picture or in the list of faces.</source>
         <translation>已有同名文件夹。请选择其他名称</translation>
     </message>
     <message>
+        <source>true number {low} to {high}</source>
+        <translation>真实数量 {low} 到 {high}</translation>
+    </message>
+    <message>
+        <source>visits counted</source>
+        <translation>计入的访问</translation>
+    </message>
+    <message>
+        <source>with an unsure age</source>
+        <translation>年龄不确定</translation>
+    </message>
+    <message>
+        <source>with an unsure gender</source>
+        <translation>性别不确定</translation>
+    </message>
+    <message>
         <source>writing there is not allowed. Choose another folder</source>
         <translation>不允许写入该位置。请选择其他文件夹</translation>
     </message>
@@ -2106,6 +2372,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>{layer} 整流特征图：{shown} / {total}</translation>
     </message>
     <message>
+        <source>{low} to {high}</source>
+        <translation>{low} 到 {high}</translation>
+    </message>
+    <message>
         <source>{minutes} minutes ago</source>
         <translation>{minutes} 分钟前</translation>
     </message>
@@ -2134,12 +2404,28 @@ Select one in the picture or in the list of faces.</source>
         <translation>已用 {share}</translation>
     </message>
     <message>
+        <source>{some} of {all}</source>
+        <translation>{some} / {all}</translation>
+    </message>
+    <message>
+        <source>{source}, from {moment}</source>
+        <translation>{source}，始于 {moment}</translation>
+    </message>
+    <message>
+        <source>{sure} shown as it, {unsure} unsure</source>
+        <translation>显示为该组 {sure}，不确定 {unsure}</translation>
+    </message>
+    <message>
         <source>{time} or longer</source>
         <translation>{time} 以上</translation>
     </message>
     <message>
         <source>{time} paused</source>
         <translation>{time} 已暂停</translation>
+    </message>
+    <message>
+        <source>“Expected” is the sum of the probabilities of all of them. The interval comes from the model&apos;s measured errors and assumes nothing about who was there. It does not cover light, blur or angles that are worse than in the pictures it was measured on, faces that were not found, or anyone who was counted twice.</source>
+        <translation>“期望值”是全部结果的概率之和。区间由模型的实测误差得出，对在场人群不作任何假设。它不包括以下情况：光线、模糊或角度比测量所用图片更差，人脸未被找到，或有人被重复计数。</translation>
     </message>
     <message>
         <source>“{file}” has no output “{output}” but {names}</source>
@@ -2172,6 +2458,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>“{name}” is damaged: only a part of it is shown.</source>
         <translation>“{name}”已损坏：仅显示部分内容。</translation>
+    </message>
+    <message>
+        <source>“{name}” sends no more pictures. If that was too early, check the connection.</source>
+        <translation>“{name}”不再发送图像。如果结束得过早，请检查连接。</translation>
     </message>
 </context>
 </TS>

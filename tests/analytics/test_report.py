@@ -15,7 +15,9 @@ import pytest
 from desktop_app.analytics.audience import Audience, summarise
 from desktop_app.analytics.crossings import Crossings
 from desktop_app.analytics.report import ReportFacts, report_html, report_values
+from desktop_app.messages import ENGLISH, Message
 from desktop_app.vision.geometry import Line
+from desktop_app.window.style.translation import load_language
 from tests.helpers.visitors import face, label, manifest, visit
 
 CONFUSION = (np.eye(6, dtype=int) * 80 + 4).tolist()
@@ -77,6 +79,27 @@ def test_the_page_needs_nothing_but_itself() -> None:
     assert not re.search(r"https?:|url\(|@import|src=", page)
     assert "default-src 'none'" in page
     assert "prefers-color-scheme: dark" in page
+
+
+def test_the_page_speaks_another_language() -> None:
+    notice = Message("One frame every {every} s was looked at.", every=2)
+    page = report_html(audience(), facts(notices=[notice]), load_language("zh_CN"))
+    texts = Page(page).texts
+    assert '<html lang="zh-CN">' in page
+    assert {"观众报告", "男", "女", "每 2 秒只分析一帧。", "museum.mp4"} <= set(texts)
+    # What is left in English are names.
+    names = re.compile(r"museum\.mp4|Tiny|Agelens 1\.2\.3")
+    assert not [text for text in texts if re.search("[A-Za-z]{2}", names.sub("", text)) and "{" not in text]
+
+
+def test_a_language_that_is_not_there_is_english() -> None:
+    assert load_language("xx") == load_language("en") == ENGLISH
+
+
+def test_scales_have_round_numbers() -> None:
+    page = report_html(audience(), facts())
+    assert re.search(r'class="grid" d="M24 [\d.]+H800"/><text class="muted" x="18"[^>]*>5</text>', page)
+    assert [text for text in Page(page).texts if re.fullmatch(r"0:\d\d", text)][-1] == "0:12"
 
 
 def test_names_are_no_markup() -> None:

@@ -498,7 +498,10 @@ def test_a_part_of_a_film_keeps_its_times_and_its_sound(tmp_path: Path) -> None:
     assert np.abs(np.fft.rfft(sound)).argmax() * 48_000 / len(sound) == pytest.approx(440, abs=5)
     report = json.loads(files[".json"].read_text(encoding="utf-8"))
     assert (report["frames"], report["duration_s"]) == (4, 0.6)
-    assert report["notices"] == ["Only a part was looked at: from 1 s on, until 1.8 s, a frame every 0.2 s."]
+    assert report["notices"] == [
+        "Only the time from 1 s to 1.8 s was looked at.",
+        "One frame every 0.2 s was looked at.",
+    ]
     assert json.loads((tmp_path / "part.csv.meta.json").read_text())["options"]["every_s"] == 0.2
 
 

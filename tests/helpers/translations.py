@@ -12,13 +12,17 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
+import jinja2
 import PySide6
 
+from desktop_app.analytics.report import TEMPLATE, template_environment
 from desktop_app.paths import ROOT, TRANSLATIONS_FOLDER
 
 TOOLS: Final = Path(PySide6.__file__).parent
+_LITERALS: Final = (jinja2.nodes.Const, jinja2.nodes.TemplateData)
 SOURCES: Final = sorted((ROOT / "desktop_app").rglob("*.py"))
 
 
@@ -26,7 +30,12 @@ def update(ts: Path) -> None:
     """Bring a `.ts` file up to date: new texts are unfinished in it, and those that are gone are dropped."""
     aliases = ",".join(f"tr+={name}" for name in ["Message", *sorted(error_names())])
     options = ["-silent", "-no-obsolete", "-sort-messages", "-locations", "none", "-tr-function-alias", aliases]
-    _run("lupdate", *options, *(path.relative_to(ROOT).as_posix() for path in SOURCES), "-ts", str(ts))
+    with TemporaryDirectory() as folder:
+        # A file that `lupdate` can read.
+        template = Path(folder) / "template.py"
+        template.write_text("\n".join(map(ast.unparse, template_texts())), encoding="utf-8")
+        sources = [path.relative_to(ROOT).as_posix() for path in SOURCES]
+        _run("lupdate", *options, *sources, str(template), "-ts", str(ts))
 
 
 def compile_ts(ts: Path, qm: Path) -> None:
@@ -50,6 +59,21 @@ def texts() -> Iterator[tuple[str, ast.Call]]:
                     continue
                 case ast.Call(func=ast.Name(id=name)) if name in makers:
                     yield f"{path.relative_to(ROOT)}:{node.lineno}", node
+    for call in template_texts():
+        yield TEMPLATE.name, call
+
+
+def template_texts() -> Iterator[ast.Call]:
+    """The calls that make a text in the report's template, as the calls of `Message` that they stand for."""
+    source = TEMPLATE.read_text(encoding="utf-8")
+    for call in template_environment().parse(source).find_all(jinja2.nodes.Call):
+        if isinstance(call.node, jinja2.nodes.Name) and call.node.name == "_":
+            # Template and comment are literals, a count and what is put in need not be.
+            given = [
+                ast.Constant(one.as_const()) if isinstance(one, _LITERALS) else ast.Constant(0) for one in call.args
+            ]
+            keywords = [ast.keyword(one.key, ast.Constant(0)) for one in call.kwargs]
+            yield ast.Call(ast.Name("Message"), list[ast.expr](given), keywords)
 
 
 def makers_of_texts() -> set[str]:

@@ -24,7 +24,7 @@ from desktop_app.engine.archive.task import ArchiveSettings, TaskResult
 from desktop_app.engine.archive.workers import LocalWorkers, TaskProgress, Workers
 from desktop_app.engine.audience_files import report_bytes
 from desktop_app.engine.types import AnalysisSettings
-from desktop_app.messages import Message
+from desktop_app.messages import ENGLISH, Language, Message
 from desktop_app.output.atomic_files import explain
 from desktop_app.output.late_file import LateFile
 from desktop_app.stopping import StopRequest
@@ -48,6 +48,7 @@ class ArchiveRequest(AnalysisSettings):
         overwrite: make everything anew.
         retry_failed: read again what could not be read.
         audio: copy the sound of films, never where something is hidden.
+        language: of the report's page.
     """
 
     specs: Sequence[str]
@@ -60,6 +61,7 @@ class ArchiveRequest(AnalysisSettings):
     overwrite: bool = False
     retry_failed: bool = False
     audio: bool = True
+    language: Language = ENGLISH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,15 +134,15 @@ def annotate_archive(
         yield from run.all(lambda: stack.enter_context(_workers(request, settings)), stop)
         sweep(settings.folder, manifest.task_names())
         if settings.tables and not stop.is_set():
-            _write_reports(settings, manifest, package.manifest)
+            _write_reports(settings, manifest, package.manifest, request.language)
 
 
-def _write_reports(settings: ArchiveSettings, done: DoneList, model: Manifest) -> None:
+def _write_reports(settings: ArchiveSettings, done: DoneList, model: Manifest, language: Language) -> None:
     """Write the counts of the whole dataset, in place of those that an earlier run wrote."""
     tally, failed = done.tally(), done.failed_count()
     if tally is None:
         return
-    notices = [str(Message("%n file(s) could not be read.", None, failed))] if failed else []
+    notices = [Message("%n file(s) could not be read.", None, failed)] if failed else []
     for name in REPORT_NAMES:
         path = settings.folder / name
         content = report_bytes(
@@ -149,6 +151,7 @@ def _write_reports(settings: ArchiveSettings, done: DoneList, model: Manifest) -
             source=settings.folder.name,
             suffix=path.suffix,
             notices=notices,
+            language=language,
         )
         LateFile(path, partial(bytes, content), overwrite=True).close()
 

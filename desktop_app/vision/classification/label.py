@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.catalogue.catalogue import AgeLabel, Labels
+from desktop_app.messages import Language, Message
 from desktop_app.vision.classification.classifier import Prediction
 from desktop_app.vision.classification.years import Years, estimate_years
 
@@ -21,6 +22,8 @@ SPAN: Final = 0.6
 """So probable is a span of age groups at the least: a clear majority."""
 UNKNOWN: Final = "?"
 """Shown where nothing narrower than all classes can be said."""
+LABEL_WORDS: Final = (Message("Male"), Message("Female"))
+"""The labels of models that have translations; tables keep the model's own."""
 _DECIMALS: Final = 4
 
 
@@ -95,6 +98,11 @@ class Label:
         """What is shown as unsure: "age", "gender", "age gender", or ""."""
         answers = (("age", self.age_answer), ("gender", self.gender_answer))
         return " ".join(name for name, answer in answers if answer is not None and answer.unsure)
+
+
+def translated_label(name: str, language: Language) -> str:
+    """A label of a model in some language, or the label itself."""
+    return next((language.say(word) for word in LABEL_WORDS if word.template == name), name)
 
 
 def make_label(prediction: Prediction, labels: Labels, *, updated_at: float = 0.0, samples: int = 1) -> Label:

@@ -21,6 +21,7 @@ from desktop_app.output.predictions import face_rows
 from desktop_app.output.snapshots import SnapshotTakenError, burst_paths, dated_path, free_path, save_snapshot
 from desktop_app.output.tables import TABLE_SUFFIXES, check_format
 from desktop_app.settings import Settings
+from desktop_app.window.style.translation import window_language
 
 STEM: Final = "Agelens"
 
@@ -125,7 +126,14 @@ def save_summary(session: Session, path: Path, held: SessionCount | None = None)
         check_format(path)
         content = people_table(count.visits, count.manifest.labels, suffix)
     else:
-        content = report_bytes(count.audience, count.manifest, source=info.name, suffix=suffix, began_at=count.began_at)
+        content = report_bytes(
+            count.audience,
+            count.manifest,
+            source=info.name,
+            suffix=suffix,
+            began_at=count.began_at,
+            language=window_language(),
+        )
     LateFile(path, lambda: content, overwrite=True).close()
     return path
 

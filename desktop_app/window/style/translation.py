@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from PySide6.QtCore import QLibraryInfo, QLocale, QTranslator
 from PySide6.QtWidgets import QApplication
 
-from desktop_app.messages import Message, english
+from desktop_app.messages import ENGLISH, Language, Message, english
 from desktop_app.paths import SOURCE_LANGUAGE, languages, translation_path
-from desktop_app.vision.classification.label import Answer
+from desktop_app.vision.classification.label import LABEL_WORDS, Answer, translated_label
 from desktop_app.vision.drawing.overlay import readable_age
 
 _installed: list[QTranslator] = []
@@ -26,16 +28,33 @@ def translated(message: Message) -> str:
     return message.render(_translate)
 
 
+def window_language() -> Language:
+    """The window's language as it is now."""
+    return Language(_language, _translate)
+
+
+def load_language(code: str) -> Language:
+    """A language without a window.
+
+    Args:
+        code: one of `paths.languages`.
+    """
+    translator = QTranslator()
+    found = code != SOURCE_LANGUAGE and translator.load(str(translation_path(code)))
+    return Language(code, partial(_translate_by, (translator,))) if found else ENGLISH
+
+
 def _translate(message: Message) -> str:
     """The template of a message in the window's language, or in English where it has no translation."""
-    for translator in _installed:
+    return _translate_by(_installed, message)
+
+
+def _translate_by(translators: Sequence[QTranslator], message: Message) -> str:
+    for translator in translators:
         if text := translator.translate("", message.template, message.comment, -1 if message.n is None else message.n):
             return text
     return english(message)
 
-
-LABEL_WORDS: Final = (Message("Male"), Message("Female"))
-"""The labels of models that have translations; files of predictions keep the model's own."""
 
 BRIEF_WORDS: Final = (Message("M", "male, in a short label"), Message("F", "female, in a short label"))
 """The same in labels with little room, see `overlay.BRIEF`."""
@@ -46,7 +65,7 @@ BADGE_TEXTS: Final = (Message("Faces hidden"), Message("Picture hidden"))
 
 def label_word(name: str) -> str:
     """A label of a model in the window's language, or the label itself."""
-    return next((translated(word) for word in LABEL_WORDS if word.template == name), name)
+    return translated_label(name, window_language())
 
 
 def answer_word(answer: Answer) -> str:

@@ -4,9 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pandas as pd
 import pytest
-from pyarrow import parquet
+
+pd = pytest.importorskip("pandas")
+parquet = pytest.importorskip("pyarrow.parquet")
 
 from desktop_app.output.people import people_table
 from desktop_app.output.predictions import FaceRow, PredictionFileError, PredictionWriter, face_rows

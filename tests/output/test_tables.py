@@ -3,11 +3,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-
-pd = pytest.importorskip("pandas")
-parquet = pytest.importorskip("pyarrow.parquet")
 
 from desktop_app.output.people import people_table
 from desktop_app.output.predictions import FaceRow, PredictionFileError, PredictionWriter, face_rows
@@ -15,18 +13,21 @@ from desktop_app.output.tables import TABLE_SUFFIXES, Column, Row, TableFormatEr
 from desktop_app.vision.geometry import Box
 from tests.helpers.visitors import LABELS, label, track, visit
 
+pd = pytest.importorskip("pandas")
+parquet = pytest.importorskip("pyarrow.parquet")
+
 ROOT = Path(__file__).resolve().parents[2]
 SAID = label(0.12, 0.18, 0.7)
 PROBABILITIES = ["p_age_0-19", "p_age_20-59", "p_age_60+", "p_gender_Male", "p_gender_Female"]
 
 
-def read(path: Path) -> pd.DataFrame:
+def read(path: Path) -> Any:
     if path.suffix == ".csv":
         return pd.read_csv(path)
     return pd.read_json(path, lines=True) if path.suffix == ".jsonl" else pd.read_parquet(path)
 
 
-def flat(table: pd.DataFrame) -> pd.DataFrame:
+def flat(table: Any) -> Any:
     """JSON's objects as the columns that Parquet has."""
     for name, start in (("ages", "p_age_"), ("genders", "p_gender_")):
         if name in table:

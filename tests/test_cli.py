@@ -173,6 +173,7 @@ BAD = {
         ["annotate", "demo", "--line", "0,0,1,1", "--predictions", "{tmp}/o.csv"],
         "no file for them",
     ),
+    "people on standard output": (["annotate", "demo", "--predictions", "-", "--people", "-"], ".parquet"),
     "no time": (["annotate", "demo", "--start", "1:99", "--people", "{tmp}/o.csv"], "1:02:03"),
     "no interval": (["annotate", "demo", "--every", "0", "--people", "{tmp}/o.csv"], "--every"),
     "a part that ends before it begins": (

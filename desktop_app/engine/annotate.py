@@ -78,9 +78,11 @@ class AnnotationRequest(AnalysisSettings):
 
     def files(self) -> dict[str, Path]:
         """Those of the outputs that are files, and the one beside the predictions."""
-        files = {name: path for name, path in self.outputs().items() if path != STANDARD_OUTPUT}
-        if "--predictions" in files:
-            files["the file beside --predictions"] = facts_path(files["--predictions"])
+        files = self.outputs()
+        if self.predictions == STANDARD_OUTPUT:
+            del files["--predictions"]
+        elif self.predictions is not None:
+            files["the file beside --predictions"] = facts_path(self.predictions)
         return files
 
 
@@ -324,9 +326,8 @@ def _check_outputs(request: AnnotationRequest) -> None:
             raise AnnotationError(
                 "Cannot annotate: {name} and {other} name the same file. Choose two.", name=name, other=other_name
             )
-    for table in (request.predictions, request.people):
-        if table is not None and table in files.values():
-            check_format(table)
+    for name in files.keys() & {"--predictions", "--people"}:
+        check_format(files[name])
     if request.report is not None and request.report.suffix.lower() not in REPORT_SUFFIXES:
         raise AnnotationError(
             "Cannot write a report to “{name}”: the name must end in {suffixes}. Choose another name.",

@@ -26,7 +26,7 @@ _PROBABILITY_DECIMALS: Final = 4
 _BATCH_ROWS: Final = 1024
 _GROUP_ROWS: Final = 32 * _BATCH_ROWS
 """Rows of a row group; with those of a batch, what is in memory: some 10 MB."""
-_BYTES_A_ROW: Final = 1024
+_BYTES_A_ROW: Final = 400
 _BYTES_AT_END: Final = 64 * 1024
 _BYTES_A_GROUP: Final = 8 * 1024
 """More than is written for a row that is not packed yet, for the list of row groups, and for each of these in it."""

@@ -108,6 +108,7 @@ class Settings:
         recording_predictions: what is written beside a recording.
         screenshots_folder: where screenshots go.
         snapshot_json: whether a JSON file is written beside a screenshot.
+        shutter_delay_s: seconds from the command to the screenshot or burst.
         burst_count: pictures in a burst.
         welcomed: whether the first page was read.
         geometry: the window's place, as Qt saves it.
@@ -204,6 +205,15 @@ class Settings:
         default_factory=_pictures_folder
     )
     snapshot_json: Annotated[bool, Preference(page=SAVING, label=Message("Also write a JSON file"))] = False
+    shutter_delay_s: Annotated[
+        Literal[0, 3, 5, 10],
+        Preference(
+            page=SAVING,
+            label=Message("Shutter delay"),
+            texts={0: Message("None")},
+            unit="s",
+        ),
+    ] = 0
     burst_count: Annotated[
         int,
         Preference(

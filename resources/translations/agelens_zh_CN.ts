@@ -1267,6 +1267,10 @@ Select one in the picture or in the list of faces.</source>
         <source>No picture</source>
         <translation>没有画面</translation>
     </message>
+    <message>
+        <source>None</source>
+        <translation>无</translation>
+    </message>
     <message numerus="yes">
         <source>Not counted: %n sighting(s) in fewer than three frames, which may be no faces.</source>
         <translation>
@@ -1618,6 +1622,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Shown as it</source>
         <translation>显示为该组</translation>
+    </message>
+    <message>
+        <source>Shutter delay</source>
+        <translation>快门延时</translation>
     </message>
     <message>
         <source>Size</source>

@@ -12,7 +12,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QFileDialog, QLabel
 
 from desktop_app.output.snapshots import read_snapshot_rows
 from tests.helpers.desk import Desk
@@ -108,6 +108,25 @@ def test_unwritable_folder_is_said_in_one_sentence(desk: Desk) -> None:
             assert desk.window.stage.toast.text == (
                 f"Cannot save in “{folder}”: a part of the path is not a folder. Choose another folder."
             )
+
+
+def test_the_shutter_waits_for_its_delay_and_can_be_called_off(desk: Desk) -> None:
+    desk.open_demo()
+    desk.window.settings.change(shutter_delay_s=3)
+    countdown = desk.window.stage.findChild(QLabel, "countdown")
+    assert isinstance(countdown, QLabel)
+    # Time is the test's own.
+    timer = desk.window.capture._countdown._timer
+    desk.trigger("screenshot")
+    assert (countdown.isVisible(), countdown.text()) == (True, "3")
+    desk.trigger("screenshot")
+    assert not countdown.isVisible()
+    desk.trigger("screenshot")
+    for left in ("3", "2", "1"):
+        assert countdown.text() == left
+        timer.timeout.emit()
+    assert not countdown.isVisible()
+    desk.wait(lambda: len(desk.files(".png")) == 1)
 
 
 def test_screenshot_holds_picture_and_predictions(desk: Desk) -> None:

@@ -110,7 +110,7 @@ def test_each_preference_changes_its_own_field_and_no_other(qtbot: QtBot, model:
         changed.add(name)
     assert changed == {
         "theme", "language", "camera", "detector", "min_score", "oversample", "style", "gender", "container",
-        "recording_predictions", "snapshot_json", "burst_count",
+        "recording_predictions", "snapshot_json", "shutter_delay_s", "burst_count",
     }  # fmt: skip
     assert not model.value.style.boxes
     assert model.value.style.privacy == "faces"

@@ -43,6 +43,53 @@ class Burst:
     taken: list[RenderedFrame]
 
 
+class Countdown:
+    """Does something after some seconds, and shows each of them.
+
+    Args:
+        show: shows how many are left; 0 for none.
+        parent: the Qt owner.
+    """
+
+    def __init__(self, show: Callable[[int], None], parent: QObject) -> None:
+        self._show = show
+        self._left = 0
+        self._do: Callable[[], None] | None = None
+        self._timer = QTimer(parent)
+        self._timer.setInterval(1000)
+        self._timer.timeout.connect(self._on_second)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether something is still to be done."""
+        return self._do is not None
+
+    def start(self, seconds: int, do: Callable[[], None]) -> None:
+        """Begin to count; at once where there is nothing to count."""
+        if not seconds:
+            do()
+            return
+        self._left, self._do = seconds, do
+        self._show(seconds)
+        self._timer.start()
+
+    def cancel(self) -> None:
+        """Do nothing after all."""
+        self._timer.stop()
+        self._do = None
+        self._show(0)
+
+    def _on_second(self) -> None:
+        self._left -= 1
+        if self._left:
+            self._show(self._left)
+            return
+        do = self._do
+        self.cancel()
+        if do is not None:
+            do()
+
+
 class CaptureController(QObject):
     """What the control bar's buttons do.
 
@@ -79,9 +126,10 @@ class CaptureController(QObject):
         self._burst_timer = QTimer(self)
         self._burst_timer.setInterval(BURST_INTERVAL_MS)
         self._burst_timer.timeout.connect(self._on_burst_timer)
+        self._countdown = Countdown(stage.show_countdown, self)
         bridge.recording_ended.connect(self.announce)
-        actions["screenshot"].triggered.connect(self._on_screenshot)
-        actions["burst"].triggered.connect(self._on_burst)
+        actions["screenshot"].triggered.connect(lambda: self._after_delay(self._on_screenshot))
+        actions["burst"].triggered.connect(lambda: self._after_delay(self._on_burst))
         actions["copy"].triggered.connect(self._on_copy)
         actions["record"].triggered.connect(self._on_record)
         actions["pause_recording"].triggered.connect(self._on_pause_recording)
@@ -92,6 +140,7 @@ class CaptureController(QObject):
 
     def close(self) -> None:
         """Take nothing more; what was caught and what is being written is finished."""
+        self._countdown.cancel()
         self._end_burst()
         self._background.close()
 
@@ -103,6 +152,8 @@ class CaptureController(QObject):
         self._stage.show_recording(self._control_bar.elapsed_text)
         for name in ("screenshot", "burst", "copy"):
             self._actions[name].setEnabled(shown)
+        if not shown:
+            self._countdown.cancel()
         # What was counted stays when the source is stopped.
         for name in ("save_summary", "count_anew"):
             self._actions[name].setEnabled(self._bridge.status.info is not None)
@@ -129,6 +180,13 @@ class CaptureController(QObject):
             self._stage.note(text, path=status.path)
         else:
             self._on_saved(status.path, 1)
+
+    def _after_delay(self, take: Callable[[], None]) -> None:
+        """Take a picture once the shutter's delay is over; asked for again meanwhile, it is called off."""
+        if self._countdown.is_running:
+            self._countdown.cancel()
+        else:
+            self._countdown.start(self._settings.value.shutter_delay_s, take)
 
     @Slot()
     def _on_screenshot(self) -> None:

@@ -18,6 +18,7 @@ from desktop_app.window.style.translation import tr
 from desktop_app.window.style.widgets import restyle
 
 BARS_SHOWN_MS: Final = 2500
+COUNTDOWN_SIDE: Final = 150
 
 
 class PictureArea(QWidget):
@@ -42,6 +43,10 @@ class PictureArea(QWidget):
         self._recording = QLabel(self)
         self._recording.setObjectName("recordingPill")
         self._recording.hide()
+        self._countdown = QLabel(self)
+        self._countdown.setObjectName("countdown")
+        self._countdown.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._countdown.hide()
         self._bars: tuple[QWidget, ...] = ()
         self._floating = False
         self._timer = QTimer(self)
@@ -97,6 +102,17 @@ class PictureArea(QWidget):
         self._recording.adjustSize()
         self._recording.move(16, 16)
 
+    def show_countdown(self, seconds: int) -> None:
+        """Show how many seconds are left until a screenshot; 0 for none. Screenshots do not show it."""
+        self._countdown.setText(str(seconds))
+        self._countdown.setVisible(seconds > 0)
+        self._place_countdown()
+
+    def _place_countdown(self) -> None:
+        self._countdown.resize(max(self._countdown.sizeHint().width(), COUNTDOWN_SIDE), COUNTDOWN_SIDE)
+        self._countdown.move(self.view.geometry().center() - self._countdown.rect().center())
+        self._countdown.raise_()
+
     def set_floating(self, floating: bool) -> None:
         """Let the bars float over the picture and go away by themselves, or stand below it."""
         self._floating = floating
@@ -124,6 +140,7 @@ class PictureArea(QWidget):
             widget.setGeometry(picture)
         for bar in self._bars:
             bar.raise_()
+        self._place_countdown()
         self.toast.place(self.height() - bottom)
         self.toast.raise_()
 

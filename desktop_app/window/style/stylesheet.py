@@ -128,6 +128,7 @@ QLabel[role="error"] { color: $danger; }
 #recordingPill {
     background: #c0262d; color: #ffffff; border-radius: 10px; padding: 4px 12px; font-weight: 600;
 }
+#countdown { background: rgba(0, 0, 0, 150); color: #ffffff; border-radius: 28px; font-size: 84px; font-weight: 600; }
 #pictureMessage, #welcomePage { background: transparent; }
 #pictureMessage QLabel, #welcomePage QLabel { color: $on_canvas; }
 #pictureMessage QLabel[role="muted"], #welcomePage QLabel[role="muted"] { color: $on_canvas_muted; }

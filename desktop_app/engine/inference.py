@@ -122,7 +122,7 @@ class InferenceWorker(Worker):
             classifier.package,
             classifier.provider,
             CropSpec.of(classifier),
-            notice or classifier.notice,
+            _used_instead(notice, classifier) if notice else classifier.notice,
         )
         self._on_model(self.model)
         self._on_labels()
@@ -136,7 +136,8 @@ class InferenceWorker(Worker):
             # Published together with the model that runs instead, so that the reason is never missing.
             self._load_choice(notice=reason)
             return
-        self.model = replace(self.model, notice=reason)
+        notice = _used_instead(reason, self._classifier) if self._classifier is not None else reason
+        self.model = replace(self.model, notice=notice)
         self._on_model(self.model)
 
     def _classify(self, batches: list[CropBatch]) -> None:
@@ -189,3 +190,7 @@ def _sentence(error: Exception) -> Message:
         reason=reason_of(error),
         kind=kind,
     )
+
+
+def _used_instead(reason: Message, classifier: Classifier) -> Message:
+    return Message("{reason} Until then “{model}” is used.", reason=reason, model=classifier.package.title)

@@ -2408,6 +2408,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>{rate} 帧/秒</translation>
     </message>
     <message>
+        <source>{reason} Until then “{model}” is used.</source>
+        <translation>{reason}在此之前使用“{model}”。</translation>
+    </message>
+    <message>
         <source>{share} full</source>
         <translation>已用 {share}</translation>
     </message>

@@ -300,6 +300,11 @@ def _command_parser() -> _Parser:
         default=True,
         help="copy the sound of a film into the video (default), unless something is hidden",
     )
+    annotate.add_argument(
+        "--hardware-decoding",
+        action="store_true",
+        help="let a device decode films, if one can (its pictures, and so the predictions, may differ a little)",
+    )
     many = annotate.add_argument_group("many sources")
     many.add_argument(
         "--dataset",
@@ -363,6 +368,12 @@ def _command_parser() -> _Parser:
     )
     benchmark.add_argument(
         "--compare", action="store_true", help="also the usual way: the 2015 networks on every face of every frame"
+    )
+    benchmark.add_argument(
+        "--archive",
+        action="store_true",
+        help="also many pictures (those of SOURCE where it is a folder) and films: by one process, by one a core, by a "
+        "cluster, and the usual way",
     )
     benchmark.add_argument("--recall", action="store_true", help="also how small a face may be and still be found")
     benchmark.add_argument(
@@ -462,6 +473,7 @@ def _analysis(options: argparse.Namespace) -> dict[str, Any]:
         "min_score": options.min_score,
         "lines": tuple(options.lines),
         "excerpt": Excerpt(start_s, end_s, options.every),
+        "hardware_decoding": options.hardware_decoding,
         "style": OverlayStyle(privacy=options.privacy, privacy_style=options.privacy_style, **shown),
     }
 
@@ -595,6 +607,7 @@ def _run_benchmark(options: argparse.Namespace) -> int:
 
     def work(_: StopRequest) -> None:
         nonlocal printed
+        from desktop_app.benchmark.archive import ArchiveSize
         from desktop_app.benchmark.benchmark import BenchmarkRequest, run_benchmark
 
         request = BenchmarkRequest(
@@ -603,6 +616,7 @@ def _run_benchmark(options: argparse.Namespace) -> int:
             choice=_model_choice(options),
             faces=options.faces,
             compare=options.compare,
+            archive=ArchiveSize() if options.archive else None,
             recall=options.recall or options.recall_faces is not None,
             recall_faces=options.recall_faces,
             plot=options.plot,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from desktop_app.benchmark.archive import ArchiveFigures, ArchiveSize, measure_archive
 from desktop_app.benchmark.clip import CLIP_RATE, write_crowd_clip, write_demo_clip
 from desktop_app.benchmark.live import WARM_UP_S, LiveFigures, measure_live
 from desktop_app.benchmark.offline import BenchmarkError, OfflineBench, OfflineFigures
@@ -19,7 +20,7 @@ from desktop_app.benchmark.recall import measure_recall
 from desktop_app.benchmark.report import BenchmarkReport, CostPoint, Machine
 from desktop_app.catalogue.catalogue import ModelChoice
 from desktop_app.engine.types import SessionSettings
-from desktop_app.sources.opening import CameraOptions, classify_spec, open_source, redact_source
+from desktop_app.sources.opening import CameraOptions, classify_spec, open_source, redact_source, source_path
 from desktop_app.vision.classification.classifier import Classifier
 
 __all__ = ["BenchmarkError", "BenchmarkReport", "BenchmarkRequest", "run_benchmark"]
@@ -56,6 +57,8 @@ class BenchmarkRequest:
         compare: whether to compare with the usual way.
         recall: whether to measure how small a face may be, alone, in crowds, turned, in the dark and cut by an edge.
         recall_faces: a folder or zip file of pictures of one face each for that; None for the app's own portrait.
+        archive: how many pictures and films to go through by all ways; the pictures are those of `source` where that is
+            a folder. None for none.
         plot: where to draw the curves (`.svg`, `.png`); None for nowhere. Where no curve was asked for, `faces` is.
         overwrite: replace a plot that exists.
         camera: format asked of a camera.
@@ -72,6 +75,7 @@ class BenchmarkRequest:
     compare: bool = False
     recall: bool = False
     recall_faces: Path | None = None
+    archive: ArchiveSize | None = None
     plot: Path | None = None
     overwrite: bool = False
     camera: CameraOptions = field(default_factory=CameraOptions)
@@ -148,6 +152,7 @@ class _Benchmark:
             by_faces = list(self._by_faces(bench)) if wants_faces else []
             by_size = list(self._by_size(bench)) if wants_faces else []
             comparisons = list(self._compare(bench)) if request.compare else []
+        archive = self._measure_archive(request.archive) if request.archive is not None else None
         if request.recall:
             self._tell("recall against face size")
         return BenchmarkReport(
@@ -161,6 +166,7 @@ class _Benchmark:
             by_size=by_size,
             compare=comparisons,
             recall=measure_recall(faces=request.recall_faces) if request.recall else [],
+            archive=archive,
             notices=notices,
         )
 
@@ -218,6 +224,11 @@ class _Benchmark:
                 clip = write_crowd_clip(self._folder / f"compare-{faces}.mkv", faces=faces, frames=frames)
                 yield compare(bench, usual, str(clip), faces=faces, frames=frames)
                 clip.unlink()
+
+    def _measure_archive(self, size: ArchiveSize) -> ArchiveFigures:
+        source = self._request.source
+        pictures = source_path(source) if classify_spec(source) == "folder" else None
+        return measure_archive(self._folder, self._request.choice, pictures=pictures, size=size, tell=self._tell)
 
     def _measure_live(self, spec: str, seconds: float) -> LiveFigures:
         request = self._request

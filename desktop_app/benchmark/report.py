@@ -11,6 +11,7 @@ from typing import Final
 
 import psutil
 
+from desktop_app.benchmark.archive import ArchiveFigures
 from desktop_app.benchmark.live import LiveFigures
 from desktop_app.benchmark.offline import OfflineFigures
 from desktop_app.benchmark.per_face_baseline import Comparison
@@ -83,6 +84,7 @@ class BenchmarkReport:
         by_size: cost against the size of the frame.
         compare: the app against the usual way.
         recall: faces found against their size.
+        archive: pictures and films by the hundred; None where that was not asked for.
         notices: sentences to pass on.
     """
 
@@ -97,6 +99,7 @@ class BenchmarkReport:
     by_size: Sequence[CostPoint] = ()
     compare: Sequence[Comparison] = ()
     recall: Sequence[RecallPoint] = ()
+    archive: ArchiveFigures | None = None
     notices: Sequence[str] = ()
 
     def as_json(self) -> str:
@@ -125,6 +128,8 @@ def _lines(report: BenchmarkReport) -> Iterator[str]:
     if report.compare:
         yield from ("", "Against the usual way (every face of every frame through the paper's two networks)")
         yield from _compare_lines(report.compare)
+    if report.archive is not None:
+        yield from ("", "Archive: many pictures and films", *_archive_lines(report.archive))
     if report.recall:
         yield from ("", "Faces found against their size (pixels of a 1280×720 picture)", *_recall_lines(report.recall))
 
@@ -193,6 +198,42 @@ def _compare_lines(comparisons: Sequence[Comparison]) -> list[str]:
         for one in comparisons
     ]
     return table(("faces", "Agelens frames/s", "usual frames/s", "ratio", "usual way's runtime"), rows)
+
+
+def _archive_lines(figures: ArchiveFigures) -> Iterator[str]:
+    alone = figures.ways[0]
+    usual = figures.usual_pictures_per_s
+    head = (
+        "way",
+        "pictures/s",
+        "×",
+        "frames/s",
+        "×",
+        "core ms/picture",
+        "core ms/frame",
+        "core h/million",
+        "MB/process",
+    )
+    rows: list[Sequence[str]] = [
+        (
+            way.name,
+            f"{way.pictures_per_s:.1f}",
+            f"{way.pictures_per_s / alone.pictures_per_s:.2f}",
+            f"{way.frames_per_s:.1f}",
+            f"{way.frames_per_s / alone.frames_per_s:.2f}",
+            f"{way.core_ms_per_picture:.1f}",
+            f"{way.core_ms_per_frame:.2f}",
+            f"{way.core_hours_per_million:.1f}",
+            f"{way.memory_mb:.0f}",
+        )
+        for way in figures.ways
+    ]
+    rows.append(("the usual way", f"{usual:.1f}", f"{usual / alone.pictures_per_s:.2f}", *("–" for _ in head[3:])))
+    yield from table(head, rows)
+    yield (
+        f"  {figures.pictures} pictures, {figures.faces:.2f} faces in each ({figures.usual_faces:.2f} found by the "
+        f"usual way, on {figures.usual_runtime}); {figures.frames} frames of 1280×720 with 2 faces"
+    )
 
 
 def _recall_lines(points: Sequence[RecallPoint]) -> list[str]:

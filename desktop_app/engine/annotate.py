@@ -157,7 +157,9 @@ def annotate(request: AnnotationRequest, stop: StopRequest | None = None) -> Gen
     with ExitStack() as stack:
         # An error of a source that was closed early is not the user's.
         stack.push(lambda kind, *_: stop.is_set() and kind is not None and issubclass(kind, SourceError))
-        whole = stack.enter_context(open_source(request.source, camera=request.camera, cancel=stop.event))
+        whole = stack.enter_context(
+            open_source(request.source, camera=request.camera, cancel=stop.event, hardware=request.hardware_decoding)
+        )
         if request.excerpt and whole.info.kind in {"image", "folder"}:
             raise AnnotationError(
                 "Cannot annotate a part of “{name}”: pictures have no times. Leave out --start, --end and --every.",

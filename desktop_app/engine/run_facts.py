@@ -93,6 +93,7 @@ class RunFacts:
                 "start_s": settings.excerpt.start_s,
                 "end_s": settings.excerpt.end_s,
                 "every_s": settings.excerpt.every_s or None,
+                "hardware_decoding": settings.hardware_decoding,
             },
             "source": {
                 "kind": source.kind,

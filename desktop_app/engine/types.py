@@ -47,6 +47,7 @@ class AnalysisSettings:
         style: what is drawn.
         lines: whose crossings are counted, in the picture as the source gives it.
         excerpt: the part of the source to look at; the window looks at all of it.
+        hardware_decoding: let a device decode films, if one can.
     """
 
     source: str = "demo"
@@ -58,6 +59,7 @@ class AnalysisSettings:
     style: OverlayStyle = field(default_factory=OverlayStyle)
     lines: tuple[Line, ...] = ()
     excerpt: Excerpt = field(default_factory=Excerpt)
+    hardware_decoding: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,7 +105,12 @@ def redact_source(spec: str) -> str:
 
 
 def open_source(
-    spec: str, *, camera: CameraOptions = _DEFAULT_CAMERA, cancel: threading.Event | None = None, threads: int = 0
+    spec: str,
+    *,
+    camera: CameraOptions = _DEFAULT_CAMERA,
+    cancel: threading.Event | None = None,
+    threads: int = 0,
+    hardware: bool = False,
 ) -> Source:
     """Open the source that a text names.
 
@@ -114,6 +119,7 @@ def open_source(
         camera: the format requested of a camera.
         cancel: when set, by another thread, opening a camera or stream is given up.
         threads: that decode a video file; 0 for as many as FFmpeg likes.
+        hardware: let a device decode a video file, if one can; see `VideoFileSource`.
 
     Raises:
         SourceError: it cannot be opened; the message is one sentence for the user.
@@ -139,7 +145,7 @@ def open_source(
         return FolderSource(path, spec=spec)
     if kind == "image":
         return _open_picture(path, spec)
-    return _open_file(path, spec, threads)
+    return _open_file(path, spec, threads, hardware=hardware)
 
 
 def _open_picture(path: Path, spec: str) -> Source:
@@ -147,9 +153,9 @@ def _open_picture(path: Path, spec: str) -> Source:
     return ImageSource(path, spec=spec) if animation is None else AnimationSource(animation, path, spec=spec)
 
 
-def _open_file(path: Path, spec: str, threads: int) -> Source:
+def _open_file(path: Path, spec: str, threads: int, *, hardware: bool) -> Source:
     try:
-        film = VideoFileSource(path, spec=spec, threads=threads)
+        film = VideoFileSource(path, spec=spec, threads=threads, hardware=hardware)
     except SourceError:
         # There are pictures that FFmpeg does not read.
         with suppress(SourceError):

@@ -1240,6 +1240,10 @@
         <translation>未找到摄像头，因此显示演示。</translation>
     </message>
     <message>
+        <source>No device of this machine can decode this film: the processor does.</source>
+        <translation>本机没有能解码此视频的设备，由处理器解码。</translation>
+    </message>
+    <message>
         <source>No face in view.
 People appear here as soon as they face the camera.</source>
         <translation>画面中没有人脸。

@@ -12,13 +12,16 @@ import cv2
 import numpy as np
 import pytest
 
+from desktop_app.benchmark.archive import ArchiveSize, measure_archive
 from desktop_app.benchmark.benchmark import BenchmarkError, BenchmarkReport, BenchmarkRequest, run_benchmark
 from desktop_app.benchmark.clip import CrowdScene, write_crowd_clip
 from desktop_app.benchmark.recall import RecallPoint, Scene, measure_recall, smallest_found
 from desktop_app.benchmark.timing import PATIENCE_S, FirstLabels, FrameTimes
-from desktop_app.catalogue.catalogue import AgeLabel, Labels
+from desktop_app.catalogue.catalogue import AgeLabel, Labels, ModelChoice
 from desktop_app.cli import main
+from desktop_app.engine.archive.archive import cores
 from desktop_app.engine.types import RenderedFrame
+from desktop_app.errors import AgelensError
 from desktop_app.paths import resource_path
 from desktop_app.sources.frame import Frame
 from desktop_app.sources.opening import SourceInfo
@@ -289,3 +292,22 @@ def test_what_cannot_be_measured_is_one_sentence(
     assert len(errors) == 1
     assert says in errors[0]
     assert (tmp_path / "mine.svg").read_text() == "my work"
+
+
+@pytest.mark.slow
+def test_an_archive_is_gone_through_in_every_way(tmp_path: Path) -> None:
+    size = ArchiveSize(pictures=6, films=2, film_frames=4, turns=1)
+    request = BenchmarkRequest(seconds=0.2, warm_up_s=0.1, archive=size)
+    report = run_benchmark(request)
+    figures = report.archive
+    assert figures is not None
+    assert (figures.pictures, figures.frames) == (6, 8)
+    assert figures.faces == pytest.approx(2)
+    assert [way.jobs for way in figures.ways][:2] == [1, max(cores(), 2)]
+    assert all(way.pictures_per_s > 0 and way.core_ms_per_picture > 0 for way in figures.ways)
+    assert json.loads(report.as_json())["archive"]["ways"][0]["jobs"] == 1
+    lines = report.as_text().splitlines()
+    assert any("the usual way" in line for line in lines)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(AgelensError, match="no picture"):
+        measure_archive(tmp_path, ModelChoice(), pictures=tmp_path / "empty", size=size, tell=print)

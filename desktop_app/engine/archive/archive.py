@@ -174,6 +174,7 @@ class _Run:
         self._manifest, self._options, self._found, self._tasks = manifest, options, found, tasks
         self._records = manifest.records()
         self._frames_whole = 0
+        self._said: set[str] = set()
         self.progress = self._beginning()
 
     def all(self, start: Callable[[], Workers], stop: StopRequest) -> Generator[ArchiveProgress, None, None]:
@@ -207,6 +208,13 @@ class _Run:
             lines=tuple(lines),
         )
 
+    def _new_notices(self, result: TaskResult) -> list[str]:
+        """Each sentence once: what is said of damage names its file, and what is true of all films needs no more."""
+        said = dict.fromkeys(line for one in result.sources for line in one.notice.splitlines() if line)
+        new = [line for line in said if line not in self._said]
+        self._said.update(new)
+        return new
+
     def _take(self, result: TaskResult) -> None:
         if result.name:
             self._manifest.add(result, self._options)
@@ -221,7 +229,7 @@ class _Run:
             faces=now.faces + result.faces,
             visits=now.visits + result.visits,
             film_s=now.film_s + result.seconds,
-            lines=tuple(f"{one.path}: {one.error}" for one in errors),
+            lines=(*(f"{one.path}: {one.error}" for one in errors), *self._new_notices(result)),
         )
 
 
@@ -249,6 +257,7 @@ def _settings(request: ArchiveRequest) -> ArchiveSettings:
         style=request.style,
         lines=request.lines,
         excerpt=request.excerpt,
+        hardware_decoding=request.hardware_decoding,
     )
 
 

@@ -68,6 +68,7 @@ class ArchiveSettings(AnalysisSettings):
             "min_score": self.min_score,
             "mirror": self.mirror,
             "excerpt": asdict(self.excerpt),
+            "hardware_decoding": self.hardware_decoding,
             "lines": [asdict(line) for line in self.lines],
             "format": self.table_format if self.tables else "",
             "media": media,
@@ -87,6 +88,7 @@ class SourceResult:
         frames: that were read.
         error: why it could not be read, or not to its end; empty where it could.
         remembered: reading it again would give the same.
+        notice: what there is to say of it, as that it is damaged; empty for nothing.
     """
 
     path: str
@@ -96,6 +98,7 @@ class SourceResult:
     frames: int
     error: str
     remembered: bool
+    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +210,11 @@ class TaskRunner(Closeable):
 
     def _annotate(self, source: ArchiveSource, part: PartWriter, seen: _Seen, tell: Callable[[int], None]) -> None:
         try:
-            with _local(source.path, part.work) as path, open_source(path, threads=1) as opened:
+            hardware = self._settings.hardware_decoding
+            with (
+                _local(source.path, part.work) as path,
+                open_source(path, threads=1, hardware=hardware) as opened,
+            ):
                 seen.kind = opened.info.kind
                 self._read(ExcerptSource(opened, self._settings.excerpt), source, part, seen, tell)
                 seen.notice = str(opened.notice or "")
@@ -299,5 +306,12 @@ def failed_task(task: Task, reason: Message) -> TaskResult:
 
 def _result(source: ArchiveSource, seen: _Seen) -> SourceResult:
     return SourceResult(
-        source.path, source.name, source.size, source.modified_ns, seen.log.frames, seen.error, seen.remembered
+        source.path,
+        source.name,
+        source.size,
+        source.modified_ns,
+        seen.log.frames,
+        seen.error,
+        seen.remembered,
+        seen.notice,
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from array import array
 from bisect import bisect_right
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import av
 import numpy as np
+from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
@@ -77,15 +79,21 @@ class FrameTable:
         return bisect_right(self.keys, time, key=lambda key: key.time)
 
 
-def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
+def open_video(path: Path, *, hwaccel: HWAccel | None = None) -> tuple[InputContainer, VideoStream]:
     """Open a file's film.
+
+    Args:
+        path: the file.
+        hwaccel: the device that is to decode it; none for the processor.
 
     Raises:
         SourceError: there is none.
     """
     try:
         timeout_s = _HOLLOW_TIMEOUT_S if is_hollow(path) else None
-        container = av.open(f"file:{path}", options=_OPTIONS, timeout=timeout_s, metadata_errors="replace")
+        container = av.open(
+            f"file:{path}", options=_OPTIONS, timeout=timeout_s, metadata_errors="replace", hwaccel=hwaccel
+        )
     except (av.error.InvalidDataError, av.error.ExitError, av.error.EOFError):
         raise SourceError(
             "Cannot open “{name}”: it is damaged or is not a video. Choose another file.", name=path.name
@@ -106,6 +114,17 @@ def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
         )
     stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
     return container, stream
+
+
+def open_by_hardware(path: Path) -> tuple[InputContainer, VideoStream] | None:
+    """Open a file's film so that a device decodes it; None where no device of this machine can."""
+    for device in hwdevices_available():
+        with suppress(SourceError, RuntimeError, NotImplementedError, ValueError):
+            container, stream = open_video(path, hwaccel=HWAccel(device, allow_software_fallback=False))
+            if stream.codec_context.is_hwaccel:
+                return container, stream
+            container.close()
+    return None
 
 
 def is_hollow(path: Path) -> bool:

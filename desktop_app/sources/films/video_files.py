@@ -17,10 +17,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from desktop_app.errors import reason_of
-from desktop_app.messages import Message
+from desktop_app.messages import Message, join_lines
 from desktop_app.sources.base import SourceBase, SourceError, SourceInfo
 from desktop_app.sources.films.decoding import DecodingRecord, PictureConverter, decode_frames, nominal_rate
-from desktop_app.sources.films.frame_table import FrameTable, is_hollow, open_video, scan_frames
+from desktop_app.sources.films.frame_table import FrameTable, is_hollow, open_by_hardware, open_video, scan_frames
 from desktop_app.sources.films.timeline import Timeline, read_packets
 from desktop_app.sources.frame import Frame
 
@@ -46,13 +46,15 @@ class VideoFileSource(SourceBase):
         path: the file.
         spec: what the user called it; the path if not given.
         threads: of the decoder; 0 for as many as FFmpeg likes.
+        hardware: let a device decode it, if one can; `notice` says where none can.
 
     Raises:
         SourceError: it is not a video, or no frame of it can be decoded.
     """
 
-    def __init__(self, path: Path, *, spec: str | None = None, threads: int = 0) -> None:
+    def __init__(self, path: Path, *, spec: str | None = None, threads: int = 0, hardware: bool = False) -> None:
         self._path, self._threads = path, threads
+        self._hardware, self._refused = hardware, False
         self._lock = threading.Lock()
         self._closed = False
         self._missing_s = 0.0
@@ -63,6 +65,13 @@ class VideoFileSource(SourceBase):
         self._container, self._stream = self._open()
         self._frames = self._decode(self._packets())
         self._pending = next(self._frames, None)
+        if self._pending is None and self._hardware:
+            # A device that opens a film need not decode it.
+            self._container.close()
+            self._hardware, self._refused, self._record = False, True, DecodingRecord()
+            self._container, self._stream = self._open()
+            self._frames = self._decode(self._packets())
+            self._pending = next(self._frames, None)
         if self._pending is None:
             self._container.close()
             raise SourceError(
@@ -90,7 +99,11 @@ class VideoFileSource(SourceBase):
 
     @property
     def notice(self) -> Message | None:
-        """Where the file turned out to be damaged."""
+        """Where the file turned out to be damaged, or no device decodes it that was asked to."""
+        refused = Message("No device of this machine can decode this film: the processor does.")
+        return join_lines(refused if self._refused else None, self._damage())
+
+    def _damage(self) -> Message | None:
         name = self._path.name
         if self._break:
             return Message("“{name}” is damaged: it plays up to the break ({reason}).", name=name, reason=self._break)
@@ -255,6 +268,11 @@ class VideoFileSource(SourceBase):
         return max(time_s, self._last_s)
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
+        if self._hardware and not self._one_thread:
+            opened = open_by_hardware(self._path)
+            if opened is not None:
+                return opened
+            self._hardware, self._refused = False, True
         container, stream = open_video(self._path)
         stream.thread_type = "SLICE" if self._one_thread else "AUTO"
         stream.codec_context.thread_count = self._threads

@@ -77,7 +77,7 @@ def test_a_cluster_in_which_a_process_is_killed_makes_the_same_dataset(tmp_path:
 
     list(annotate_archive(request(tmp_path / "one" / "set", jobs=1)))
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(tmp_path / "dask")
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", local_directory=str(tmp_path / "dask")
     ) as cluster:
         killed = False
         for progress in annotate_archive(request(tmp_path / "many" / "set", cluster=cluster.scheduler_address)):

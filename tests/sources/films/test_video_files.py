@@ -73,6 +73,20 @@ def test_seek_is_exact_in_any_order(tmp_path: Path, name: str) -> None:
                 assert read_number(following.image) == index + 1
 
 
+def test_hardware_that_is_asked_for_decodes_or_is_said_not_to(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "steady.mp4", STEADY)
+    with VideoFileSource(path, hardware=True) as source:
+        numbers, times = read_all(source)
+        # Most machines that run tests have no device for it.
+        assert source.notice is None or "the processor does" in str(source.notice)
+        source.seek(3)
+        frame = source.read()
+    assert numbers == list(range(FRAME_COUNT))
+    assert times == pytest.approx(STEADY, abs=0.001)
+    assert frame is not None
+    assert read_number(frame.image) == 3
+
+
 def test_seek_keeps_within_the_file_and_times_stay_true(tmp_path: Path) -> None:
     with VideoFileSource(write_video(tmp_path / "clip.mp4", UNEVEN)) as source:
         source.seek(10_000)

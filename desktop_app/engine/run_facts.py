@@ -107,6 +107,7 @@ class RunFacts:
             "run": {
                 "frames": self.frames,
                 "faces": self.faces,
+                "dropped": self.source.dropped_count,
                 "first_s": round(first_s, 6),
                 "last_s": round(last_s, 6),
                 "complete": self.complete,

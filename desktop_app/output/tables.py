@@ -232,7 +232,7 @@ class _ParquetEncoder:
         )
         self._rows: list[Row] = []
         self._batches: list[Any] = []
-        self._groups = 0
+        self._packed_rows = self._packed_bytes = self._groups = 0
         self._pending = _Pending()
         self._writer = parquet.ParquetWriter(pa.PythonFile(self._pending, mode="w"), self._schema, compression="zstd")
 
@@ -243,14 +243,13 @@ class _ParquetEncoder:
         self._rows += rows
         if len(self._rows) >= _BATCH_ROWS:
             self._pack()
-        if sum(batch.num_rows for batch in self._batches) >= _GROUP_ROWS:
+        if self._packed_rows >= _GROUP_ROWS:
             self._write_group()
         return self._pending.fetch()
 
     @property
     def owed(self) -> int:
-        packed: int = sum(batch.nbytes for batch in self._batches)
-        return packed + len(self._rows) * _BYTES_A_ROW + _BYTES_AT_END + self._groups * _BYTES_A_GROUP
+        return self._packed_bytes + len(self._rows) * _BYTES_A_ROW + _BYTES_AT_END + self._groups * _BYTES_A_GROUP
 
     def end(self) -> bytes:
         self._pack()
@@ -265,7 +264,10 @@ class _ParquetEncoder:
         columns += [[row.ages[name] if row.ages else None for row in self._rows] for name in self._ages]
         columns += [[row.genders[name] if row.genders else None for row in self._rows] for name in self._genders]
         arrays = [self._pa.array(column, field.type) for column, field in zip(columns, self._schema, strict=True)]
-        self._batches.append(self._pa.record_batch(arrays, schema=self._schema))
+        batch = self._pa.record_batch(arrays, schema=self._schema)
+        self._batches.append(batch)
+        self._packed_rows += batch.num_rows
+        self._packed_bytes += batch.nbytes
         self._rows = []
 
     def _write_group(self) -> None:
@@ -273,6 +275,7 @@ class _ParquetEncoder:
             table = self._pa.Table.from_batches(self._batches, self._schema)
             self._writer.write_table(table, row_group_size=table.num_rows)
             self._batches = []
+            self._packed_rows = self._packed_bytes = 0
             self._groups += 1
 
 

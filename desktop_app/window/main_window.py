@@ -25,6 +25,7 @@ from desktop_app.window.bars.status_line import StatusLine
 from desktop_app.window.bridge import SessionBridge
 from desktop_app.window.controllers.capture_controller import CaptureController
 from desktop_app.window.controllers.dialog_controller import DialogController
+from desktop_app.window.controllers.gallery_controller import GalleryController
 from desktop_app.window.controllers.line_controller import LineController
 from desktop_app.window.controllers.picture_controller import PictureController
 from desktop_app.window.controllers.source_controller import SourceController
@@ -98,6 +99,14 @@ class MainWindow(QMainWindow):
             panel=self.panels.audience,
             parent=self,
         )
+        self.gallery = GalleryController(
+            bridge=self.bridge,
+            actions=self.actions_,
+            stage=self.stage,
+            panel=self.panels.gallery,
+            background=self._background,
+            window=self,
+        )
         self.dialogs = DialogController(
             settings=self.settings,
             bridge=self.bridge,
@@ -145,6 +154,10 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         """Stop everything, finish a recording, keep the settings."""
+        # A system that shuts down, or a signal, is not to wait for an answer.
+        if event.spontaneous() and self.gallery.ask_before_leaving(self.close):
+            event.ignore()
+            return
         self._tick.stop()
         if self.isFullScreen():
             self.toggle_full_screen(False)
@@ -216,7 +229,7 @@ class MainWindow(QMainWindow):
         actions["zoom_in"].triggered.connect(view.zoom_in)
         actions["zoom_out"].triggered.connect(view.zoom_out)
         actions["zoom_fit"].triggered.connect(view.fit)
-        actions["quit"].triggered.connect(self.close)
+        actions["quit"].triggered.connect(self._on_quit)
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_color_scheme)
         self._tick.timeout.connect(self._on_tick)
         self._tick.start(TICK_MS)
@@ -289,6 +302,7 @@ class MainWindow(QMainWindow):
         self.panels.show_statistics(snapshot, session.audience)
         self.options.show_figures(snapshot)
         self.sources.show_position(session.position())
+        self.panels.show_pictures(session.position().pictures)
         self.capture.show_recording(session.recording())
 
     @Slot()
@@ -311,6 +325,11 @@ class MainWindow(QMainWindow):
         self.stage.view.clear()
         # The system shows the program's name itself where it does.
         self.setWindowTitle(f"{display_name(spec)} · Agelens" if spec else "Agelens")
+
+    @Slot()
+    def _on_quit(self) -> None:
+        if not self.gallery.ask_before_leaving(self.close):
+            self.close()
 
     @Slot()
     def _on_escape(self) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from desktop_app.vision.geometry import Box
 from models.data.labels import GENDERS
 from models.data.pictures import DataError, Picture, PictureFinder
 
@@ -176,7 +177,8 @@ def read_utkface(folder: Path) -> list[Sample]:
 def read_csv(path: Path) -> list[Sample]:
     """Any folder with a CSV of the columns `file`, `age` and/or `gender`, and perhaps `race`.
 
-    `age` is a number of years or a group (`20-29`, `70+`); `file` is relative to the CSV; empty cells are unknown.
+    `age` is a number of years or a group (`20-29`, `70+`); `file` is relative to the CSV; empty cells are unknown. Of
+    pictures with several faces, `x`, `y`, `width` and `height` give the box of the one that is meant, in pixels.
     """
     table = path / "labels.csv" if path.is_dir() else path
     if not table.is_file():
@@ -185,19 +187,40 @@ def read_csv(path: Path) -> list[Sample]:
     for number, row in enumerate(_rows(table, ("file",)), start=2):
         try:
             age, gender = parse_years(row.get("age") or ""), parse_gender(row.get("gender") or "")
+            face = _parse_box(row)
         except DataError as error:
             raise DataError(f"{table}, line {number}: {error}") from error
         if age is not None or gender >= 0:
             samples.append(
                 Sample(
-                    picture=Picture(table.parent / row["file"]),
-                    name=row["file"],
+                    picture=Picture(table.parent / row["file"], face=face),
+                    name=row["file"] if face is None else f"{row['file']}#{face.x:g},{face.y:g}",
                     age=age,
                     gender=gender,
                     race=row.get("race") or "",
                 )
             )
     return samples
+
+
+def _parse_box(row: Mapping[str, str]) -> Box | None:
+    """The box that a row gives; None where it gives none.
+
+    Raises:
+        DataError: it gives a part of one, or what is no box.
+    """
+    cells = [row.get(name) or "" for name in ("x", "y", "width", "height")]
+    if not any(cells):
+        return None
+    try:
+        box = Box(*map(float, cells))
+    except ValueError:
+        box = Box(0, 0, 0, 0)
+    if not all(map(math.isfinite, (box.x, box.y))) or not (0 < box.width < math.inf and 0 < box.height < math.inf):
+        raise DataError(
+            f"Cannot read the box {', '.join(cells)!r}: it needs x, y, width and height in pixels. Correct the row."
+        )
+    return box
 
 
 def parse_years(text: str) -> Years | None:

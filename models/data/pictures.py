@@ -18,11 +18,14 @@ from numpy.typing import NDArray
 from desktop_app.errors import AgelensError
 from desktop_app.sources.base import SourceError
 from desktop_app.sources.pictures.decoding import MAX_FILE_BYTES, PictureTooLargeError, decode_picture, read_picture
+from desktop_app.vision.geometry import Box
 from models.cli_utils import warn
 
 _ZIP_ERRORS: Final = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError)
 """Damaged, cut off, not there; RuntimeError: encrypted, or packed in a way that Python lacks."""
 
+FACE_ROOM: Final = 2.0
+"""Side of what is read around a face over the larger side of its box."""
 READ_AHEAD: Final = 64
 """Pictures that are read while others are worked on: bounds the memory of large ones."""
 
@@ -33,10 +36,17 @@ class DataError(AgelensError):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The place of a picture: a file, or a member of a zip file."""
+    """The place of a picture: a file, or a member of a zip file.
+
+    Attributes:
+        path: the file.
+        member: of a zip file; empty where the file is the picture.
+        face: where a face is in a picture of several: what is read then is the part around it, with room for crops.
+    """
 
     path: Path
     member: str = ""
+    face: Box | None = None
 
     def read(self) -> NDArray[np.uint8]:
         """The picture as the app reads it: H×W×3 uint8, BGR, upright, over white where it is transparent.
@@ -46,7 +56,8 @@ class Picture:
         """
         try:
             if not self.member:
-                return read_picture(self.path).image
+                image = read_picture(self.path).image
+                return image if self.face is None else _around(image, self.face)
             archive = _archive(self.path)
             if archive.getinfo(self.member).file_size > MAX_FILE_BYTES:
                 raise PictureTooLargeError(self.member)
@@ -60,6 +71,17 @@ class Picture:
     def __str__(self) -> str:
         """The path, with the member of a zip file behind a colon."""
         return f"{self.path}:{self.member}" if self.member else str(self.path)
+
+
+def _around(image: NDArray[np.uint8], face: Box) -> NDArray[np.uint8]:
+    """The part of a picture around a face, as large as detectors and crops want; all of it where that is empty."""
+    height, width = image.shape[:2]
+    half = FACE_ROOM / 2 * max(face.width, face.height)
+    x, y = face.center
+    rows = slice(max(round(y - half), 0), min(round(y + half), height))
+    columns = slice(max(round(x - half), 0), min(round(x + half), width))
+    part = image[rows, columns]
+    return np.ascontiguousarray(part) if part.size else image
 
 
 def read_ahead(pictures: Sequence[Picture]) -> Iterator[NDArray[np.uint8] | None]:

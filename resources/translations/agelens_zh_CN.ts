@@ -160,6 +160,10 @@
         <translation>年龄段（校准误差）</translation>
     </message>
     <message>
+        <source>Age group?</source>
+        <translation>年龄段？</translation>
+    </message>
+    <message>
         <source>Age groups</source>
         <translation>年龄段</translation>
     </message>
@@ -194,6 +198,10 @@
     <message>
         <source>All maps share one scale, as in the demo of Levi and Hassner (2015): weak answers look dark.</source>
         <translation>所有特征图使用同一尺度，与 Levi 和 Hassner (2015) 的演示一致：响应弱的显得暗。</translation>
+    </message>
+    <message>
+        <source>All pictures</source>
+        <translation>所有图片</translation>
     </message>
     <message>
         <source>Also write a JSON file</source>
@@ -722,6 +730,14 @@
         <translation>关闭</translation>
     </message>
     <message>
+        <source>Compare with corrections…</source>
+        <translation>与更正比较…</translation>
+    </message>
+    <message>
+        <source>Compare…</source>
+        <translation>比较…</translation>
+    </message>
+    <message>
         <source>Compute perceived gender</source>
         <translation>计算感知性别</translation>
     </message>
@@ -772,6 +788,14 @@
     <message>
         <source>Copy statistics</source>
         <translation>复制统计信息</translation>
+    </message>
+    <message>
+        <source>Correct these faces</source>
+        <translation>更正这些人脸</translation>
+    </message>
+    <message>
+        <source>Corrected</source>
+        <translation>已更正</translation>
     </message>
     <message>
         <source>Count anew</source>
@@ -939,6 +963,10 @@
         <translation>文件格式</translation>
     </message>
     <message>
+        <source>Fine-tune a model…</source>
+        <translation>微调模型…</translation>
+    </message>
+    <message>
         <source>First filters</source>
         <translation>第一层滤波器</translation>
     </message>
@@ -999,6 +1027,10 @@
         <translation>性别（最差群体）</translation>
     </message>
     <message>
+        <source>Gender?</source>
+        <translation>性别？</translation>
+    </message>
+    <message>
         <source>Genders</source>
         <translation>性别</translation>
     </message>
@@ -1041,6 +1073,10 @@
     <message>
         <source>How</source>
         <translation>隐藏方式</translation>
+    </message>
+    <message>
+        <source>How often the model is right about your pictures</source>
+        <translation>模型对您的图片判断正确的比例</translation>
     </message>
     <message>
         <source>How sure is that?</source>
@@ -1244,6 +1280,10 @@
         <translation>本机没有能解码此视频的设备，由处理器解码。</translation>
     </message>
     <message>
+        <source>No face in this picture.</source>
+        <translation>此图片中没有人脸。</translation>
+    </message>
+    <message>
         <source>No face in view.
 People appear here as soon as they face the camera.</source>
         <translation>画面中没有人脸。
@@ -1282,8 +1322,16 @@ Select one in the picture or in the list of faces.</source>
         </translation>
     </message>
     <message>
+        <source>Not looked at</source>
+        <translation>尚未查看</translation>
+    </message>
+    <message>
         <source>Nothing</source>
         <translation>无</translation>
+    </message>
+    <message>
+        <source>Nothing to compare yet.</source>
+        <translation>还没有可比较的内容。</translation>
     </message>
     <message>
         <source>Nothing was counted.</source>
@@ -1308,6 +1356,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Only the time from {start} s to {end} s was looked at.</source>
         <translation>只分析了第 {start} 秒到第 {end} 秒的部分。</translation>
+    </message>
+    <message>
+        <source>Open a folder, or drop several pictures, to go through them one by one.</source>
+        <translation>打开文件夹或拖入多张图片，即可逐张查看。</translation>
     </message>
     <message>
         <source>Open camera</source>
@@ -1392,6 +1444,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Picture hidden</source>
         <translation>画面已隐藏</translation>
+    </message>
+    <message>
+        <source>Pictures</source>
+        <translation>图片</translation>
     </message>
     <message>
         <source>Pictures in a burst</source>
@@ -1542,8 +1598,20 @@ Select one in the picture or in the list of faces.</source>
         <translation>继续录制</translation>
     </message>
     <message>
+        <source>Rows: your corrections. Columns: the model’s most probable answer. To judge the model, correct or confirm all faces of some pictures, not only the wrong ones.</source>
+        <translation>行：您的更正。列：模型最可能的回答。要评判模型，请更正或确认若干图片中的全部人脸，而不只是错误的。</translation>
+    </message>
+    <message>
         <source>Runs on</source>
         <translation>运行于</translation>
+    </message>
+    <message>
+        <source>Save corrections</source>
+        <translation>保存更正</translation>
+    </message>
+    <message>
+        <source>Save corrections…</source>
+        <translation>保存更正…</translation>
     </message>
     <message>
         <source>Save figure</source>
@@ -1772,8 +1840,16 @@ Select one in the picture or in the list of faces.</source>
         <translation>模型给出的是人们从面部感知到的年龄段和性别，并不知道任何人的真实年龄或性别。概率过低的结果计为不确定。</translation>
     </message>
     <message>
+        <source>The model is right</source>
+        <translation>模型判断正确</translation>
+    </message>
+    <message>
         <source>The network that guesses age and gender</source>
         <translation>猜测年龄和性别的网络</translation>
+    </message>
+    <message>
+        <source>The pictures of a folder, one by one</source>
+        <translation>逐张查看文件夹中的图片</translation>
     </message>
     <message>
         <source>The predictions in “{path}” ended: {reason}.</source>
@@ -1928,6 +2004,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>已录制的内容随之丢失</translation>
     </message>
     <message>
+        <source>What you said of faces, as a table that fine-tuning takes</source>
+        <translation>您对人脸的更正，保存为可用于微调的表格</translation>
+    </message>
+    <message>
         <source>When</source>
         <translation>何时</translation>
     </message>
@@ -1978,6 +2058,16 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Without sound, as shown</source>
         <translation>按所见录制，无声音</translation>
+    </message>
+    <message>
+        <source>Your corrections against the model</source>
+        <translation>您的更正与模型对比</translation>
+    </message>
+    <message numerus="yes">
+        <source>Your corrections of %n face(s) are in no file.</source>
+        <translation>
+            <numerusform>您对 %n 张人脸的更正尚未保存到文件。</numerusform>
+        </translation>
     </message>
     <message>
         <source>Zoom in</source>
@@ -2244,6 +2334,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>数据未及时到达</translation>
     </message>
     <message>
+        <source>no face</source>
+        <translation>没有人脸</translation>
+    </message>
+    <message>
         <source>none</source>
         <translation>无</translation>
     </message>
@@ -2384,6 +2478,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>{layer} 整流特征图：{shown} / {total}</translation>
     </message>
     <message>
+        <source>{looked} of {count} seen</source>
+        <translation>已查看 {looked}/{count}</translation>
+    </message>
+    <message>
         <source>{low} to {high}</source>
         <translation>{low} 到 {high}</translation>
     </message>
@@ -2414,6 +2512,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>{reason} Until then “{model}” is used.</source>
         <translation>{reason}在此之前使用“{model}”。</translation>
+    </message>
+    <message>
+        <source>{right} of {count} right ({share})</source>
+        <translation>{count} 个中有 {right} 个正确（{share}）</translation>
     </message>
     <message>
         <source>{share} full</source>

@@ -105,6 +105,23 @@ SPECS: Final = (
         True,
     ),
     ActionSpec("remove_lines", Message("Remove the lines"), ("Ctrl+Shift+K",), "", Message("Count no crossings")),
+    ActionSpec(
+        "gallery", Message("Pictures"), ("Ctrl+5",), "image", Message("The pictures of a folder, one by one"), True
+    ),
+    ActionSpec(
+        "save_corrections",
+        Message("Save corrections…"),
+        ("Ctrl+Shift+E",),
+        "",
+        Message("What you said of faces, as a table that fine-tuning takes"),
+    ),
+    ActionSpec(
+        "compare_corrections",
+        Message("Compare with corrections…"),
+        ("Ctrl+Shift+M",),
+        "",
+        Message("How often the model is right about your pictures"),
+    ),
     ActionSpec("statistics", Message("Statistics"), ("Ctrl+2",), "statistics", Message("Rates and delays"), True),
     ActionSpec("network", Message("Network"), ("N", "Ctrl+3"), "network", Message("What the network sees"), True),
     ActionSpec("copy_statistics", Message("Copy statistics"), ("Ctrl+Shift+C",)),
@@ -122,11 +139,12 @@ MENUS: Final[dict[Message, tuple[str, ...]]] = {
     Message("&Playback"): ("play", "step_back", "step", "-", "slower", "faster", "loop"),
     Message("&Capture"): (
         "screenshot", "burst", "copy", "-", "record", "pause_recording", "-", "save_summary", "count_anew", "-",
-        "draw_line", "remove_lines", "-", "open_recordings", "open_screenshots",
+        "draw_line", "remove_lines", "-",
+        "save_corrections", "compare_corrections", "-", "open_recordings", "open_screenshots",
     ),
     Message("&View"): (
         "mirror", "@privacy", "@drawn", "-", "zoom_in", "zoom_out", "zoom_fit", "full_screen", "-", "faces",
-        "audience", "statistics", "network",
+        "audience", "gallery", "statistics", "network",
     ),
     Message("&Help"): ("shortcuts", "welcome", "copy_statistics", "-", "about"),
 }  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Final
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QActionGroup, QMouseEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QSlider, QStyle, QStyleOptionSlider, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QSizePolicy, QSlider, QStyle, QStyleOptionSlider, QWidget
 
 from desktop_app.engine.types import PlaybackPosition
 from desktop_app.window.bars.actions import Actions
@@ -61,6 +61,7 @@ class PlaybackBar(QFrame):
         self._now = make_label("0:00")
         self._length = make_label("0:00", role="muted")
         self._name = ElidedLabel()
+        self._name.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         self._name.setFixedWidth(NAME_WIDTH)
         self._name.hide()
         self._speed_button = make_picker()
@@ -74,8 +75,8 @@ class PlaybackBar(QFrame):
         row.addWidget(make_button(actions["play"]))
         row.addWidget(make_button(actions["step_back"], icon_size=18))
         row.addWidget(make_button(actions["step"], icon_size=18))
-        row.addWidget(self._name)
         row.addWidget(self._now)
+        row.addWidget(self._name)
         row.addWidget(self._slider, 1)
         row.addWidget(self._length)
         row.addWidget(make_button(actions["loop"], icon_size=18))

@@ -75,7 +75,7 @@ class SourceBar(QFrame):
         row.addWidget(self._model_button)
         row.addWidget(self._provider_button)
         row.addWidget(make_separator())
-        for name in ("faces", "audience", "statistics", "network"):
+        for name in ("faces", "audience", "gallery", "statistics", "network"):
             row.addWidget(make_button(actions[name]))
         self.retranslate()
 

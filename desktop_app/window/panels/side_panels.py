@@ -14,10 +14,12 @@ from desktop_app.catalogue.catalogue import ModelPackage
 from desktop_app.engine.session_audience import SessionAudience
 from desktop_app.engine.statistics import StatisticsSnapshot
 from desktop_app.engine.types import RenderedFrame
+from desktop_app.sources.base import PictureFile
 from desktop_app.vision.privacy.concealment import PrivacyMode
 from desktop_app.window.bars.actions import Actions
 from desktop_app.window.panels.audience_panel import AudiencePanel
 from desktop_app.window.panels.faces_panel import FacesPanel
+from desktop_app.window.panels.gallery.gallery_panel import GalleryPanel
 from desktop_app.window.panels.statistics_panel import StatisticsPanel
 from desktop_app.window.style.translation import tr
 
@@ -59,6 +61,8 @@ class Panels(QObject):
         actions["count_anew"].triggered.connect(self.audience.recount)
         for name, button in (("draw_line", self.audience.draw_line), ("remove_lines", self.audience.remove_lines)):
             _follow(button, actions[name])
+        self.gallery = GalleryPanel()
+        self._opened_gallery = False
         self.statistics = StatisticsPanel()
         self.statistics.copy_asked.connect(actions["copy_statistics"].trigger)
         self.network: NetworkView | None = None
@@ -67,13 +71,14 @@ class Panels(QObject):
         for name, widget in (
             ("faces", self.faces),
             ("audience", self.audience),
+            ("gallery", self.gallery),
             ("statistics", self.statistics),
             ("network", QWidget()),
         ):
             self._add(name, widget)
         for first, second in pairwise(self._docks.values()):
             window.tabifyDockWidget(first, second)
-        for name in ("audience", "statistics", "network"):
+        for name in ("audience", "gallery", "statistics", "network"):
             self._docks[name].hide()
         self._docks["faces"].raise_()
         window.resizeDocks([self._docks["faces"]], [PANEL_WIDTH], Qt.Orientation.Horizontal)
@@ -86,6 +91,7 @@ class Panels(QObject):
     def show_composed(self, rendered: RenderedFrame) -> None:
         """Hand a new picture to the panels that are open."""
         self.faces.show_composed(rendered)
+        self.gallery.show_composed(rendered)
         if self.network is None or not self.network.isVisible():
             return
         track_id = self._selected if self._selected in rendered.crops else _largest(rendered)
@@ -103,10 +109,21 @@ class Panels(QObject):
         self.statistics.show_statistics(snapshot)
         self.audience.watch(audience, snapshot.faces)
 
+    def show_pictures(self, pictures: tuple[PictureFile, ...]) -> None:
+        """List the files of a folder; the panel comes with the first ones, and goes with them where it came so."""
+        had, has = self.gallery.folder is not None, bool(pictures)
+        self.gallery.set_pictures(pictures)
+        if has and not had and self._docks["gallery"].isHidden() and not self._window.isFullScreen():
+            self._opened_gallery = True
+            self._show("gallery", True)
+        elif had and not has:
+            self._close_gallery()
+
     def set_package(self, package: ModelPackage | None) -> None:
         """Tell which model is in use."""
         if package is not self._package and package is not None:
             self.faces.set_labels(package.labels)
+            self.gallery.set_labels(package.labels)
         self._package = package
         self._show_package()
 
@@ -119,6 +136,7 @@ class Panels(QObject):
     def set_privacy(self, privacy: PrivacyMode) -> None:
         """Show in the network view nothing while anything is to be hidden; pictures come hidden to the other panels."""
         self._privacy = privacy
+        self.gallery.set_privacy(privacy)
         if self.network is not None:
             self.network.set_privacy(privacy)
 
@@ -136,6 +154,8 @@ class Panels(QObject):
     def clear(self) -> None:
         """Forget what was shown, for another source."""
         self.faces.clear()
+        self.gallery.clear()
+        self._close_gallery()
         self.statistics.clear()
         if self.network is not None:
             self.network.clear()
@@ -155,6 +175,7 @@ class Panels(QObject):
     def close(self) -> None:
         """End what runs for a panel."""
         self.audience.end()
+        self.gallery.end()
         if self.network is not None:
             self.network.end()
 
@@ -193,6 +214,12 @@ class Panels(QObject):
         if wanted:
             dock.raise_()
         self._fit_width()
+
+    def _close_gallery(self) -> None:
+        """Close the panel of pictures where a folder opened it."""
+        if self._opened_gallery:
+            self._opened_gallery = False
+            self._docks["gallery"].hide()
 
     def _is_behind(self, dock: QDockWidget) -> bool:
         """Whether a panel is open, but covered by another one of its tabs."""

@@ -169,6 +169,13 @@ def test_tables_are_read_as_people_write_them(tmp_path: Path, table: str) -> Non
     assert (sample.name, sample.age, sample.gender) == ("a b.png", Years(34, 34), 1)
 
 
+@pytest.mark.parametrize("cells", ["1,2,3,", "1,2,3,x", "1,2,0,4", "1,2,3,-4", "nan,2,3,4", "1,2,inf,4"])
+def test_a_box_that_is_none_is_refused(tmp_path: Path, cells: str) -> None:
+    (tmp_path / "labels.csv").write_text(f"file,age,x,y,width,height\na.png,3,{cells}\n")
+    with pytest.raises(DataError, match=r"line 2: .*it needs x, y, width and height in pixels"):
+        read_csv(tmp_path)
+
+
 def test_a_quote_in_a_tab_table_is_a_part_of_the_name(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text('file\tage\n"a.png\t3\nb".png\t4\n', encoding="utf-8")
     assert [one.name for one in read_csv(tmp_path)] == ['"a.png', 'b".png']

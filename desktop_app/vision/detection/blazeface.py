@@ -24,8 +24,8 @@ MODEL_FILES: Final[dict[DetectorRange, str]] = {
     "short": "face_detection_short_range.tflite",
     "full": "face_detection_full_range_sparse.tflite",
 }
-_SHRUNK_SIDE: Final = 960
-_SHRUNK_FROM: Final = 2560
+_SHRUNK_SIDE: Final = 640
+_SHRUNK_FROM: Final = 1920
 """Pictures whose longer side has so many pixels are shrunk first: the models' inputs have 128 and 192, and moving all
 of the pixels through MediaPipe takes longer than the models."""
 _BORDERED_SIDE: Final = 2560

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import tempfile
@@ -19,13 +20,14 @@ from desktop_app.benchmark.plot import PLOT_SUFFIXES, plot_report
 from desktop_app.benchmark.recall import measure_recall
 from desktop_app.benchmark.report import BenchmarkReport, CostPoint, Machine
 from desktop_app.catalogue.catalogue import ModelChoice
+from desktop_app.engine.memory import keep_few_arenas, return_freed_memory
 from desktop_app.engine.types import SessionSettings
 from desktop_app.sources.opening import CameraOptions, classify_spec, open_source, redact_source, source_path
 from desktop_app.vision.classification.classifier import Classifier
 
 __all__ = ["BenchmarkError", "BenchmarkReport", "BenchmarkRequest", "run_benchmark"]
 
-FACES: Final = (1, 2, 5, 10, 20, 30)
+FACES: Final = (1, 2, 5, 10, 20, 34, 60)
 SIZES: Final = ((854, 480), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160))
 SIZE_FACES: Final = 5
 COMPARED_FACES: Final = (1, 5, 20)
@@ -126,6 +128,7 @@ def run_benchmark(request: BenchmarkRequest, *, tell: Tell = _silence) -> Benchm
         AgelensError: source, model or provider cannot be used, or the plot cannot be written.
     """
     _check_plot(request)
+    keep_few_arenas()
     machine = Machine.here()
     with tempfile.TemporaryDirectory(prefix="agelens-benchmark-") as folder:
         report = _Benchmark(request, Path(folder), tell).run(machine)
@@ -137,29 +140,30 @@ def run_benchmark(request: BenchmarkRequest, *, tell: Tell = _silence) -> Benchm
 class _Benchmark:
     def __init__(self, request: BenchmarkRequest, folder: Path, tell: Tell) -> None:
         self._request, self._folder, self._tell = request, folder, tell
-        self._classifier = Classifier.of(request.choice)
+        classifier = Classifier.of(request.choice)
+        self._model, self._provider = classifier.package.name, classifier.provider
+        self._notices = [str(classifier.notice)] if classifier.notice else []
 
     def run(self, machine: Machine) -> BenchmarkReport:
         """Measure part after part."""
-        request, notices = self._request, [str(self._classifier.notice)] if self._classifier.notice else []
+        request = self._request
         has_curve = request.faces or request.compare or request.recall
-        with OfflineBench(self._classifier) as bench:
-            spec = self._prepare_source()
-            offline = self._measure_offline(bench, spec, notices)
-            self._tell(f"live use for {request.seconds:g} s")
-            live = self._measure_live(spec, request.seconds)
-            wants_faces = request.faces or (request.plot is not None and not has_curve)
-            by_faces = list(self._by_faces(bench)) if wants_faces else []
-            by_size = list(self._by_size(bench)) if wants_faces else []
-            comparisons = list(self._compare(bench)) if request.compare else []
+        spec = self._prepare_source()
+        offline = self._measure_source(spec)
+        self._tell(f"live use for {request.seconds:g} s")
+        live = self._measure_live(spec, request.seconds)
+        wants_faces = request.faces or (request.plot is not None and not has_curve)
+        by_faces = list(self._by_faces()) if wants_faces else []
+        by_size = list(self._by_size()) if wants_faces else []
+        comparisons = list(self._compare()) if request.compare else []
         archive = self._measure_archive(request.archive) if request.archive is not None else None
         if request.recall:
             self._tell("recall against face size")
         return BenchmarkReport(
             machine=machine,
             source=redact_source(request.source),
-            model=self._classifier.package.name,
-            provider=self._classifier.provider,
+            model=self._model,
+            provider=self._provider,
             offline=offline,
             live=live,
             by_faces=by_faces,
@@ -167,7 +171,7 @@ class _Benchmark:
             compare=comparisons,
             recall=measure_recall(faces=request.recall_faces) if request.recall else [],
             archive=archive,
-            notices=notices,
+            notices=self._notices,
         )
 
     def _prepare_source(self) -> str:
@@ -182,26 +186,26 @@ class _Benchmark:
         frames = min(_frames(CLIP_RATE, self._request.seconds), DEMO_LOOP_FRAMES)
         return str(write_demo_clip(self._folder / "demo.mkv", frames=frames))
 
-    def _measure_offline(self, bench: OfflineBench, spec: str, notices: list[str]) -> OfflineFigures | None:
+    def _measure_source(self, spec: str) -> OfflineFigures | None:
         if classify_spec(spec) in {"camera", "stream"}:
-            notices.append("Cannot measure the offline throughput: it needs frames that wait. Name a file.")
+            self._notices.append("Cannot measure the offline throughput: it needs frames that wait. Name a file.")
             return None
         with open_source(spec) as source:
             rate = source.info.rate
         self._tell("offline throughput")
-        return bench.measure(spec, frames=_frames(rate, self._request.seconds))
+        return self._measure_offline(spec, _frames(rate, self._request.seconds))
 
-    def _by_faces(self, bench: OfflineBench) -> Iterator[CostPoint]:
+    def _by_faces(self) -> Iterator[CostPoint]:
         seconds = min(self._request.seconds, LONGEST_CURVE_S)
         for faces in self._request.face_counts:
-            yield self._point(bench, faces, 1280, 720, seconds)
+            yield self._point(faces, 1280, 720, seconds)
 
-    def _by_size(self, bench: OfflineBench) -> Iterator[CostPoint]:
+    def _by_size(self) -> Iterator[CostPoint]:
         seconds = min(self._request.seconds, LONGEST_SIZE_S)
         for width, height in self._request.frame_sizes:
-            yield self._point(bench, SIZE_FACES, width, height, seconds)
+            yield self._point(SIZE_FACES, width, height, seconds)
 
-    def _point(self, bench: OfflineBench, faces: int, width: int, height: int, seconds: float) -> CostPoint:
+    def _point(self, faces: int, width: int, height: int, seconds: float) -> CostPoint:
         self._tell(f"cost at {width}×{height} with faces: {faces}")
         clip = self._folder / f"{faces}-{width}x{height}.mkv"
         frames = _frames(CLIP_RATE, seconds)
@@ -210,15 +214,15 @@ class _Benchmark:
             faces=faces,
             width=width,
             height=height,
-            offline=bench.measure(str(clip), frames=frames),
+            offline=self._measure_offline(str(clip), frames),
             live=self._measure_live(str(clip), seconds),
         )
         clip.unlink()
         return point
 
-    def _compare(self, bench: OfflineBench) -> Iterator[Comparison]:
+    def _compare(self) -> Iterator[Comparison]:
         frames = _frames(CLIP_RATE, self._request.seconds)
-        with PerFaceBaseline() as usual:
+        with PerFaceBaseline() as usual, self._offline_bench() as bench:
             for faces in self._request.compared_faces:
                 self._tell(f"comparison with the usual way with faces: {faces}")
                 clip = write_crowd_clip(self._folder / f"compare-{faces}.mkv", faces=faces, frames=frames)
@@ -230,7 +234,17 @@ class _Benchmark:
         pictures = source_path(source) if classify_spec(source) == "folder" else None
         return measure_archive(self._folder, self._request.choice, pictures=pictures, size=size, tell=self._tell)
 
+    def _offline_bench(self) -> OfflineBench:
+        return OfflineBench(Classifier.of(self._request.choice))
+
+    def _measure_offline(self, spec: str, frames: int) -> OfflineFigures:
+        with self._offline_bench() as bench:
+            return bench.measure(spec, frames=frames)
+
     def _measure_live(self, spec: str, seconds: float) -> LiveFigures:
+        """Live use alone: nothing of what was measured before is kept, or it would count as its memory."""
+        gc.collect()
+        return_freed_memory()
         request = self._request
         settings = SessionSettings(source=spec, choice=request.choice, camera=request.camera)
         return measure_live(settings, seconds=seconds, warm_up_s=request.warm_up_s)

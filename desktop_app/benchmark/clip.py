@@ -26,10 +26,12 @@ PORTRAIT_FACE_SIZE: Final = 99.0
 
 _FACE_SHARE: Final = 150 / 720
 # What is shown of the portrait around its face, where there is room: the detectors want to see a head.
-_CELL_SHARE: Final = (230 / 720, 240 / 720)
+_CELL_SHARE: Final = (230 / 150, 240 / 150)
 _ONE_ROW: Final = 5
 _TWO_ROWS: Final = 12
-_DRIFT_SHARE: Final = 5 / 720
+_THREE_ROWS: Final = 30
+_CROWDED_SHARE: Final = 0.5
+_DRIFT_SHARE: Final = 5 / 150
 _DRIFT_FRAMES: Final = 90
 _GOLDEN: Final = 0.618034
 
@@ -37,23 +39,29 @@ _GOLDEN: Final = 0.618034
 class CrowdScene:
     """Many faces of one size that drift a little in a loose grid; each is large enough for the detector to find it.
 
-    The size does not depend on the number, so that a cost that grows is the number's doing. Thirty fit in 16:9.
+    The size of up to thirty does not depend on the number, so that a cost that grows is the number's doing. More would
+    not fit in 16:9 and are smaller.
 
     Args:
         faces: how many.
         width: of the picture in pixels.
-        height: of the picture in pixels; faces are a fifth of it.
+        height: of the picture in pixels; up to thirty faces are a fifth of it, sixty a twelfth.
     """
 
     def __init__(self, faces: int, *, width: int = 1280, height: int = 720) -> None:
-        self._faces, self._height = faces, height
+        self._faces = faces
         self._background = make_background(width, height)
         self._rows = 1 if faces <= _ONE_ROW else 2 if faces <= _TWO_ROWS else 3
+        size = _FACE_SHARE * height
+        if faces > _THREE_ROWS:
+            self._rows = round(math.sqrt(faces * height / width))
+            size = _CROWDED_SHARE * height / self._rows
         self._columns = math.ceil(faces / self._rows)
         self._pitch = width / self._columns, height / self._rows
-        self._cell = tuple(min(share * height, room) for share, room in zip(_CELL_SHARE, self._pitch, strict=True))
+        self._cell = tuple(min(share * size, room) for share, room in zip(_CELL_SHARE, self._pitch, strict=True))
         self._portrait = load_image(resource_path("demo_portrait.jpg"))
-        self._scale = _FACE_SHARE * height / PORTRAIT_FACE_SIZE
+        self._scale = size / PORTRAIT_FACE_SIZE
+        self._drift = _DRIFT_SHARE * size
 
     def render(self, index: int) -> NDArray[np.uint8]:
         """The picture at `index`: H×W×3 uint8, BGR, a new array each time."""
@@ -71,9 +79,8 @@ class CrowdScene:
         width, height = (round(cell) for cell in self._cell)
         region = image[top : top + height, left : left + width]
         angle = 2 * math.pi * (index / _DRIFT_FRAMES + number * _GOLDEN)
-        drift = _DRIFT_SHARE * self._height
-        x = width / 2 + drift * math.cos(angle)
-        y = 0.52 * height + drift * math.sin(2 * angle)
+        x = width / 2 + self._drift * math.cos(angle)
+        y = 0.52 * height + self._drift * math.sin(2 * angle)
         across = -self._scale if number % 2 else self._scale
         transform = np.array(
             [[across, 0, x - across * PORTRAIT_FACE_X], [0, self._scale, y - self._scale * PORTRAIT_FACE_Y]]

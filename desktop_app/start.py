@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from typing import NoReturn
 
 
 def run() -> NoReturn:
     """Run the program with this process's arguments and exit."""
+    if getattr(sys, "frozen", False):
+        # Packed, the processes of `annotate --jobs` begin here, too.
+        import multiprocessing
+
+        multiprocessing.freeze_support()
     for name in ("SIGHUP", "SIGINT", "SIGTERM", "SIGBREAK"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:

@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 
 from desktop_app.catalogue.catalogue import Catalogue, ModelChoice
+from desktop_app.cli import main
+from desktop_app.engine.annotate import AnnotationRequest, annotate
 from desktop_app.engine.archive.archive import REPORT_NAMES, ArchiveProgress, ArchiveRequest, annotate_archive
 from desktop_app.engine.archive.done_list import MANIFEST_NAME, DoneList
-from desktop_app.engine.archive.part import TABLES, part_files
+from desktop_app.engine.archive.part import TABLES, part_files, part_folder
 from desktop_app.engine.archive.plan import Task, plan
 from desktop_app.engine.archive.sources import ArchiveError, find_sources
 from desktop_app.engine.archive.task import ArchiveSettings, SourceResult, TaskResult, TaskRunner
@@ -70,6 +72,20 @@ def test_a_source_gives_the_same_rows_whatever_was_read_before(tmp_path: Path, c
             assert result.frames
     assert dataset_files(tmp_path / "one") == dataset_files(tmp_path / "other")
     assert rows(tmp_path / "one", "predictions")
+
+
+def test_rows_are_those_of_a_run_over_that_source_alone(tmp_path: Path, choice: ModelChoice) -> None:
+    archive = write_archive(tmp_path / "archive", pictures=1, films=1, frames=30)
+    (tmp_path / "set").mkdir()
+    tasks = plan(find_sources([str(archive)]).sources)
+    with TaskRunner(settings(tmp_path / "set", choice)) as runner:
+        for task in tasks:
+            runner.run(task, lambda *_: None)
+            alone = tmp_path / "alone.csv"
+            source = task.sources[0].path
+            list(annotate(AnnotationRequest(source=source, predictions=alone, choice=choice, overwrite=True)))
+            part = part_folder(tmp_path / "set", "predictions", task.name)
+            assert (part / "data.csv").read_bytes() == alone.read_bytes()
 
 
 def test_damaged_and_missing_sources_are_noted_and_the_others_done(tmp_path: Path, choice: ModelChoice) -> None:
@@ -143,6 +159,20 @@ def test_media_are_written_beside_the_dataset_or_alone(tmp_path: Path, choice: M
     ]
     # What was written is no source the next time.
     assert run(archive, choice, output=archive / "annotated").earlier == 3
+
+
+@pytest.mark.slow
+def test_the_exit_code_says_that_some_failed(
+    tmp_path: Path, choice: ModelChoice, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = write_archive(tmp_path / "archive", pictures=1, films=0)
+    (archive / "damaged.jpg").write_bytes(b"no picture")
+    command = ["annotate", str(archive), "--dataset", str(tmp_path / "set"), "--format", "csv", "--model", choice.model]
+    assert main(command) == 3
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("agelens")]
+    assert "damaged.jpg" in lines[0]
+    assert "wrote 2 files, 1 frame, 1 face, 1 visit, 1 failed" in lines[1]
+    assert main(["annotate", str(archive / "picture0.png"), "--dataset", str(tmp_path / "set"), *command[4:]]) == 0
 
 
 def kill_when(frames: int, workers: LocalWorkers, tasks: list[Task]) -> Iterator[TaskResult]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
+import os
 import signal
 import sys
 import threading
@@ -87,9 +88,36 @@ def uninterrupted() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def progress(items: Iterable[Item], what: str, *, total: int | None = None, quiet: bool = False) -> tqdm[Item]:
-    """A progress bar on stderr around some items; it hides itself where stderr is no terminal's."""
-    return tqdm(items, desc=what, total=total, unit="", dynamic_ncols=True, disable=True if quiet else None)
+def progress(
+    items: Iterable[Item], what: str, *, total: int | None = None, done: int = 0, quiet: bool = False
+) -> tqdm[Item]:
+    """A progress bar on stderr around some items; it hides itself where stderr is no terminal's.
+
+    For a program that reads stderr, `AGELENS_PROGRESS=lines` in the environment has it print lines: `progress`, what
+    is being done, how many are done, and of how many (0 where that is unknown), with tabs between them.
+
+    Args:
+        items: what is gone through.
+        what: is being done.
+        total: how many items there are; as many as `items` has by default.
+        done: how many were done before.
+        quiet: no bar.
+    """
+    if os.environ.get("AGELENS_PROGRESS") == "lines":
+        return _ProgressLines(items, desc=what, total=total, initial=done, mininterval=0.3, disable=quiet)
+    return tqdm(items, desc=what, total=total, initial=done, unit="", dynamic_ncols=True, disable=quiet or None)
+
+
+class _ProgressLines(tqdm):  # type: ignore[type-arg]
+    """Prints a line where a bar would be drawn anew."""
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> None:  # noqa: ARG002 - tqdm's names
+        """Print how far it is."""
+        sys.stderr.write(f"progress\t{self.desc}\t{self.n}\t{self.total or 0}\n")
+        sys.stderr.flush()
+
+    def clear(self, nolock: bool = False) -> None:
+        """There is no bar to be cleared."""
 
 
 def warn(text: str) -> None:

@@ -100,6 +100,7 @@ class MainWindow(QMainWindow):
             parent=self,
         )
         self.gallery = GalleryController(
+            settings=self.settings,
             bridge=self.bridge,
             actions=self.actions_,
             stage=self.stage,
@@ -162,6 +163,7 @@ class MainWindow(QMainWindow):
         if self.isFullScreen():
             self.toggle_full_screen(False)
         self.settings.change(geometry=bytes(self.saveGeometry().data()), layout=bytes(self.saveState().data()))
+        self.gallery.close()
         self.sources.close()
         self.capture.close()
         self._background.close()
@@ -214,6 +216,8 @@ class MainWindow(QMainWindow):
         self.settings.changed.connect(self._on_settings)
         self.settings.failed.connect(self._note_message)
         self.sources.opening.connect(self._on_opening)
+        self.gallery.model_made.connect(self.sources.look_for_models)
+        self.gallery.model_chosen.connect(self.sources.choose_model)
         self.sources.models_found.connect(self.panels.set_models)
         self.panels.noted.connect(lambda text, path: self.stage.note(text, path=path))
         view.painted.connect(self.bridge.painted)

@@ -139,7 +139,8 @@ class Trainer:
         began_at = saved_at - self._elapsed_s
         report_at = saved_at
         nothing: tuple[int, ...] = ()
-        with progress(nothing, "training", quiet=self._settings.quiet) as bar:
+        total = self._settings.budget.iterations or None
+        with progress(nothing, "training", total=total, done=self._iteration, quiet=self._settings.quiet) as bar:
             while self._progress() < 1:
                 epoch = self._iteration // self._per_epoch
                 for batch in self._batches(epoch):

@@ -10,6 +10,12 @@
         </translation>
     </message>
     <message numerus="yes">
+        <source>%n corrected face(s)</source>
+        <translation>
+            <numerusform>%n 张已更正的人脸</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
         <source>%n face(s)</source>
         <translation>
             <numerusform>%n 张人脸</numerusform>
@@ -88,12 +94,20 @@
         <translation>每张图片中的每张人脸都计一次。出现在五张图片中的人计五次：程序不辨认任何人。</translation>
     </message>
     <message>
+        <source>A fifth of the pictures is held out, and the new model is judged on it. It takes minutes, and with fewer than some hundred faces a model learns little.</source>
+        <translation>其中五分之一的图片会留出，用来评判新模型。这需要几分钟；少于几百张人脸时，模型学到的很少。</translation>
+    </message>
+    <message>
         <source>A folder of pictures</source>
         <translation>图片文件夹</translation>
     </message>
     <message>
         <source>A full bar is {budget} ms, the time between two frames</source>
         <translation>满格为 {budget} ms，即两帧之间的时间</translation>
+    </message>
+    <message>
+        <source>A name may hold only a-z, 0-9, “.” and “-”, the first a letter or digit.</source>
+        <translation>名称只能包含 a-z、0-9、“.”和“-”，且以字母或数字开头。</translation>
     </message>
     <message>
         <source>A video or a picture</source>
@@ -160,10 +174,6 @@
         <translation>年龄段（校准误差）</translation>
     </message>
     <message>
-        <source>Age group?</source>
-        <translation>年龄段？</translation>
-    </message>
-    <message>
         <source>Age groups</source>
         <translation>年龄段</translation>
     </message>
@@ -174,6 +184,10 @@
     <message>
         <source>Age, mean error in years</source>
         <translation>年龄（平均误差，岁）</translation>
+    </message>
+    <message>
+        <source>Age?</source>
+        <translation>年龄？</translation>
     </message>
     <message>
         <source>Agelens finds faces in a camera’s picture, a video or a photo, and shows the age group and perceived gender that a neural network reads from each one.</source>
@@ -272,6 +286,14 @@
         <translation>摄像头 {number}</translation>
     </message>
     <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Cancelled. There is no new model.</source>
+        <translation>已取消。没有生成新模型。</translation>
+    </message>
+    <message>
         <source>Cannot ask “{model}”: it does not load.</source>
         <translation>无法询问“{model}”：模型无法加载。</translation>
     </message>
@@ -330,6 +352,14 @@
     <message>
         <source>Cannot find the model “{name}”: the models here are {known}. Choose one of them.</source>
         <translation>未找到模型“{name}”：现有模型为 {known}。请从中选择。</translation>
+    </message>
+    <message>
+        <source>Cannot fine-tune: PyTorch is not installed. Start Agelens with: uv run --extra train main.py</source>
+        <translation>无法微调：未安装 PyTorch。请这样启动 Agelens：uv run --extra train main.py</translation>
+    </message>
+    <message>
+        <source>Cannot fine-tune: the training tools come with the source code, not with the installed program. Get the source code, and start Agelens there with: uv run --extra train main.py</source>
+        <translation>无法微调：训练工具随源代码提供，不随已安装的程序提供。请获取源代码，并在其中这样启动 Agelens：uv run --extra train main.py</translation>
     </message>
     <message>
         <source>Cannot finish the predictions in “{path}”: {reason}.</source>
@@ -842,6 +872,10 @@
         <translation>正向越线</translation>
     </message>
     <message>
+        <source>Cutting faces out: {done} of {total}</source>
+        <translation>正在裁剪人脸：{done}/{total}</translation>
+    </message>
+    <message>
         <source>Damaged, shown only in part: {names}</source>
         <translation>已损坏、仅显示部分内容：{names}</translation>
     </message>
@@ -961,6 +995,10 @@
     <message>
         <source>File format</source>
         <translation>文件格式</translation>
+    </message>
+    <message>
+        <source>Fine-tune a model</source>
+        <translation>微调模型</translation>
     </message>
     <message>
         <source>Fine-tune a model…</source>
@@ -1143,6 +1181,10 @@
         <translation>语言</translation>
     </message>
     <message>
+        <source>Learn from</source>
+        <translation>学习自</translation>
+    </message>
+    <message>
         <source>Leave full screen</source>
         <translation>退出全屏</translation>
     </message>
@@ -1208,6 +1250,10 @@
         <translation>男</translation>
     </message>
     <message>
+        <source>Measuring: {done} of {total}</source>
+        <translation>正在测量：{done}/{total}</translation>
+    </message>
+    <message>
         <source>Median</source>
         <translation>中位数</translation>
     </message>
@@ -1246,6 +1292,10 @@
     <message>
         <source>Most in view at once</source>
         <translation>同时可见最多</translation>
+    </message>
+    <message>
+        <source>Name of the new model</source>
+        <translation>新模型的名称</translation>
     </message>
     <message>
         <source>Near and far faces</source>
@@ -1412,6 +1462,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Panels</source>
         <translation>面板</translation>
+    </message>
+    <message>
+        <source>Passes over the pictures</source>
+        <translation>遍历图片的次数</translation>
     </message>
     <message>
         <source>Pause</source>
@@ -1764,12 +1818,20 @@ Select one in the picture or in the list of faces.</source>
         <translation>结束后从头开始</translation>
     </message>
     <message>
+        <source>Start from</source>
+        <translation>起始模型</translation>
+    </message>
+    <message>
         <source>Start the source</source>
         <translation>启动来源</translation>
     </message>
     <message>
         <source>Start with `uv run --no-group cpu --extra cuda main.py` on a machine with an NVIDIA GPU</source>
         <translation>请在装有 NVIDIA GPU 的电脑上用 `uv run --no-group cpu --extra cuda main.py` 启动</translation>
+    </message>
+    <message>
+        <source>Starting…</source>
+        <translation>正在启动…</translation>
     </message>
     <message>
         <source>Statistics</source>
@@ -1800,8 +1862,16 @@ Select one in the picture or in the list of faces.</source>
         <translation>已停止</translation>
     </message>
     <message>
+        <source>Table of labelled pictures</source>
+        <translation>带标注的图片表</translation>
+    </message>
+    <message>
         <source>Table of visits</source>
         <translation>访问表</translation>
+    </message>
+    <message>
+        <source>Teach a model by your corrections, or by a table of labelled pictures</source>
+        <translation>用您的更正或带标注的图片表来训练模型</translation>
     </message>
     <message>
         <source>Tell people that they are counted, and why. Ask for their consent where the law or your ethics board requires it. Do not use these numbers to decide anything about anyone.</source>
@@ -1896,6 +1966,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>主题</translation>
     </message>
     <message>
+        <source>There is a model “{name}” already. Choose another name.</source>
+        <translation>已有名为“{name}”的模型。请换一个名称。</translation>
+    </message>
+    <message>
         <source>This file holds counts only: no picture, and no line about a single visit. Where few people were there, counts can still say something about each of them.</source>
         <translation>本文件只含计数：没有图像，也没有关于单次访问的记录。当人数很少时，计数仍可能透露个人的信息。</translation>
     </message>
@@ -1928,6 +2002,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>跟踪编号</translation>
     </message>
     <message>
+        <source>Training: step {done} of {total}</source>
+        <translation>正在训练：第 {done} 步，共 {total} 步</translation>
+    </message>
+    <message>
         <source>True number, 95 % interval</source>
         <translation>真实数量（95% 区间）</translation>
     </message>
@@ -1958,6 +2036,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Use system setting</source>
         <translation>跟随系统</translation>
+    </message>
+    <message>
+        <source>Use the new model</source>
+        <translation>使用新模型</translation>
     </message>
     <message>
         <source>Version {version}</source>
@@ -2552,6 +2634,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>“{name}” has several pages: only the first one is shown.</source>
         <translation>“{name}”包含多页：仅显示第一页。</translation>
+    </message>
+    <message>
+        <source>“{name}” is among the models now.</source>
+        <translation>“{name}”现已在模型列表中。</translation>
     </message>
     <message numerus="yes">
         <source>“{name}” is damaged: it lacks %n picture(s) and its last {seconds} seconds.</source>

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.__main__ import main
-from models.cli_utils import run_tool
+from models.cli_utils import progress, run_tool
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,3 +46,16 @@ def test_prepared_pictures_have_a_default_place(capsys: pytest.CaptureFixture[st
         main(["prepare", "--help"])
     text = " ".join(capsys.readouterr().out.split())
     assert "Agelens" in text.partition("--cache CACHE")[2]
+
+
+def test_progress_is_printed_as_lines_for_a_program(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGELENS_PROGRESS", "lines")
+    assert list(progress(range(3), "preparing")) == [0, 1, 2]
+    nothing: tuple[int, ...] = ()
+    with progress(nothing, "training", total=9, done=4) as bar:
+        bar.update(5)
+    lines = capsys.readouterr().err.splitlines()
+    assert {"progress\tpreparing\t0\t3", "progress\tpreparing\t3\t3"} <= set(lines)
+    assert {"progress\ttraining\t4\t9", "progress\ttraining\t9\t9"} <= set(lines)

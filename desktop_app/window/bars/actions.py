@@ -122,6 +122,13 @@ SPECS: Final = (
         "",
         Message("How often the model is right about your pictures"),
     ),
+    ActionSpec(
+        "fine_tune",
+        Message("Fine-tune a model…"),
+        ("Ctrl+Shift+T",),
+        "",
+        Message("Teach a model by your corrections, or by a table of labelled pictures"),
+    ),
     ActionSpec("statistics", Message("Statistics"), ("Ctrl+2",), "statistics", Message("Rates and delays"), True),
     ActionSpec("network", Message("Network"), ("N", "Ctrl+3"), "network", Message("What the network sees"), True),
     ActionSpec("copy_statistics", Message("Copy statistics"), ("Ctrl+Shift+C",)),
@@ -140,7 +147,7 @@ MENUS: Final[dict[Message, tuple[str, ...]]] = {
     Message("&Capture"): (
         "screenshot", "burst", "copy", "-", "record", "pause_recording", "-", "save_summary", "count_anew", "-",
         "draw_line", "remove_lines", "-",
-        "save_corrections", "compare_corrections", "-", "open_recordings", "open_screenshots",
+        "save_corrections", "compare_corrections", "fine_tune", "-", "open_recordings", "open_screenshots",
     ),
     Message("&View"): (
         "mirror", "@privacy", "@drawn", "-", "zoom_in", "zoom_out", "zoom_fit", "full_screen", "-", "faces",

@@ -126,8 +126,16 @@ class SourceController(QObject):
         if not self._watching:
             self._watching = True
             self._watcher.start()
-            self._background.submit(Catalogue().packages, self._on_models)
+            self.look_for_models()
             self._background.submit(available_providers, self._on_providers)
+
+    def look_for_models(self) -> None:
+        """Offer the models that there are now."""
+        self._background.submit(Catalogue().packages, self._on_models)
+
+    def choose_model(self, name: str) -> None:
+        """Use a model of the catalogue."""
+        self._choose_model(model=name)
 
     def open(self, spec: str) -> None:
         """Show another source and remember it."""

@@ -87,6 +87,9 @@ QCheckBox::indicator:hover, QCheckBox:focus { border-color: $link; }
 QCheckBox::indicator:checked { background: $accent; border-color: $accent; image: url($check); }
 QCheckBox::indicator:focus { border-color: $link; }
 
+#fineTuneBar { background: $border; border: none; border-radius: 3px; min-height: 6px; max-height: 6px; }
+#fineTuneBar::chunk { background: $accent; border-radius: 3px; }
+
 QSlider { min-height: 20px; }
 QSlider::groove:horizontal { height: 4px; border-radius: 2px; background: $border; }
 QSlider::sub-page:horizontal { background: $accent; border-radius: 2px; }

@@ -97,7 +97,7 @@ class FaceRow(QWidget):
         self._right.setEnabled(label is not None)
         ages = [(readable_age(one.name), one.name) for one in labels.ages]
         genders = [(label_word(name), name) for name in labels.genders]
-        _fill(self._age, tr("Age group?"), ages, face.truth.age)
+        _fill(self._age, tr("Age?"), ages, face.truth.age)
         _fill(self._gender, tr("Gender?"), genders, face.truth.gender)
         self._gender.setVisible(bool(self._label_gender) or face.truth.gender is not None)
 

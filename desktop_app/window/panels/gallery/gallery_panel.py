@@ -194,7 +194,6 @@ class GalleryPanel(QWidget):
         column.addWidget(faces)
         column.addLayout(buttons)
         column.addWidget(self.tune_button)
-        self.tune_button.hide()
         self._stack = QStackedLayout(self)
         self._stack.addWidget(self._empty)
         self._stack.addWidget(content)
@@ -296,7 +295,7 @@ class GalleryPanel(QWidget):
         self._rows.show_faces(shown, self._labels)
         self._hint.setVisible(not shown)
         corrected = bool(self.faces.corrected())
-        for button in (self.save_button, self.compare_button, self.tune_button):
+        for button in (self.save_button, self.compare_button):
             button.setEnabled(corrected)
 
     def _on_said(self, row: int, truth: Truth) -> None:

@@ -18,7 +18,7 @@ from PySide6.QtCore import (
     Qt,
     Slot,
 )
-from PySide6.QtGui import QColor, QPainter, QPainterPath, QPalette, QPixmap
+from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPainterPath, QPalette, QPixmap
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from desktop_app.window.panels.gallery.thumbnails import Thumbnails
@@ -132,7 +132,8 @@ class PictureDelegate(QStyledItemDelegate):
         item = index.data(ITEM_ROLE)
         if not isinstance(item, PictureItem):
             return
-        palette, line = option.palette, option.fontMetrics.height()
+        # Not the list's own, whose background is transparent.
+        palette, line = QGuiApplication.palette(), option.fontMetrics.height()
         painter.save()
         painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
         tile = QRectF(option.rect.center().x() - TILE / 2, option.rect.top() + GAP, TILE, TILE)

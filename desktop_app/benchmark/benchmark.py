@@ -41,6 +41,9 @@ _DEFAULT_RATE: Final = 30.0
 _START_S: Final = 2.0
 _COMPARED_SHARE: Final = 4.0
 _RECALL_S: Final = 240.0
+# By all ways together.
+_PICTURE_S: Final = 0.3
+_FRAME_S: Final = 0.04
 _MINUTES_FROM_S: Final = 100
 
 Tell = Callable[[str], None]
@@ -86,20 +89,30 @@ class BenchmarkRequest:
     frame_sizes: Sequence[tuple[int, int]] = SIZES
     compared_faces: Sequence[int] = COMPARED_FACES
 
+    @property
+    def wants_faces(self) -> bool:
+        """Whether the cost against the number of faces and the size of the frame is measured."""
+        has_curve = self.faces or self.compare or self.recall
+        return self.faces or (self.plot is not None and not has_curve)
+
 
 def expected_seconds(request: BenchmarkRequest) -> float:
     """How long a benchmark takes on an ordinary computer, to be told before it begins; a slow one needs twice that."""
-    seconds, has_curve = request.seconds, request.faces or request.compare or request.recall
+    seconds = request.seconds
     # Live use lasts as long as was asked for; the same frames are analysed three times, each time faster than that.
     points = [_START_S + request.warm_up_s + 2 * seconds]
-    if request.faces or (request.plot is not None and not has_curve):
+    if request.wants_faces:
         for width, height in [(1280, 720)] * len(request.face_counts):
             points.append(_point_seconds(min(seconds, LONGEST_CURVE_S), width, height))
         for width, height in request.frame_sizes:
             points.append(_point_seconds(min(seconds, LONGEST_SIZE_S), width, height))
     if request.compare:
         points += [_COMPARED_SHARE * seconds + _START_S for _ in request.compared_faces]
-    return sum(points) + (_RECALL_S if request.recall else 0)
+    if request.recall:
+        points.append(_RECALL_S)
+    if (size := request.archive) is not None:
+        points.append(size.turns * (size.pictures * _PICTURE_S + size.films * size.film_frames * _FRAME_S))
+    return sum(points)
 
 
 def _point_seconds(seconds: float, width: int, height: int) -> float:
@@ -147,14 +160,12 @@ class _Benchmark:
     def run(self, machine: Machine) -> BenchmarkReport:
         """Measure part after part."""
         request = self._request
-        has_curve = request.faces or request.compare or request.recall
         spec = self._prepare_source()
         offline = self._measure_source(spec)
         self._tell(f"live use for {request.seconds:g} s")
         live = self._measure_live(spec, request.seconds)
-        wants_faces = request.faces or (request.plot is not None and not has_curve)
-        by_faces = list(self._by_faces()) if wants_faces else []
-        by_size = list(self._by_size()) if wants_faces else []
+        by_faces = list(self._by_faces()) if request.wants_faces else []
+        by_size = list(self._by_size()) if request.wants_faces else []
         comparisons = list(self._compare()) if request.compare else []
         archive = self._measure_archive(request.archive) if request.archive is not None else None
         if request.recall:

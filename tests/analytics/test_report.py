@@ -16,6 +16,7 @@ from desktop_app.analytics.audience import Audience, summarise
 from desktop_app.analytics.crossings import Crossings
 from desktop_app.analytics.report import ReportFacts, report_html, report_values
 from desktop_app.messages import ENGLISH, Message
+from desktop_app.paths import languages
 from desktop_app.vision.geometry import Line
 from desktop_app.window.style.translation import load_language
 from tests.helpers.visitors import face, label, manifest, visit
@@ -142,9 +143,11 @@ def test_the_values_are_those_of_the_page() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="needs Debian's chromium or chromium-headless-shell")
-def test_a_browser_draws_the_page_and_prints_it_on_two_sheets(tmp_path: Path) -> None:
+@pytest.mark.parametrize("language", languages())
+def test_a_browser_draws_the_page_and_prints_it_on_two_sheets(tmp_path: Path, language: str) -> None:
     assert BROWSER is not None
-    (tmp_path / "report.html").write_text(report_html(audience(), facts()), encoding="utf-8")
+    page = report_html(audience(), facts(), load_language(language))
+    (tmp_path / "report.html").write_text(page, encoding="utf-8")
     address = (tmp_path / "report.html").as_uri()
     for target in ("--print-to-pdf=report.pdf", "--screenshot=report.png"):
         subprocess.run([BROWSER, "--no-sandbox", target, address], cwd=tmp_path, capture_output=True, check=True)

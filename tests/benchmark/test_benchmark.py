@@ -13,7 +13,13 @@ import numpy as np
 import pytest
 
 from desktop_app.benchmark.archive import ArchiveSize, measure_archive
-from desktop_app.benchmark.benchmark import BenchmarkError, BenchmarkReport, BenchmarkRequest, run_benchmark
+from desktop_app.benchmark.benchmark import (
+    BenchmarkError,
+    BenchmarkReport,
+    BenchmarkRequest,
+    expected_seconds,
+    run_benchmark,
+)
 from desktop_app.benchmark.clip import CrowdScene, write_crowd_clip
 from desktop_app.benchmark.recall import RecallPoint, Scene, measure_recall, smallest_found
 from desktop_app.benchmark.timing import PATIENCE_S, FirstLabels, FrameTimes
@@ -311,3 +317,18 @@ def test_an_archive_is_gone_through_in_every_way(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(AgelensError, match="no picture"):
         measure_archive(tmp_path, ModelChoice(), pictures=tmp_path / "empty", size=size, tell=print)
+
+
+def test_what_is_added_takes_longer() -> None:
+    plain = expected_seconds(BenchmarkRequest(seconds=2))
+    assert 4 < plain < 20
+    longer = [
+        BenchmarkRequest(seconds=10),
+        BenchmarkRequest(seconds=2, faces=True),
+        BenchmarkRequest(seconds=2, compare=True),
+        BenchmarkRequest(seconds=2, recall=True),
+        BenchmarkRequest(seconds=2, archive=ArchiveSize()),
+    ]
+    assert all(expected_seconds(request) > plain + 5 for request in longer)
+    plotted = BenchmarkRequest(seconds=2, plot=Path("plot.svg"))
+    assert expected_seconds(plotted) == expected_seconds(BenchmarkRequest(seconds=2, faces=True))

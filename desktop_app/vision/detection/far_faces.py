@@ -25,7 +25,7 @@ LOOK_EVERY_S: Final = 0.9
 """From one look to the next: what is new is there within a second."""
 LOST_AFTER_S: Final = 0.3
 """The next look is due sooner where a far face was lost."""
-CLOSE_EVERY_S: Final = 0.9
+CLOSE_EVERY_S: Final = 1.8
 """One close view is looked at in so many seconds, where everything moves; what was saved up, as in a calm picture, may
 be spent at once."""
 RARELY_S: Final = 10.0

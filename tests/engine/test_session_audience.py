@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
 
+from desktop_app.catalogue.manifest import AgeLabel, Labels
 from desktop_app.engine.session_audience import SessionAudience, SessionCount
 from tests.helpers.shown_frames import ADULT, shown
-from tests.helpers.visitors import manifest
+from tests.helpers.visitors import LABELS, manifest
 
 
 @pytest.fixture
@@ -77,3 +79,37 @@ def test_pictures_before_the_model_count_as_soon_as_it_is_there() -> None:
     assert audience.count() is None
     audience.use(manifest())
     assert [one.label for one in counted(audience).visits] == [None]
+
+
+def test_pictures_go_on_while_visits_are_counted() -> None:
+    reached, added = threading.Event(), threading.Event()
+    in_time: list[bool] = []
+
+    class SlowLabels(Labels):
+        """Takes until a picture was added, the first time that it is asked for its age groups."""
+
+        @property
+        def ages(self) -> tuple[AgeLabel, ...]:
+            if not reached.is_set():
+                reached.set()
+                in_time.append(added.wait(10))
+            return LABELS.ages
+
+    audience = SessionAudience()
+    for index in range(3):
+        audience.add(shown(index, [1 if index < 2 else 2]), live=True)
+    labels = object.__new__(SlowLabels)
+    object.__setattr__(labels, "genders", LABELS.genders)
+    audience.use(replace(manifest(), labels=labels))
+    counts: list[SessionCount | None] = []
+    counting = threading.Thread(target=lambda: counts.append(audience.count()))
+    counting.start()
+    assert reached.wait(10)
+    audience.add(shown(3, [2]), live=True)
+    added.set()
+    counting.join()
+    assert in_time == [True]
+    (count,) = counts
+    assert count is not None
+    # What is followed was copied: the picture that came meanwhile is not in it.
+    assert [(one.id, one.frames) for one in count.visits] == [(1, 2), (2, 1)]

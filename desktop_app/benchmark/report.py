@@ -11,7 +11,7 @@ from typing import Final
 
 import psutil
 
-from desktop_app.benchmark.archive import ArchiveFigures
+from desktop_app.benchmark.archive import HOURS_PER_MS, ArchiveFigures
 from desktop_app.benchmark.live import LiveFigures
 from desktop_app.benchmark.offline import OfflineFigures
 from desktop_app.benchmark.per_face_baseline import Comparison
@@ -223,12 +223,25 @@ def _archive_lines(figures: ArchiveFigures) -> Iterator[str]:
             f"{way.frames_per_s / alone.frames_per_s:.2f}",
             f"{way.core_ms_per_picture:.1f}",
             f"{way.core_ms_per_frame:.2f}",
-            f"{way.core_hours_per_million:.1f}",
+            f"{way.core_ms_per_picture * HOURS_PER_MS:.1f}",
             f"{way.memory_mb:.0f}",
         )
         for way in figures.ways
     ]
-    rows.append(("the usual way", f"{usual:.1f}", f"{usual / alone.pictures_per_s:.2f}", *("–" for _ in head[3:])))
+    core_ms = figures.usual_core_ms_per_picture
+    rows.append(
+        (
+            "the usual way",
+            f"{usual:.1f}",
+            f"{usual / alone.pictures_per_s:.2f}",
+            "–",
+            "–",
+            f"{core_ms:.1f}",
+            "–",
+            f"{core_ms * HOURS_PER_MS:.1f}",
+            "–",
+        )
+    )
     yield from table(head, rows)
     yield (
         f"  {figures.pictures} pictures, {figures.faces:.2f} faces in each ({figures.usual_faces:.2f} found by the "

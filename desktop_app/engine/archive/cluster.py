@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -43,6 +45,7 @@ class ClusterWorkers(Closeable):
                 "Cannot use a cluster: that needs the package distributed. Install it with `pip install "
                 "'agelens[cluster]'`."
             ) from None
+        quiet_log()
         self._settings = settings
         where = {"scheduler_file": address} if Path(address).is_file() else {"address": address}
         try:
@@ -81,6 +84,12 @@ class ClusterWorkers(Closeable):
     def close(self) -> None:
         """Withdraw what was not begun, and leave the cluster."""
         self._client.close()
+
+
+def quiet_log() -> None:
+    """Keep Dask's own words about its connections from standard error, unless a log was asked for."""
+    if not os.environ.get("AGELENS_LOG"):
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
 
 def _result(future: Any, task: Task) -> TaskResult:

@@ -278,8 +278,8 @@ def _command_parser() -> _Parser:
         default=[],
         metavar="X1,Y1,X2,Y2",
         dest="lines",
-        help="count in --people and --report how often faces cross this line, by direction: its two ends in shares of "
-        "the picture's width and height, 0 to 1; may be given twice",
+        help="count in --people, --report and --dataset how often faces cross this line, by direction: its two ends in "
+        "shares of the picture's width and height, 0 to 1; may be given twice",
     )
     part = annotate.add_argument_group(
         "part of a film", "times in seconds (90, 0.5) or as minutes and hours (1:30, 1:02:03)"

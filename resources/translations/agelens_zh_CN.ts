@@ -1225,10 +1225,6 @@
         <translation>线段：根据模型的实测误差，真实数量有 95% 的概率位于此范围内。</translation>
     </message>
     <message>
-        <source>Lines</source>
-        <translation>计数线</translation>
-    </message>
-    <message>
         <source>Live</source>
         <translation>实时</translation>
     </message>

@@ -146,7 +146,14 @@ def test_the_values_are_those_of_the_page() -> None:
 @pytest.mark.parametrize("language", languages())
 def test_a_browser_draws_the_page_and_prints_it_on_two_sheets(tmp_path: Path, language: str) -> None:
     assert BROWSER is not None
-    page = report_html(audience(), facts(), load_language(language))
+    # As long as a page can be, with this model.
+    visits = [
+        replace(visit(one, one, one + 2, label(0.1, 0.8, 0.1)), crossings=(Crossings(1, 0), Crossings(0, 1)))
+        for one in range(23)
+    ]
+    lines = [Line(0.5, 0, 0.5, 1), Line(0, 0.5, 1, 0.5)]
+    counted = summarise(visits, manifest(CONFUSION), frames=240, duration_s=24, lines=lines)
+    page = report_html(counted, facts(), load_language(language))
     (tmp_path / "report.html").write_text(page, encoding="utf-8")
     address = (tmp_path / "report.html").as_uri()
     for target in ("--print-to-pdf=report.pdf", "--screenshot=report.png"):

@@ -261,8 +261,8 @@ class _ParquetEncoder:
         if not self._rows:
             return
         columns = [[_converted(row.values[column.name], column.kind) for row in self._rows] for column in self._columns]
-        columns += [[row.ages[name] if row.ages else None for row in self._rows] for name in self._ages]
-        columns += [[row.genders[name] if row.genders else None for row in self._rows] for name in self._genders]
+        columns += [[row.ages.get(name) if row.ages else None for row in self._rows] for name in self._ages]
+        columns += [[row.genders.get(name) if row.genders else None for row in self._rows] for name in self._genders]
         arrays = [self._pa.array(column, field.type) for column, field in zip(columns, self._schema, strict=True)]
         batch = self._pa.record_batch(arrays, schema=self._schema)
         self._batches.append(batch)

@@ -106,7 +106,7 @@ class ExcerptSource(SourceBase):
     def read(self) -> Frame | None:
         """The next frame of the part; see `Source.read`."""
         while not self.is_over:
-            if isinstance(self._source, VideoFileSource):
+            if self._excerpt and isinstance(self._source, VideoFileSource):
                 self._source.skip_until(self._due_s - _SLACK_S)
             frame = self._source.read()
             if frame is None:

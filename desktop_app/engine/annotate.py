@@ -187,8 +187,8 @@ def annotate(request: AnnotationRequest, stop: StopRequest | None = None) -> Gen
             begin_s=request.excerpt.start_s,
             language=request.language,
         )
-        facts = RunFacts(request, classifier, source)
-        yield from _run(request, stack, source, analysis, audience, facts, stop)
+        facts = RunFacts(request, classifier.package, classifier.provider, source.info)
+        yield from _run(request, stack, source, analysis, audience, facts, str(classifier.notice or ""), stop)
 
 
 def _note_beginning(classifier: Classifier, info: SourceInfo) -> None:
@@ -217,11 +217,11 @@ def _run(
     analysis: OfflineAnalysis,
     audience: AudienceFiles,
     facts: RunFacts,
+    notice: str,
     stop: StopRequest,
 ) -> Generator[AnnotationProgress, None, None]:
     sink: PictureSink | None = None
     table: PredictionWriter | PredictionStream | None = None
-    notice = str(facts.classifier.notice or "")
     outputs: list[Output] = []
     stack.push(_finishing(outputs))
     frames = 0
@@ -245,6 +245,7 @@ def _run(
             table.write(rows)
         audience.add(rendered, time_s)
         facts.add(rendered, time_s, len(rows))
+        facts.source, facts.dropped = source.info, source.dropped_count
         frames += 1
         yield AnnotationProgress(
             frames,
@@ -274,7 +275,7 @@ def _run(
     said = [one for one in notices if one is not None]
     audience.note([*said, *request.excerpt.sentences()])
     lines = [line for one in said for line in str(one).split("\n")]
-    facts.complete, facts.notices = True, lines
+    facts.complete, facts.notices, facts.source = True, lines, source.info
     for line in lines:
         yield AnnotationProgress(frames, source.info.frame_count, 0, source.dropped_count, line)
 
@@ -386,7 +387,8 @@ def _open_table(
     """The table of predictions, and what is written beside it."""
     if table == STANDARD_OUTPUT:
         return (PredictionStream(stop),)
-    writer = PredictionWriter(table, overwrite=request.overwrite, classes=facts.classifier.labels)
+    classes = facts.package.labels if facts.package is not None else None
+    writer = PredictionWriter(table, overwrite=request.overwrite, classes=classes)
     return writer, facts.file(table, overwrite=request.overwrite)
 
 

@@ -61,7 +61,7 @@ class CaptureWorker(Worker):
         self._noticed: Message | None = None
         self._source_lock = threading.Lock()
         self._source: Source | None = None
-        self._wanted_detector: tuple[DetectorMode, float] = (settings.detector, settings.min_score)
+        self.wanted_detector: tuple[DetectorMode, float] = (settings.detector, settings.min_score)
         self._detector: tuple[DetectorMode, float] | None = None
         self._finder: FaceDetector | None = None
         self._model: ModelInUse | None = None
@@ -73,7 +73,7 @@ class CaptureWorker(Worker):
 
     def set_detector(self, mode: DetectorMode, min_score: float) -> None:
         """Look for faces differently from the next frame on."""
-        self._wanted_detector = (mode, min_score)
+        self.wanted_detector = (mode, min_score)
 
     def stop(self) -> None:
         """Ask the worker to end; a source that waits for a frame is released."""
@@ -214,7 +214,7 @@ class CaptureWorker(Worker):
 
     def _draw_again(self, now: float) -> None:
         """Draw the picture that stands still in the present style."""
-        if self._last is not None and self._wanted_detector != self._detector:
+        if self._last is not None and self.wanted_detector != self._detector:
             # Otherwise the choice would show with the next picture only, which may never come.
             self._forget()
             self._process(self._last[0], now)
@@ -243,10 +243,10 @@ class CaptureWorker(Worker):
         self._board.take_picture(rendered)
 
     def _ready_finder(self) -> FaceDetector:
-        if self._finder is None or self._wanted_detector != self._detector:
+        if self._finder is None or self.wanted_detector != self._detector:
             if self._finder is not None:
                 self._finder.close()
-            self._detector = self._wanted_detector
+            self._detector = self.wanted_detector
             mode, min_score = self._detector
             self._finder = FaceDetector(mode, min_score=min_score, live=True)
         return self._finder

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Final
 
 from desktop_app.engine.bounded_queue import BoundedQueue, ChannelClosedError
+from desktop_app.engine.run_facts import RunFacts, facts_path
 from desktop_app.engine.types import RecordingStatus, RenderedFrame
 from desktop_app.engine.worker import Worker
 from desktop_app.errors import AgelensError
 from desktop_app.messages import Message
 from desktop_app.output.atomic_files import ALMOST_FULL, has_room, numbered
 from desktop_app.output.encoder import FORMATS
+from desktop_app.output.late_file import LateFile
 from desktop_app.output.predictions import PredictionFileError, PredictionWriter, face_rows
 from desktop_app.output.recorder import NameTakenError, Recorder, RecordingError
 from desktop_app.output.tables import TABLE_SUFFIXES
@@ -71,6 +73,7 @@ class RecorderWorker(Worker):
     Args:
         path: the video file, `.mp4` or `.mkv`.
         predictions: a `.csv` or `.jsonl` file beside it, or None.
+        facts: of the run, for a file beside the predictions; None for none.
         rate: the source's nominal frames per second.
         overwrite: replace existing files.
         numbered: take `film (2).mp4` and so on where a name, or that of a table beside it, is taken.
@@ -83,6 +86,7 @@ class RecorderWorker(Worker):
         path: Path,
         *,
         predictions: Path | None = None,
+        facts: RunFacts | None = None,
         rate: float = 30.0,
         overwrite: bool = False,
         numbered: bool = False,
@@ -91,7 +95,7 @@ class RecorderWorker(Worker):
     ) -> None:
         super().__init__("recorder")
         self._pictures: BoundedQueue[tuple[float, RenderedFrame]] = BoundedQueue(QUEUE_CAPACITY, drop="newest")
-        self._path, self._predictions = path, predictions
+        self._path, self._predictions, self._facts = path, predictions, facts
         self._rate = rate or 30.0
         self._overwrite, self._numbered = overwrite, numbered
         self._reserve_bytes = reserve_bytes
@@ -101,6 +105,7 @@ class RecorderWorker(Worker):
         self._clock = RecordingClock()
         self._recorder: Recorder | None = None
         self._writer: PredictionWriter | None = None
+        self._beside: LateFile | None = None
         self._last: tuple[float, RenderedFrame] | None = None
         self._delay_s = 0.0
         self._skipped = 0
@@ -147,6 +152,8 @@ class RecorderWorker(Worker):
         try:
             try:
                 failure = self._record()
+                if self._facts is not None:
+                    self._facts.complete = failure is None
             finally:
                 closing = self._close()
             message = failure or closing or (None if self.status.frames else _NO_PICTURE)
@@ -199,7 +206,10 @@ class RecorderWorker(Worker):
         self._last = (time_s, rendered)
         if self._writer is not None:
             index, at_s = recorder.frames - 1, recorder.last_time_s
-            self._writer.write(face_rows(index, at_s, rendered.frame.origin, rendered.tracks, rendered.labels))
+            rows = face_rows(index, at_s, rendered.frame.origin, rendered.tracks, rendered.labels)
+            self._writer.write(rows)
+            if self._facts is not None:
+                self._facts.add(rendered, at_s, len(rows))
         self._note(frames=recorder.frames, duration_s=recorder.duration_s, size_bytes=recorder.size_bytes)
 
     def _begin(self, time_s: float, rendered: RenderedFrame) -> Recorder:
@@ -230,16 +240,22 @@ class RecorderWorker(Worker):
         """The requested name; with numbering, those names that are free with all suffixes."""
         if not self._numbered:
             return iter((self._path,))
-        suffixes = (*FORMATS, *TABLE_SUFFIXES)
-        return (
-            path for path in numbered(self._path) if not any(os.path.lexists(path.with_suffix(s)) for s in suffixes)
-        )
+
+        def others(path: Path) -> Iterator[Path]:
+            for suffix in (*FORMATS, *TABLE_SUFFIXES):
+                yield path.with_suffix(suffix)
+                yield facts_path(path.with_suffix(suffix))
+
+        return (path for path in numbered(self._path) if not any(map(os.path.lexists, others(path))))
 
     def _open_table(self, film: Path) -> PredictionWriter | None:
         if self._predictions is None:
             return None
         path = film.with_suffix(self._predictions.suffix) if self._numbered else self._predictions
-        return PredictionWriter(path, overwrite=self._overwrite)
+        writer = PredictionWriter(path, overwrite=self._overwrite)
+        if self._facts is not None:
+            self._beside = self._facts.file(path, overwrite=self._overwrite)
+        return writer
 
     def _check_space(self) -> None:
         """End in order rather than in the middle of a write.
@@ -281,6 +297,8 @@ class RecorderWorker(Worker):
         if self._writer is not None:
             try:
                 self._writer.close()
+                if self._beside is not None:
+                    self._beside.close()
             except AgelensError as error:
                 message = message or error.message
         return message
@@ -289,7 +307,7 @@ class RecorderWorker(Worker):
         """Release pictures and encoder: the session keeps this worker until the next recording."""
         self._pictures.close()
         self._pictures.drain()
-        self._recorder = self._writer = self._last = None
+        self._recorder = self._writer = self._beside = self._facts = self._last = None
 
     def _note(self, **changes: object) -> None:
         with self._lock:

@@ -9,12 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from desktop_app.catalogue.catalogue import ModelPackage
 from desktop_app.engine.audience_files import program_version
 from desktop_app.engine.types import AnalysisSettings, RenderedFrame
 from desktop_app.output.late_file import LateFile
 from desktop_app.output.table_text import encoded
-from desktop_app.sources.opening import Source
-from desktop_app.vision.classification.classifier import Classifier
+from desktop_app.sources.opening import SourceInfo
 
 
 def facts_path(table: Path) -> Path:
@@ -31,19 +31,23 @@ class RunFacts:
 
     Attributes:
         settings: what was looked at, and how.
-        classifier: the model in use.
-        source: the open source.
+        package: the model in use; None where none is loaded yet.
+        provider: the execution provider in use.
+        source: what is known of the source.
         frames: written so far.
         faces: seen in these, each once a frame.
-        complete: the source was read to its end.
+        dropped: frames of a live source that were skipped to keep up.
+        complete: the run was not interrupted: a source was read to its end, a recording was stopped.
         notices: sentences on what could not be read.
     """
 
     settings: AnalysisSettings
-    classifier: Classifier
-    source: Source
+    package: ModelPackage | None
+    provider: str
+    source: SourceInfo
     frames: int = 0
     faces: int = 0
+    dropped: int = 0
     complete: bool = False
     notices: Sequence[str] = ()
     _began_at: datetime = field(default_factory=lambda: datetime.now().astimezone())
@@ -68,23 +72,15 @@ class RunFacts:
 
     def values(self, table: str) -> dict[str, Any]:
         """The facts by name; times of the clock are local, with their distance from UTC."""
-        settings, classifier, source = self.settings, self.classifier, self.source.info
-        manifest, choice = classifier.package.manifest, settings.choice
+        settings, source, choice = self.settings, self.source, self.settings.choice
         first_s, last_s = self._span_s or (0.0, 0.0)
         return {
             "table": table,
             "program": "agelens",
             "version": program_version(),
-            "model": {
-                "name": manifest.name,
-                "title": manifest.title,
-                "files": {file.name: manifest.files.get(file.name) for file in classifier.package.onnx_files},
-                "ages": [age.name for age in classifier.labels.ages],
-                "genders": list(classifier.labels.genders),
-                "provider": classifier.provider,
-            },
+            "model": _model_values(self.package, self.provider) if self.package is not None else None,
             "options": {
-                "oversample": classifier.oversample,
+                "oversample": choice.oversample,
                 "gender": choice.gender,
                 "detector": settings.detector,
                 "min_score": settings.min_score,
@@ -107,7 +103,7 @@ class RunFacts:
             "run": {
                 "frames": self.frames,
                 "faces": self.faces,
-                "dropped": self.source.dropped_count,
+                "dropped": self.dropped,
                 "first_s": round(first_s, 6),
                 "last_s": round(last_s, 6),
                 "complete": self.complete,
@@ -116,3 +112,14 @@ class RunFacts:
                 "ended_at": datetime.now().astimezone().isoformat(timespec="seconds"),
             },
         }
+
+
+def _model_values(package: ModelPackage, provider: str) -> dict[str, Any]:
+    return {
+        "name": package.name,
+        "title": package.title,
+        "files": {file.name: package.manifest.files.get(file.name) for file in package.onnx_files},
+        "ages": [age.name for age in package.labels.ages],
+        "genders": list(package.labels.genders),
+        "provider": provider,
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from desktop_app.engine.inference import InferenceWorker
 from desktop_app.engine.memory import keep_few_arenas, return_freed_memory
 from desktop_app.engine.playback import Playback
 from desktop_app.engine.recording import RecorderWorker
+from desktop_app.engine.run_facts import RunFacts
 from desktop_app.engine.session_audience import SessionAudience
 from desktop_app.engine.session_board import SessionBoard
 from desktop_app.engine.statistics import Statistics, StatisticsSnapshot
@@ -74,6 +76,7 @@ class Session:
         on_status: Callable[[], None] = _noop,
     ) -> None:
         keep_few_arenas()
+        self._settings, self._choice = settings, settings.choice
         self._on_status = on_status
         self._statistics = Statistics()
         self._playback = Playback(loop=settings.loop, paused=settings.paused)
@@ -181,6 +184,7 @@ class Session:
 
         What is said of gender ends at once where the choice is to do without it.
         """
+        self._choice = choice
         self._inference.choose(choice)
 
     def play(self) -> None:
@@ -214,24 +218,42 @@ class Session:
 
         Args:
             path: the film, `.mp4` or `.mkv`.
-            predictions: the table beside it, `.csv` or `.jsonl`.
+            predictions: the table beside it, `.csv` or `.jsonl`; beside that, a file says how it came about.
             overwrite: replace existing files.
             numbered: take the next free number where a name is taken; `recording` holds the name.
         """
-        info = self._board.status.info
+        info, model = self._board.status.info, self._inference.model
         rate = info.rate if info is not None else 0.0
+        facts = RunFacts(self._settings_now(), model.package, model.provider, info) if info is not None else None
         # Not this session's own method: a recorder outlives it.
         on_change = self._on_status
 
         def make() -> RecorderWorker:
             return RecorderWorker(
-                path, predictions=predictions, rate=rate, overwrite=overwrite, numbered=numbered, on_change=on_change
+                path,
+                predictions=predictions,
+                facts=facts,
+                rate=rate,
+                overwrite=overwrite,
+                numbered=numbered,
+                on_change=on_change,
             )
 
         if not self._board.start_recorder(make):
             return
         self._on_status()
         self._playback.redraw()
+
+    def _settings_now(self) -> SessionSettings:
+        mode, min_score = self._capture.wanted_detector
+        return replace(
+            self._settings,
+            choice=self._choice,
+            style=self._capture.style,
+            mirror=self._capture.mirror,
+            detector=mode,
+            min_score=min_score,
+        )
 
     def pause_recording(self, paused: bool) -> None:
         """Leave out what is shown, or continue."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import socket
 import threading
@@ -192,6 +193,7 @@ def test_what_is_shown_is_what_is_recorded(tmp_path: Path) -> None:
     video, table = tmp_path / "demo.mp4", tmp_path / "demo.csv"
     with running(SessionSettings(source="demo")) as (session, bell):
         bell.wait_until(lambda: labelled(session))
+        session.set_mirror(True)
         session.start_recording(video, predictions=table)
         bell.wait_until(lambda: session.recording().frames >= 10)
         session.pause_recording(True)
@@ -205,6 +207,9 @@ def test_what_is_shown_is_what_is_recorded(tmp_path: Path) -> None:
     with av.open(str(video)) as container:
         assert sum(1 for _ in container.decode(video=0)) == written.frames
     assert len(table.read_text(encoding="utf-8").splitlines()) > 1
+    facts = json.loads((tmp_path / "demo.csv.meta.json").read_text(encoding="utf-8"))
+    assert (facts["run"]["frames"], facts["run"]["complete"]) == (written.frames, True)
+    assert (facts["model"]["name"], facts["source"]["name"], facts["options"]["mirror"]) == ("agelens", "Demo", True)
 
 
 def test_stopping_the_session_finishes_the_recording(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class RecordingProgram:
 
     @property
     def film(self) -> Path:
-        (path,) = (self.folder / "films").glob("*.m*")
+        (path,) = (self.folder / "films").glob("*.m[kp]*")
         return path
 
     @property

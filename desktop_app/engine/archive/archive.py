@@ -16,7 +16,7 @@ from desktop_app.analytics.crossings import MAX_LINES
 from desktop_app.catalogue.catalogue import Catalogue
 from desktop_app.catalogue.manifest import Manifest
 from desktop_app.engine.archive.cluster import ClusterWorkers
-from desktop_app.engine.archive.done_list import DoneList
+from desktop_app.engine.archive.done_list import MANIFEST_NAME, DoneList
 from desktop_app.engine.archive.part import TableFormat, sweep
 from desktop_app.engine.archive.plan import Task, plan_missing
 from desktop_app.engine.archive.sources import ArchiveError, FoundSources, find_sources
@@ -117,9 +117,9 @@ def annotate_archive(
     found = find_sources(
         request.specs,
         recursive=request.recursive,
-        without=[folder for folder in (request.dataset, request.output) if folder is not None],
+        without=request.output,
     )
-    _make_folders(settings)
+    _make_folders(settings, overwrite=request.overwrite)
     with ExitStack() as stack:
         manifest = stack.enter_context(DoneList(settings.folder))
         sweep(settings.folder, manifest.task_names())
@@ -269,11 +269,28 @@ def _check_format(table_format: TableFormat) -> None:
         )
 
 
-def _make_folders(settings: ArchiveSettings) -> None:
-    for folder in filter(None, (settings.media, settings.folder)):
+def _make_folders(settings: ArchiveSettings, *, overwrite: bool) -> None:
+    """Make the folders, and refuse those that hold what is not ours: it would be taken for ours, and replaced."""
+    if settings.tables and _is_taken(settings.folder, MANIFEST_NAME):
+        raise ArchiveError(
+            "Cannot write a dataset into “{folder}”: it holds other files. Name a new or an empty folder.",
+            folder=settings.folder,
+        )
+    if settings.media is not None and not overwrite and _is_taken(settings.media, _STATE_FOLDER):
+        raise ArchiveError(
+            "Cannot write into “{folder}”: it holds other files. Name a new or an empty folder, or add --overwrite.",
+            folder=settings.media,
+        )
+    marked = settings.media / _STATE_FOLDER if settings.media is not None else None
+    for folder in filter(None, (settings.folder, marked)):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ArchiveError(
                 "Cannot make the folder “{folder}”: {reason}.", folder=folder, reason=explain(error)
             ) from error
+
+
+def _is_taken(folder: Path, mark: str) -> bool:
+    """Whether a folder holds something, but not what marks it as ours."""
+    return folder.is_dir() and not (folder / mark).exists() and any(folder.iterdir())

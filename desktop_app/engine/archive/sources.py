@@ -65,7 +65,7 @@ def is_many(specs: Sequence[str]) -> bool:
     return len(specs) != 1 or _is_list(specs[0]) or _is_pattern(specs[0])
 
 
-def find_sources(specs: Sequence[str], *, recursive: bool = False, without: Sequence[Path] = ()) -> FoundSources:
+def find_sources(specs: Sequence[str], *, recursive: bool = False, without: Path | None = None) -> FoundSources:
     """Find the files that a command line names.
 
     Args:
@@ -73,14 +73,15 @@ def find_sources(specs: Sequence[str], *, recursive: bool = False, without: Sequ
             that fsspec reads (`s3://bucket/films/`), and lists (`@files.txt`, a line each; blank lines and those that
             begin with `#` say nothing).
         recursive: also look into the folders within folders. Names that begin with a dot are left out.
-        without: folders whose files are none of the archive, because they are written by the run itself.
+        without: a folder whose files are none of the archive, because the run itself writes them.
 
     Raises:
         ArchiveError: there is none, a list or folder cannot be read, or a camera or stream is among them.
     """
     problems: list[str] = []
     found: dict[str, ArchiveSource] = {}
-    barred = tuple(os.path.join(folder.absolute(), "") for folder in without)  # noqa: PTH118 - ends in a separator
+    # With a separator at its end.
+    barred = os.path.join(without.absolute(), "") if without is not None else "\0"  # noqa: PTH118
     for spec in _with_lists(specs):
         if is_remote(spec):
             for source in _remote(spec, recursive=recursive):

@@ -10,13 +10,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, cast
@@ -183,7 +184,7 @@ class _Worker:
         self._process = context.Process(target=_serve, args=(theirs, settings), name="agelens worker", daemon=True)
         self.task: Task | None = None
         self.step = _NOWHERE
-        with _one_thread_each():
+        with _one_thread_each(), _without_interrupts():
             self._process.start()
         theirs.close()
 
@@ -243,6 +244,21 @@ def _one_thread_each() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Let processes that are started here never hear of Ctrl+C, not even while they begin: the parent ends them."""
+    if sys.platform == "win32":
+        yield
+        return
+    # Which unblocks the signal once it is started.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(pipe: Connection, settings: ArchiveSettings) -> None:

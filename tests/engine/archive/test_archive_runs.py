@@ -115,6 +115,19 @@ def test_the_list_of_what_is_done_belongs_to_one_run(tmp_path: Path) -> None:
         DoneList(tmp_path / "text")
 
 
+def test_folders_of_others_are_left_alone(tmp_path: Path, choice: ModelChoice) -> None:
+    archive = write_archive(tmp_path / "archive", pictures=1, films=0)
+    theirs = tmp_path / "theirs" / "predictions" / "source=1" / "data.csv"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("not ours")
+    for changes in ({"dataset": tmp_path / "theirs", "overwrite": True}, {"output": tmp_path / "theirs"}):
+        with pytest.raises(ArchiveError, match="it holds other files"):
+            run(archive, choice, **changes)
+    with pytest.raises(ArchiveError, match="it holds other files"):
+        run(archive, choice, dataset=archive)
+    assert dataset_files(tmp_path / "theirs") == {"predictions/source=1/data.csv": b"not ours"}
+
+
 def test_results_need_a_place(tmp_path: Path, choice: ModelChoice) -> None:
     with pytest.raises(ArchiveError, match="no place for the results"):
         run(tmp_path, choice)
@@ -208,6 +221,8 @@ def start(archive: Path, choice: ModelChoice, folder: Path) -> subprocess.Popen[
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
+        # So that a signal can be sent to all of its processes, as a terminal does.
+        start_new_session=True,
     )
 
 
@@ -225,8 +240,13 @@ def test_a_run_that_is_interrupted_goes_on_where_it_was(
     archive = write_archive(tmp_path / "archive", pictures=2, films=6, frames=40)
     with start(archive, choice, tmp_path / "set") as process:
         wait_until(lambda: parts(tmp_path / "set") >= 2, process)
-        process.send_signal(way)
-        assert process.wait() == (130 if way is signal.SIGINT else -signal.SIGKILL)
+        if way is signal.SIGINT:
+            os.killpg(process.pid, way)
+        else:
+            process.kill()
+        said = process.communicate()[1]
+    assert process.returncode == (130 if way is signal.SIGINT else -signal.SIGKILL)
+    assert "Traceback" not in said
     last = run(archive, choice, dataset=tmp_path / "set", jobs=2)
     assert last.earlier >= 1
     assert last.files + last.earlier == 8

@@ -31,6 +31,9 @@ UNSETTLED_EVERY_S: Final = 0.1
 """How often a new face is classified."""
 SETTLED_EVERY_S: Final = 0.6
 """How often a known face is classified again: its answer is old."""
+SETTLED_PER_S: Final = 20
+"""Crops a second that the known faces of a crowd share. With half of their crops, labels of 36 faces changed no more
+often: 1.2 instead of 1.4 times a face and minute."""
 CHANGED_SIZE: Final = 1.25
 """A face that grew by this factor since its last crop is worth a new one."""
 CHANGED_ROLL: Final = 0.2
@@ -116,8 +119,9 @@ class CropChooser:
         if standing:
             due = [track for track in seen if track.id not in labelled and not self._is_asked(track, frame)]
         else:
+            every_s = max(SETTLED_EVERY_S, len(seen) / SETTLED_PER_S)
             urgent = sorted(
-                ((self._urgency(track, frame.captured_at, track.id in labelled), track) for track in seen),
+                ((self._urgency(track, frame.captured_at, track.id in labelled, every_s), track) for track in seen),
                 key=lambda pair: (-pair[0], pair[1].id),
             )
             due = [track for urgency, track in urgent if urgency >= 1][: self._max_batch]
@@ -167,13 +171,13 @@ class CropChooser:
         known = self._asked.get(track.id)
         return known is not None and known.at == frame.captured_at
 
-    def _urgency(self, track: Track, at: float, labelled: bool) -> float:
+    def _urgency(self, track: Track, at: float, labelled: bool, settled_every_s: float) -> float:
         """Time since the face was last classified over the time after which it is due; infinite for a new one."""
         known = self._asked.get(track.id)
         if known is None:
             return float("inf")
         settled = labelled and known.count >= SETTLED_SAMPLES
-        every = SETTLED_EVERY_S if settled else UNSETTLED_EVERY_S
+        every = settled_every_s if settled else UNSETTLED_EVERY_S
         growth = track.detection.box.size / max(known.size, 1.0)
         changed = growth > CHANGED_SIZE or abs(track.detection.landmarks.roll - known.roll) > CHANGED_ROLL
         return max(at - known.at, 0.0) / min(every, UNSETTLED_EVERY_S if changed else every)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from desktop_app.engine.analysis import (
     SETTLED_EVERY_S,
+    SETTLED_PER_S,
     UNSETTLED_EVERY_S,
     CropChooser,
     CropSpec,
@@ -44,6 +46,16 @@ def test_a_new_face_is_classified_at_once_and_then_by_need() -> None:
     gaps = np.diff(asked)
     assert gaps[:4] == pytest.approx(UNSETTLED_EVERY_S, abs=0.04)
     assert gaps[5:] == pytest.approx(SETTLED_EVERY_S, abs=0.04)
+
+
+def test_the_known_faces_of_a_crowd_share_so_many_crops_a_second() -> None:
+    chooser, crowd = CropChooser(), [make_track(number, size=20) for number in range(1, 41)]
+    asked = Counter[int]()
+    for at in np.arange(0, 9, 1 / 10):
+        batch = chooser.choose(make_frame(float(at)), crowd, SPEC, labelled=range(1, 41))
+        asked.update(batch.track_ids if batch is not None and at >= 5 else ())
+    assert 0.8 * SETTLED_PER_S < asked.total() / 4 <= SETTLED_PER_S
+    assert len(asked) == len(crowd)
 
 
 def test_a_face_whose_crops_were_dropped_is_asked_about_as_often_as_a_new_one() -> None:

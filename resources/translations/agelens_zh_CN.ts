@@ -804,6 +804,10 @@
         <translation>将所有数据复制到剪贴板，用于报告问题</translation>
     </message>
     <message>
+        <source>Copy as table</source>
+        <translation>复制为表格</translation>
+    </message>
+    <message>
         <source>Copy as text</source>
         <translation>复制为文本</translation>
     </message>

@@ -27,8 +27,10 @@ from PySide6.QtWidgets import QApplication, QComboBox, QWidget  # noqa: E402
 
 from desktop_app.paths import resource_path  # noqa: E402
 from desktop_app.settings import Settings, SettingsStore, ThemeChoice  # noqa: E402
+from desktop_app.vision.geometry import Line  # noqa: E402
 from desktop_app.window.dialogs.stream_dialog import StreamDialog  # noqa: E402
 from desktop_app.window.main_window import MainWindow  # noqa: E402
+from desktop_app.window.panels.gallery.fine_tune_dialog import FineTuneDialog  # noqa: E402
 from desktop_app.window.panels.tiles import SquareView  # noqa: E402
 from desktop_app.window.style.theme import apply_theme  # noqa: E402
 from desktop_app.window.style.translation import install_language  # noqa: E402
@@ -96,13 +98,15 @@ class Photographer:
         self.wait(4)
         self.take("live")
         self._capturing()
-        for name in ("statistics", "network"):
+        window.settings.change(lines=(Line(0.45, 0.1, 0.45, 0.95), Line(0.95, 0.35, 0.6, 0.8)))
+        for name in ("audience", "statistics", "network"):
             actions[name].trigger()
             self.wait(8)
             self.take(name)
             if name == "network":
                 self._compare()
             actions[name].trigger()
+        actions["remove_lines"].trigger()
         actions["privacy"].trigger()
         self.wait(0.5)
         self.take("privacy")
@@ -120,6 +124,7 @@ class Photographer:
         window.sources.open(str(resource_path("demo_portrait.jpg")))
         self.wait(3)
         self.take("still")
+        self._gallery()
         self._end_of_file()
         self._reconnecting()
         window.close()
@@ -182,6 +187,34 @@ class Photographer:
         assert isinstance(dialog, StreamDialog)
         self.take("open-stream", over=dialog)
         dialog.reject()
+
+    def _gallery(self) -> None:
+        window, panel = self.window, self.window.panels.gallery
+        folder = self._work / "album"
+        folder.mkdir()
+        portrait = cv2.imread(str(resource_path("demo_portrait.jpg")))
+        assert portrait is not None
+        for number in range(1, 9):
+            side = 200 + 40 * number
+            cv2.imwrite(str(folder / f"IMG_{number}.jpg"), portrait[:side, :side])
+        window.sources.open(str(folder))
+        self.wait(8, self.state_is("paused"))
+        self.wait(1)
+        for _ in range(5):
+            window.actions_["step"].trigger()
+            self.wait(1)
+            for row in panel.rows.rows:
+                row.right_button.click()
+        self.take("gallery")
+        window.actions_["compare_corrections"].trigger()
+        self.take("corrections", over=window.gallery.current)
+        if window.gallery.current is not None:
+            window.gallery.current.accept()
+        window.actions_["fine_tune"].trigger()
+        dialog = window.findChild(FineTuneDialog)
+        if isinstance(dialog, FineTuneDialog):
+            self.take("fine-tune", over=dialog)
+            dialog.reject()
 
     def _end_of_file(self) -> None:
         path = self._work / "picture.mp4"

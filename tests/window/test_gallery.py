@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QCloseEvent, QPixmap
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QPixmap
 from PySide6.QtWidgets import QDialogButtonBox, QFileDialog, QLabel, QTableWidget
 from pytestqt.qtbot import QtBot
 
@@ -147,6 +147,12 @@ def test_the_dialog_sets_corrections_against_answers(qtbot: QtBot) -> None:
     texts = [one.text() for one in dialog.findChildren(QLabel)]
     assert "1 of 2 right (50%)" in texts
     assert "1 of 1 right (100%)" in texts
+    box = dialog.findChild(QDialogButtonBox)
+    assert isinstance(box, QDialogButtonBox)
+    (copy,) = (one for one in box.buttons() if one.text() == "Copy as table")
+    copy.click()
+    lines = QGuiApplication.clipboard().text().splitlines()
+    assert lines[:3] == ["Age groups\t0-19\t20-59\t60+", "0-19\t0\t0\t0", "20-59\t1\t1\t0"]
 
 
 def album(folder: Path) -> Path:

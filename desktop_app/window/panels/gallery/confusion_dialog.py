@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QPalette
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QGuiApplication, QPalette
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QDialog,
@@ -24,10 +24,11 @@ from desktop_app.catalogue.catalogue import Labels
 from desktop_app.vision.drawing.overlay import readable_age
 from desktop_app.window.panels.probability_bars import accent, blended
 from desktop_app.window.style.translation import label_word, tr
-from desktop_app.window.style.widgets import make_label, make_strong_label
+from desktop_app.window.style.widgets import fit_wrapped, make_label, make_strong_label
 
 ROW_HEIGHT = 26
 COLUMN_WIDTH = 58
+NOTE_WIDTH = 560
 
 
 class ConfusionDialog(QDialog):
@@ -45,6 +46,7 @@ class ConfusionDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(24, 24, 24, 16)
         column.setSpacing(8)
+        self._copied: list[str] = []
         ages, genders = [age.name for age in labels.ages], list(labels.genders)
         for title, pairs, classes, names in (
             (tr("Age groups"), age_pairs(faces), ages, [readable_age(name) for name in ages]),
@@ -57,20 +59,28 @@ class ConfusionDialog(QDialog):
             column.addWidget(make_label(_summary(counts)))
             if counts.any():
                 column.addWidget(_table(self, counts, names))
+                self._copied.append(_as_text(title, counts, classes))
             column.addSpacing(8)
-        column.addWidget(
-            make_label(
-                tr(
-                    "Rows: your corrections. Columns: the model’s most probable answer. To judge the model, correct or "
-                    "confirm all faces of some pictures, not only the wrong ones."
-                ),
-                role="muted",
-                wrap=True,
-            )
+        note = make_label(
+            tr(
+                "Rows: your corrections. Columns: the model’s most probable answer. To judge the model, correct or "
+                "confirm all faces of some pictures, not only the wrong ones."
+            ),
+            role="muted",
+            wrap=True,
         )
+        fit_wrapped(note, NOTE_WIDTH)
+        column.addWidget(note)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.accept)
+        copy = buttons.addButton(tr("Copy as table"), QDialogButtonBox.ButtonRole.ActionRole)
+        copy.setEnabled(bool(self._copied))
+        copy.clicked.connect(self._on_copy)
         column.addWidget(buttons)
+
+    @Slot()
+    def _on_copy(self) -> None:
+        QGuiApplication.clipboard().setText("\n".join(self._copied))
 
 
 def _summary(counts: NDArray[np.int64]) -> str:
@@ -78,6 +88,12 @@ def _summary(counts: NDArray[np.int64]) -> str:
     if not total:
         return tr("Nothing to compare yet.")
     return tr("{right} of {count} right ({share})", right=right, count=total, share=f"{right / total:.0%}")
+
+
+def _as_text(title: str, counts: NDArray[np.int64], classes: Sequence[str]) -> str:
+    """Cells with tabs between them, as spreadsheets take them."""
+    rows = [[title, *classes], *([name, *map(str, row)] for name, row in zip(classes, counts, strict=True))]
+    return "".join("\t".join(row) + "\n" for row in rows)
 
 
 def _table(parent: QWidget, counts: NDArray[np.int64], names: Sequence[str]) -> QTableWidget:

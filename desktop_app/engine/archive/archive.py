@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 from desktop_app.analytics.crossings import MAX_LINES
-from desktop_app.catalogue.catalogue import Catalogue
-from desktop_app.catalogue.manifest import Manifest
+from desktop_app.catalogue.catalogue import Catalogue, ModelPackage
 from desktop_app.engine.archive.cluster import ClusterWorkers
 from desktop_app.engine.archive.done_list import MANIFEST_NAME, DoneList
 from desktop_app.engine.archive.part import TableFormat, sweep
@@ -22,14 +21,16 @@ from desktop_app.engine.archive.plan import Task, plan_missing
 from desktop_app.engine.archive.sources import ArchiveError, FoundSources, find_sources
 from desktop_app.engine.archive.task import ArchiveSettings, TaskResult
 from desktop_app.engine.archive.workers import LocalWorkers, TaskProgress, Workers
-from desktop_app.engine.audience_files import report_bytes
+from desktop_app.engine.audience_files import program_version, report_bytes
 from desktop_app.engine.types import AnalysisSettings
 from desktop_app.messages import ENGLISH, Language, Message
 from desktop_app.output.atomic_files import explain
 from desktop_app.output.late_file import LateFile
+from desktop_app.output.table_text import encoded
 from desktop_app.stopping import StopRequest
 
 REPORT_NAMES: Final = ("report.html", "report.json")
+FACTS_NAME: Final = "dataset.json"
 _STATE_FOLDER: Final = ".agelens"
 
 
@@ -134,11 +135,14 @@ def annotate_archive(
         yield from run.all(lambda: stack.enter_context(_workers(request, settings)), stop)
         sweep(settings.folder, manifest.task_names())
         if settings.tables and not stop.is_set():
-            _write_reports(settings, manifest, package.manifest, request.language)
+            _write_reports(settings, manifest, package, request.language)
 
 
-def _write_reports(settings: ArchiveSettings, done: DoneList, model: Manifest, language: Language) -> None:
-    """Write the counts of the whole dataset, in place of those that an earlier run wrote."""
+def _write_reports(settings: ArchiveSettings, done: DoneList, package: ModelPackage, language: Language) -> None:
+    """Write the counts of the whole dataset and how it was made, in place of what an earlier run wrote."""
+    model = package.manifest
+    facts = {"version": program_version(), "model": package.name, **settings.values(package)}
+    _replace(settings.folder / FACTS_NAME, encoded(json.dumps(facts, ensure_ascii=False, indent=1, default=str) + "\n"))
     tally, failed = done.tally(), done.failed_count()
     if tally is None:
         return
@@ -153,7 +157,11 @@ def _write_reports(settings: ArchiveSettings, done: DoneList, model: Manifest, l
             notices=notices,
             language=language,
         )
-        LateFile(path, partial(bytes, content), overwrite=True).close()
+        _replace(path, content)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    LateFile(path, lambda: content, overwrite=True).close()
 
 
 def _workers(request: ArchiveRequest, settings: ArchiveSettings) -> Workers:

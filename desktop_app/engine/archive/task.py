@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 
@@ -55,13 +56,17 @@ class ArchiveSettings(AnalysisSettings):
     audio: bool = True
 
     def key(self, package: ModelPackage) -> str:
-        """A checksum of everything that what is written depends on, besides the sources.
+        """A checksum of `values`: parts that have the same were made in the same way."""
+        return hashlib.sha256(json.dumps(self.values(package), sort_keys=True, default=str).encode()).hexdigest()
+
+    def values(self, package: ModelPackage) -> dict[str, Any]:
+        """Everything that what is written depends on, besides the sources, as values for JSON.
 
         Args:
             package: the model.
         """
         media = {"folder": str(self.media), "style": asdict(self.style), "audio": self.audio} if self.media else None
-        values = {
+        return {
             "networks": dict(package.manifest.files),
             "choice": asdict(self.choice) | {"model": ""},
             "detector": self.detector,
@@ -73,7 +78,6 @@ class ArchiveSettings(AnalysisSettings):
             "format": self.table_format if self.tables else "",
             "media": media,
         }
-        return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

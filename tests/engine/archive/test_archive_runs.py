@@ -18,7 +18,13 @@ import pytest
 from desktop_app.catalogue.catalogue import Catalogue, ModelChoice
 from desktop_app.cli import main
 from desktop_app.engine.annotate import AnnotationRequest, annotate
-from desktop_app.engine.archive.archive import REPORT_NAMES, ArchiveProgress, ArchiveRequest, annotate_archive
+from desktop_app.engine.archive.archive import (
+    FACTS_NAME,
+    REPORT_NAMES,
+    ArchiveProgress,
+    ArchiveRequest,
+    annotate_archive,
+)
 from desktop_app.engine.archive.done_list import MANIFEST_NAME, DoneList
 from desktop_app.engine.archive.part import TABLES, part_files, part_folder
 from desktop_app.engine.archive.plan import Task, plan
@@ -140,7 +146,8 @@ def test_the_same_command_again_does_what_is_missing_or_changed(tmp_path: Path, 
     first = run(archive, choice, dataset=folder, jobs=2)
     assert (first.files, first.earlier, first.failed) == (6, 0, 1)
     whole = dataset_files(folder)
-    assert {path.split("/")[0] for path in whole} == {*TABLES, *REPORT_NAMES}
+    assert {path.split("/")[0] for path in whole} == {*TABLES, *REPORT_NAMES, FACTS_NAME}
+    assert json.loads(whole[FACTS_NAME])["model"] == "tiny"
     counts = json.loads(whole["report.json"])
     assert counts["visits"] == sum(row["counted"] == "1" for row in rows(folder, "people"))
     assert (counts["frames"], counts["notices"]) == (first.frames, ["1 file could not be read."])

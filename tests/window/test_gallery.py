@@ -171,6 +171,12 @@ def test_a_folder_opens_the_panel_and_corrections_are_saved(
     desk.wait(lambda: len(panel.rows.rows) == 1 and panel.rows.rows[0].right_button.isEnabled())
     assert not dock.isHidden()
     assert listed(panel)[1] == "2.png"
+    assert panel.rows.rows[0].has_crop
+    desk.trigger("privacy")
+    # At once, and not when the next picture comes.
+    assert not panel.rows.rows[0].has_crop
+    assert panel.list.model().index(0, 0).data(Qt.ItemDataRole.DecorationRole) is None
+    desk.trigger("privacy_off")
     panel.rows.rows[0].right_button.click()
     saved = folder / "corrections.csv"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(saved), ""))
@@ -182,8 +188,6 @@ def test_a_folder_opens_the_panel_and_corrections_are_saved(
     desk.wait(lambda: not panel.unsaved)
     panel.list.setCurrentIndex(panel.list.model().index(1, 0))
     desk.wait(lambda: desk.shown().frame.origin == "2.png" and panel.rows.rows == ())
-    desk.trigger("privacy")
-    assert panel.list.model().index(0, 0).data(Qt.ItemDataRole.DecorationRole) is None
     desk.open("demo")
     desk.wait(lambda: dock.isHidden())
     assert sorted(path.name for path in folder.iterdir()) == ["1.png", "2.png", "corrections.csv"]

@@ -101,6 +101,7 @@ class Panels(QObject):
     def show_only(self, rendered: RenderedFrame) -> None:
         """Show this picture at once, and nothing that was shown or kept before."""
         self.faces.show_only(rendered)
+        self.gallery.show_composed(rendered)
         if self.network is not None:
             self.network.clear()
 

@@ -66,6 +66,11 @@ class FaceRow(QWidget):
         return self._gender
 
     @property
+    def has_crop(self) -> bool:
+        """Whether a crop is shown."""
+        return not self._crop.pixmap().isNull()
+
+    @property
     def right_button(self) -> QToolButton:
         """Says that the model is right."""
         return self._right

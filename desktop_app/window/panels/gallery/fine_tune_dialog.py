@@ -21,15 +21,20 @@ from PySide6.QtWidgets import (
 
 from desktop_app.catalogue.manifest import is_model_name
 from desktop_app.messages import Message
-from desktop_app.window.style.translation import tr
+from desktop_app.window.style.translation import tr, translated
 from desktop_app.window.style.widgets import make_label
 
-STEPS = {
-    "preparing": Message("Cutting faces out: {done} of {total}"),
-    "training": Message("Training: step {done} of {total}"),
-    "evaluating": Message("Measuring: {done} of {total}"),
-}
-"""What the tool says it is doing."""
+
+def _step(what: str, done: int, total: int) -> Message | None:
+    """What to say of a step of the tool, and how far it is; None for one that has no words."""
+    match what:
+        case "preparing":
+            return Message("Cutting faces out: {done} of {total}", done=done, total=total)
+        case "training":
+            return Message("Training: step {done} of {total}", done=done, total=total)
+        case "evaluating":
+            return Message("Measuring: {done} of {total}", done=done, total=total)
+    return None
 
 
 class FineTuneDialog(QDialog):
@@ -115,9 +120,8 @@ class FineTuneDialog(QDialog):
         """Show how far it is; see `FineTuner.progressed`."""
         self._bar.setRange(0, total)
         self._bar.setValue(done)
-        if what in STEPS:
-            step = STEPS[what]
-            self._state.setText(tr(step.template, done=done, total=total))
+        if (step := _step(what, done, total)) is not None:
+            self._state.setText(translated(step))
 
     @Slot(bool, str)
     def show_end(self, made: bool, said: str) -> None:

@@ -1,0 +1,5 @@
+"""Command line."""
+
+from desktop_app.cli.program import main, run
+
+__all__ = ["main", "run"]

@@ -29,7 +29,7 @@ CLOSE_EVERY_S: Final = 1.8
 """One close view is looked at in so many seconds, where everything moves; what was saved up, as in a calm picture, may
 be spent at once."""
 RARELY_S: Final = 10.0
-"""From one look to the next at what has not changed, or only around a near face: that is mostly the person."""
+"""From one look to the next at what has not changed, or only about a near face, where its head moves."""
 
 WHOLE, ODD = -2, -1
 """The views of the whole picture, as it is, and turned as well; close views have numbers from 0."""
@@ -42,6 +42,8 @@ _CLOSE_PIXELS: Final = 1280 * 720
 _TILE: Final = 544
 _CLOSE_SCORE: Final = 0.55
 """Clothes and textures that score a little less are taken for small faces; 3 of 100 faces of 24 pixels do, too."""
+_APART_S: Final = 0.06
+"""Live, from one view of a look to the next, so that new faces are labelled meanwhile, on two cores."""
 _FRAMES: Final = 2
 """Where every frame counts, as offline, a look takes so many frames: always the same, whatever the machine's speed."""
 _THUMBNAIL_SIDE: Final = 80
@@ -137,7 +139,7 @@ class FarFaceLooker(Closeable):
         self._detector, self._live, self._threaded = detector, live, threaded
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="far faces")
         self._views: _Views | None = None
-        self._looked_at = 0.0
+        self._looked_at = self._begun_at = 0.0
         self._lost: set[int] = set()
         self._look: Future[FarLook] | None = None
         self._frame: NDArray[np.uint8] | None = None
@@ -163,7 +165,7 @@ class FarFaceLooker(Closeable):
             self._views = _Views(image)
             self._looked_at = -math.inf
         self._lost.update(lost)
-        if self._look is None and (self._views.pending or self._is_due(at)):
+        if self._look is None and self._is_due(at):
             self._views.forget(self._lost)
             self._lost.clear()
             self._frame, self._frames = image, 0
@@ -181,10 +183,13 @@ class FarFaceLooker(Closeable):
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def _is_due(self, at: float) -> bool:
-        if 0 <= at - self._looked_at < (LOST_AFTER_S if self._lost else LOOK_EVERY_S):
-            return False
-        self._looked_at = at
-        return True
+        if self._views is not None and self._views.pending:
+            is_due = not 0 <= at - self._begun_at < _APART_S
+        else:
+            is_due = not 0 <= at - self._looked_at < (LOST_AFTER_S if self._lost else LOOK_EVERY_S)
+            self._looked_at = at if is_due else self._looked_at
+        self._begun_at = at if is_due else self._begun_at
+        return is_due
 
     def _begin(
         self, views: _Views, image: NDArray[np.uint8], at: float, near: Sequence[Box], upright: bool
@@ -297,10 +302,11 @@ def _thumbnail(image: NDArray[np.uint8]) -> NDArray[np.int16]:
 
 
 def _hidden(shape: tuple[int, ...], size: tuple[int, ...], near: Iterable[Box]) -> NDArray[np.bool_]:
-    """Where near faces and their bodies are, in a thumbnail."""
+    """Where the heads of near faces are, in a thumbnail."""
     hidden = np.zeros(shape, bool)
     scale = shape[1] / size[1]
     for box in (one.scaled(scale) for one in near):
-        left, right = math.floor(box.x - box.width), math.ceil(box.right + box.width)
-        hidden[max(math.floor(box.y - box.height / 2), 0) :, max(left, 0) : max(right, 0)] = True
+        left, right = math.floor(box.x - box.width / 2), math.ceil(box.right + box.width / 2)
+        top, bottom = math.floor(box.y - box.height / 2), math.ceil(box.bottom + box.height / 2)
+        hidden[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = True
     return hidden

@@ -65,9 +65,9 @@ def test_where_something_has_appeared_is_looked_at_within_a_second(detector: Cen
     assert 4 < at < 5.2
 
 
-def test_what_moves_around_a_near_face_is_that_person(detector: CenterFaceDetector) -> None:
+def test_what_moves_about_a_near_face_is_its_head(detector: CenterFaceDetector) -> None:
     def moving(at: float) -> Picture:
-        return plain(60 + round(10 * at), 300, 20)
+        return plain(70 + round(10 * at), 180, 20)
 
     assert len(looks(detector, moving, 4, near=[NEAR])) == 1
     assert len(looks(detector, moving, 4)) > 2
@@ -93,8 +93,9 @@ def test_live_one_view_at_a_time_is_looked_at_and_the_turned_one_without_faces_o
     detector: CenterFaceDetector,
 ) -> None:
     with FarFaceLooker(detector, live=True) as looker:
-        views: list[frozenset[int]] = []
+        at, views = 0.0, list[frozenset[int]]()
         while len(views) <= len(ALL):
-            found = looker.look(plain(), 0.0, near=(), upright=False, lost=())
+            at += 1 / RATE
+            found = looker.look(plain(), at, near=(), upright=False, lost=())
             views += [found.views] if found else []
     assert views == [*({one} for one in sorted(ALL)), {ODD}]

@@ -72,6 +72,8 @@ def show_notes(level: int) -> None:
         level: of `logging`; notes are of the level `INFO`, details of `DEBUG`.
     """
     notes.handlers, notes.propagate = [_Saying()], False
+    # What configures logging for itself, as import-linter does, disables the loggers that it does not know.
+    notes.disabled = False
     notes.setLevel(level)
 
 

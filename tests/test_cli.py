@@ -65,6 +65,7 @@ def test_a_video_is_annotated_frame_by_frame(clip: Path, tmp_path: Path) -> None
     assert lefts == sorted(lefts)
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_predictions(clip: Path, tmp_path: Path) -> None:
     tables = [tmp_path / "one.csv", tmp_path / "two.csv"]
     for table in tables:

@@ -233,6 +233,7 @@ def test_only_files_are_overwritten(name: str, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["in.png", "pipe", name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frames", [0, 1, 3])
 def test_a_request_to_stop_ends_film_and_table_whole(frames: int, tmp_path: Path) -> None:
     output, table, stop = tmp_path / "out.mp4", tmp_path / "out.jsonl", StopRequest()

@@ -70,6 +70,7 @@ def test_sources_of_any_length_come_out_whole(analysis: OfflineAnalysis, count: 
     assert len(list(analysis.run(CountingSource(count)))) == count
 
 
+@pytest.mark.slow
 def test_faces_are_labelled_in_every_frame_and_the_same_each_time(
     classifier: Classifier, detector: FaceDetector, clip: Path
 ) -> None:

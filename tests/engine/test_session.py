@@ -155,6 +155,7 @@ def test_what_is_said_of_the_source_is_not_lost_with_what_is_said_of_the_model(t
         assert str(session.status().notice).endswith("\nSkipped 1 unreadable picture: b.png")
 
 
+@pytest.mark.slow
 def test_a_model_that_runs_one_face_alone_is_refused_when_it_is_chosen(make_model: MakeModel) -> None:
     with running(SessionSettings(source="demo")) as (session, bell):
         bell.wait_until(lambda: labelled(session))
@@ -305,6 +306,7 @@ def test_nothing_is_recorded_after_the_end(tmp_path: Path) -> None:
     assert not engine_threads()
 
 
+@pytest.mark.slow
 def test_the_next_recording_can_start_as_soon_as_the_last_is_told_to_be_done(tmp_path: Path) -> None:
     started: list[str] = []
 
@@ -327,6 +329,7 @@ def test_the_next_recording_can_start_as_soon_as_the_last_is_told_to_be_done(tmp
     assert started == ["recording"]
 
 
+@pytest.mark.slow
 def test_gender_goes_at_once_and_comes_back(tmp_path: Path) -> None:
     path = tmp_path / "portrait.png"
     cv2.imwrite(str(path), astronaut_bgr())

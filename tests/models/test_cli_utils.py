@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLS_WITH_PYTORCH = ("train", "export", "finetune", "average", "temperature")
 
 
+@pytest.mark.slow
 def test_without_pytorch_a_tool_says_so_in_one_sentence() -> None:
     code = "import sys; sys.modules['torch'] = None; from models.__main__ import main\n"
     code += f"for tool in {TOOLS_WITH_PYTORCH}: print(main([tool, '--help']))"

@@ -210,6 +210,7 @@ def test_texts_follow_the_language(qtbot: QtBot, qapp: QApplication, panel: Stat
     assert values(panel)["人脸裁剪图队列"] == "已用 25%"
 
 
+@pytest.mark.slow
 def test_pyqtgraph_is_imported_only_when_the_panel_is_shown() -> None:
     code = "import sys, desktop_app.window.panels.statistics_panel; sys.exit('pyqtgraph' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

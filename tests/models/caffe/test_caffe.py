@@ -422,6 +422,7 @@ def command(folder: Path, *, age_softmax: bool = True, gender_softmax: bool = Tr
     return ["import", *arguments, "--name", "levi-hassner-2015", "--output", str(folder / "models")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("age_softmax", "gender_softmax", "activation"),
     [(True, True, "none"), (False, False, "softmax"), (True, False, "none")],

@@ -148,6 +148,7 @@ def with_foreign_operations(model: Any) -> None:
     model.opset_import.add(domain="com.elsewhere", version=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -66,6 +66,7 @@ def watch(detector: FaceDetector, picture: NDArray[np.uint8], frames: int = SECO
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [40, 60, 100, 140, 200, 400])
 def test_faces_of_any_size_are_found_within_a_second_and_stay(detector: FaceDetector, size: int) -> None:
     face = (700, 200, size)
@@ -84,6 +85,7 @@ def test_a_face_that_stands_still_does_so_whichever_model_looks(detector: FaceDe
     assert np.ptp([face.box.size for (face,) in found]) < 0.05 * size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [(60, 40), (1180, 60), (40, 640), (1190, 650), (435, 330), (820, 350)])
 def test_a_small_face_is_found_wherever_it_is(detector: FaceDetector, place: tuple[int, int]) -> None:
     face = (*place, 40)
@@ -111,6 +113,7 @@ def test_a_small_face_that_moves_is_followed(detector: FaceDetector) -> None:
         assert_found(detector.find(scene(face), expected=1), face)
 
 
+@pytest.mark.slow
 def test_a_small_face_that_left_is_not_found_any_more(detector: FaceDetector) -> None:
     assert watch(detector, scene((300, 300, 44)))
     assert detector.find(scene(), expected=1) == []
@@ -249,6 +252,7 @@ def test_a_face_that_is_gone_is_not_made_up(detector: FaceDetector, last: int) -
     assert_found(detector.find(scene(faces[0]), at=last / RATE, expected=2), faces[0])
 
 
+@pytest.mark.slow
 def test_nothing_is_carried_over_a_cut(detector: FaceDetector) -> None:
     for number in range(7):
         detector.find(scene((200, 200, 160)), at=number / RATE, expected=1)

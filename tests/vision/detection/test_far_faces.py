@@ -80,6 +80,7 @@ def test_where_a_face_was_lost_is_looked_at_at_once(detector: CenterFaceDetector
     assert 2.5 < at < 3.2
 
 
+@pytest.mark.slow
 def test_where_everything_moves_few_close_views_are_looked_at(detector: CenterFaceDetector) -> None:
     taken = looks(detector, lambda at: np.full((HEIGHT, WIDTH, 3), 90 + round(370 * at) % 100, np.uint8), 12)
     assert taken[0][1] == taken[1][1] == ALL

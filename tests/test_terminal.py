@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import json
 import os
 import signal
 import socket
@@ -104,7 +105,10 @@ def test_no_signal_tears_what_is_being_written(
     with table.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert int(rows[-1]["frame"]) < count_frames(film)
-    assert len(list(tmp_path.iterdir())) == 2
+    facts = tmp_path / "out.csv.meta.json"
+    if moment != "hang":
+        assert json.loads(facts.read_text(encoding="utf-8"))["run"]["complete"] is (moment == "finish")
+    assert {path.name for path in tmp_path.iterdir()} <= {film.name, table.name, facts.name}
 
 
 @pytest.mark.slow

@@ -201,7 +201,7 @@ def test_the_json_has_its_keys_and_counts(clip: Path, capsys: pytest.CaptureFixt
     report = json.loads(capsys.readouterr().out)
     assert list(report) == [
         *("schema", "machine", "source", "model", "provider", "offline", "live"),
-        *("by_faces", "by_size", "compare", "recall", "notices"),
+        *("by_faces", "by_size", "compare", "recall", "archive", "notices"),
     ]
     offline, live = report["offline"], report["live"]
     assert (offline["frames"], offline["rounds"], offline["faces"]) == (12, 3, 2)
@@ -234,7 +234,7 @@ def full_report(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[B
         compared_faces=(1,),
     )
     report = run_benchmark(request, tell=told.append)
-    assert len(told) == 5
+    assert len(told) == 6
     return report, plot
 
 

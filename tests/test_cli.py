@@ -163,8 +163,11 @@ BAD = {
         ["annotate", "{tmp}/text.mp4", "{tmp}/broken.mp4", "--predictions", "{tmp}/o.csv"],
         "--dataset",
     ),
-    "a dataset of a camera": (["annotate", "0", "--dataset", "{tmp}/set"], "have an end"),
-    "a pattern of nothing": (["annotate", "{tmp}/*.jpg", "--dataset", "{tmp}/set"], "no file has such a name"),
+    "a dataset of a camera": (["annotate", "0", "--dataset", "{tmp}/set", "--format", "csv"], "have an end"),
+    "a pattern of nothing": (
+        ["annotate", "{tmp}/*.jpg", "--dataset", "{tmp}/set", "--format", "csv"],
+        "no file has such a name",
+    ),
     "no processes": (["annotate", "{tmp}/text.mp4", "--dataset", "{tmp}/set", "--jobs", "0"], "--jobs"),
     "bad seconds": (["benchmark", "--seconds", "-3"], "--seconds"),
     "bad provider": (["annotate", "demo", "--provider", "tpu"], "tpu"),

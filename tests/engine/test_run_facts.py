@@ -45,7 +45,7 @@ def test_predictions_say_how_they_came_about(portrait: Path, tmp_path: Path) -> 
 
 
 def test_a_run_that_was_interrupted_is_not_complete(tmp_path: Path) -> None:
-    table, stop = tmp_path / "faces.parquet", StopRequest()
+    table, stop = tmp_path / "faces.csv", StopRequest()
     for step in annotate(AnnotationRequest(source="demo", predictions=table), stop):
         if step.frames == 2:
             stop.set()
@@ -53,7 +53,7 @@ def test_a_run_that_was_interrupted_is_not_complete(tmp_path: Path) -> None:
     assert facts["run"]["complete"] is False
     assert facts["run"]["frames"] >= 2
     assert facts["source"]["rate"] == 30.0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["faces.parquet", "faces.parquet.meta.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["faces.csv", "faces.csv.meta.json"]
 
 
 def test_nothing_is_overwritten_by_accident(portrait: Path, tmp_path: Path) -> None:

@@ -222,7 +222,7 @@ def test_a_session_is_summed_up_without_a_picture(desk: Desk, tmp_path: Path, mo
     assert (values["visits"], values["unanswered"], values["frames"]) == (1, 0, 1)
     assert save_as("visits", "Table of visits (*.csv *.jsonl *.parquet)") == "Saved visits.csv"
     assert len((tmp_path / "visits.csv").read_text(encoding="utf-8").splitlines()) == 2
-    assert save_as("visits.parquet", "Table of visits (*.csv *.jsonl *.parquet)") == "Saved visits.parquet"
+    assert save_as("visits.jsonl", "Table of visits (*.csv *.jsonl *.parquet)") == "Saved visits.jsonl"
     desk.window.settings.change(language="zh_CN")
     assert save_as("报告.html").endswith("报告.html")
     assert "<h1>观众报告</h1>" in (tmp_path / "报告.html").read_text(encoding="utf-8")

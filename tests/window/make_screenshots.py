@@ -95,7 +95,8 @@ class Photographer:
         self.wait(0.02)
         self.take("connecting")
         self.wait(8, self.state_is("live"))
-        self.wait(4)
+        # By then labels are sure, and no face is cut by the edge yet.
+        self.wait(1.7)
         self.take("live")
         self._capturing()
         window.settings.change(lines=(Line(0.45, 0.1, 0.45, 0.95), Line(0.95, 0.35, 0.6, 0.8)))

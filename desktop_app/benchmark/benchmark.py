@@ -31,6 +31,10 @@ FACES: Final = (1, 2, 5, 10, 20, 34, 60)
 SIZES: Final = ((854, 480), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160))
 SIZE_FACES: Final = 5
 COMPARED_FACES: Final = (1, 5, 20)
+QUICK_S: Final = 1.0
+QUICK_FACES: Final = (1, 15, 60)
+QUICK_SIZES: Final = ((1280, 720), (1920, 1080), (3840, 2160))
+"""For curves that are there in a minute."""
 LONGEST_CURVE_S: Final = 5.0
 """Each point of a cost curve is measured for no longer than this, offline and live."""
 LONGEST_SIZE_S: Final = 2.0

@@ -219,11 +219,20 @@ def run_benchmark(options: argparse.Namespace) -> int:
     def work(_: StopRequest) -> None:
         nonlocal printed
         from desktop_app.benchmark.archive import ArchiveSize
-        from desktop_app.benchmark.benchmark import BenchmarkRequest, run_benchmark
+        from desktop_app.benchmark.benchmark import (
+            QUICK_FACES,
+            QUICK_S,
+            QUICK_SIZES,
+            BenchmarkRequest,
+            run_benchmark,
+        )
 
+        curves = _given(options, "seconds")
+        if options.plot and not (options.faces or options.compare or options.recall or options.recall_faces):
+            curves = {"seconds": QUICK_S, "face_counts": QUICK_FACES, "frame_sizes": QUICK_SIZES, **curves}
         request = BenchmarkRequest(
+            **curves,
             source=options.source,
-            seconds=options.seconds,
             choice=_model_choice(options),
             faces=options.faces,
             compare=options.compare,

@@ -208,7 +208,7 @@ def command_parser() -> Parser:
 
     benchmark = commands.add_parser("benchmark", help=COMMANDS["benchmark"])
     benchmark.add_argument("source", metavar="SOURCE", nargs="?", default="demo", help=f"{SOURCE_HELP}; default: demo")
-    benchmark.add_argument("--seconds", type=positive, default=10.0, metavar="N", help="how long to measure (10)")
+    benchmark.add_argument("--seconds", type=positive, metavar="N", help="how long to measure (10; 1 for --plot alone)")
     benchmark.add_argument("--json", action="store_true", help="print the figures as JSON")
     benchmark.add_argument(
         "--faces", action="store_true", help="also the cost against the number of faces (1 to 30) and frame size"
@@ -229,7 +229,12 @@ def command_parser() -> Parser:
         metavar="FOLDER|ZIP",
         help="faces for --recall, one in each picture, in place of the demo's one portrait",
     )
-    benchmark.add_argument("--plot", type=file_name, metavar="FILE", help="draw the curves (.svg or .png)")
+    benchmark.add_argument(
+        "--plot",
+        type=file_name,
+        metavar="FILE",
+        help="draw the curves (.svg or .png); alone, few points of each, in about a minute",
+    )
     benchmark.add_argument("--overwrite", action="store_true", help="replace a plot that exists")
     _add_common(benchmark)
     _finish(benchmark, run_benchmark)

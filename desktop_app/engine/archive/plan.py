@@ -100,17 +100,21 @@ def plan_missing(
         for path, one in known.items()
         if overwrite or not _is_done(one, records.get(path), options, retry_failed=retry_failed)
     }
+
+    def there_of(paths: Iterable[str]) -> list[ArchiveSource]:
+        looked_at = (known.get(path) or look_at(path, Path(path).name) for path in paths)
+        return [one for one in looked_at if one.size >= 0]
+
     # A dataset is made with one set of options.
-    anew = [path for path, record in records.items() if record.options != options]
+    there = there_of(path for path, record in records.items() if record.options != options)
     while True:
-        there = [one for one in (known.get(path) or look_at(path, Path(path).name) for path in anew) if one.size >= 0]
         known.update({one.path: one for one in there})
         missing.update(one.path for one in there)
         due = [task for task in plan(known.values()) if any(one.path in missing for one in task.sources)]
         replaced = {records[one.path].task for task in due for one in task.sources if one.path in records}
         replaced.update(task.name for task in due)
-        anew = [path for name in replaced for path in members[name] if path not in missing]
-        if not any(look_at(path, "").size >= 0 for path in anew):
+        there = there_of(path for name in replaced for path in members[name] if path not in missing)
+        if not there:
             return due
 
 

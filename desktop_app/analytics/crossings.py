@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from desktop_app.errors import CommandError
 from desktop_app.vision.geometry import Box, Line, Point
 
 MAX_LINES: Final = 2
@@ -40,6 +42,16 @@ class LineCount:
     line: Line
     forward: int
     backward: int
+
+
+def check_count(lines: Sequence[Line]) -> None:
+    """Refuse more lines than tables have columns for.
+
+    Raises:
+        CommandError: there are more than `MAX_LINES`.
+    """
+    if len(lines) > MAX_LINES:
+        raise CommandError("Cannot count crossings: more than two lines are given. Leave the others out.")
 
 
 def arrows(line: Line) -> tuple[str, str]:

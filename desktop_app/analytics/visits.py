@@ -142,7 +142,7 @@ class VisitLog:
             box = track.detection.box
             known.see(frame_index, time_s, box, labels.get(track.id))
             if self._lines and not still:
-                seen = Box(width - box.right, box.y, box.width, box.height) if mirrored else box
+                seen = box.mirrored(width) if mirrored else box
                 known.follow(self._lines, seen, width, height)
 
     def visits(self, labels: Labels) -> tuple[Visit, ...]:

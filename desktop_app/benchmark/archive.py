@@ -30,6 +30,7 @@ from desktop_app.engine.archive.plan import Task, plan
 from desktop_app.engine.archive.sources import find_sources
 from desktop_app.engine.archive.task import ArchiveSettings, TaskResult
 from desktop_app.engine.archive.workers import LocalWorkers, Workers
+from desktop_app.output.tables import has_parquet
 from desktop_app.stopping import StopRequest
 
 _SIZE: Final = (640, 480)
@@ -317,5 +318,5 @@ def _core_seconds(processes: Sequence[psutil.Process]) -> float:
 
 def _settings(folder: Path, choice: ModelChoice) -> ArchiveSettings:
     folder.mkdir()
-    table_format: TableFormat = "parquet" if importlib.util.find_spec("pyarrow") is not None else "csv"
+    table_format: TableFormat = "parquet" if has_parquet() else "csv"
     return ArchiveSettings(folder=folder, choice=choice, table_format=table_format)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from desktop_app.benchmark.live import LiveFigures
 from desktop_app.benchmark.offline import OfflineFigures
 from desktop_app.benchmark.per_face_baseline import Comparison
 from desktop_app.benchmark.recall import RecallPoint, by_scene, smallest_found
+from desktop_app.engine.archive.archive import cores
 from desktop_app.engine.statistics import Percentiles
 from desktop_app.terminal import count_of, table
 
@@ -43,9 +43,8 @@ class Machine:
     @staticmethod
     def here() -> Machine:
         """This machine, now."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return Machine(
-            system=platform.platform(), python=platform.python_version(), cores=cores, load=psutil.getloadavg()[0]
+            system=platform.platform(), python=platform.python_version(), cores=cores(), load=psutil.getloadavg()[0]
         )
 
 

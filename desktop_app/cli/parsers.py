@@ -22,6 +22,7 @@ from desktop_app.cli.argument_types import (
 )
 from desktop_app.cli.commands import EXIT_UNUSABLE, run_annotate, run_benchmark, run_cameras, run_models, run_window
 from desktop_app.paths import SOURCE_LANGUAGE, languages
+from desktop_app.version import program_version
 
 LEVELS: Final = ("-v", "--verbose", "-q", "--quiet")
 ALIKE: Final = 0.7
@@ -67,7 +68,7 @@ def window_parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("source", nargs="?", metavar="SOURCE", help=f"{SOURCE_HELP}; default: the last one used")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {program_version()}")
     parser.add_argument("--full-screen", action="store_true", help="start with the picture alone, for a public screen")
     _add_common(parser)
     _add_gender(parser)
@@ -283,12 +284,3 @@ def _add_gender(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="compute perceived gender (default), or do without: its columns then stay empty",
     )
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("agelens")
-    except PackageNotFoundError:
-        return "(source checkout)"

@@ -241,7 +241,7 @@ def render_frame(
     privacy: PrivacyMode = "off"
     if style.privacy != "off":
         picture = picture if mirror else picture.copy()
-        boxes = [_mirrored_box(box, width) for box in covers] if covers is not None and mirror else covers
+        boxes = [box.mirrored(width) for box in covers] if covers is not None and mirror else covers
         privacy = conceal(picture, style.privacy, style.privacy_style, boxes)
     return RenderedFrame(
         picture=picture,
@@ -262,13 +262,9 @@ def mirrored(track: Track, width: int) -> Track:
     """The track in the mirror image of a picture that is `width` pixels wide."""
     box, marks = track.detection.box, track.detection.landmarks
     flipped = Detection(
-        _mirrored_box(box, width),
+        box.mirrored(width),
         track.detection.score,
         # The person's right eye stays the person's right eye, and is on the right in a mirror.
         Landmarks(*(Point(width - 1 - point.x, point.y) for point in marks.points)),
     )
     return replace(track, detection=flipped)
-
-
-def _mirrored_box(box: Box, width: int) -> Box:
-    return Box(width - box.right, box.y, box.width, box.height)

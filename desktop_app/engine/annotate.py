@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import combinations
@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from desktop_app.analytics.crossings import MAX_LINES
+from desktop_app.analytics.crossings import check_count
 from desktop_app.engine.audience_files import REPORT_SUFFIXES, AudienceFiles
 from desktop_app.engine.offline import OfflineAnalysis
 from desktop_app.engine.run_facts import RunFacts, facts_path
@@ -280,6 +280,23 @@ def _run(
         yield AnnotationProgress(frames, source.info.frame_count, 0, source.dropped_count, line)
 
 
+def finish_all(outputs: Iterable[Output]) -> None:
+    """Finish what was written, and close it.
+
+    Raises:
+        AgelensError: something cannot be written.
+    """
+    outputs = tuple(outputs)
+    for output in outputs:
+        output.finish()
+    for output in outputs:
+        output.close()
+    # Last, so that a sound that cannot be copied costs nothing else.
+    for output in outputs:
+        if isinstance(output, VideoSink):
+            output.add_sound()
+
+
 def _finishing(outputs: Sequence[Output]) -> Callable[[type[BaseException] | None, object, object], None]:
     """Finishes film and table together: where one cannot be written, neither replaces an existing file."""
 
@@ -287,14 +304,7 @@ def _finishing(outputs: Sequence[Output]) -> Callable[[type[BaseException] | Non
         failed = kind is not None and issubclass(kind, (RecordingError, AnnotationError, PredictionFileError))
         try:
             if not failed:
-                for output in outputs:
-                    output.finish()
-                for output in outputs:
-                    output.close()
-                # Last, so that a sound that cannot be copied costs nothing else.
-                for output in outputs:
-                    if isinstance(output, VideoSink):
-                        output.add_sound()
+                finish_all(outputs)
         finally:
             # Which does nothing to one that was closed well.
             for output in outputs:
@@ -312,8 +322,7 @@ def _check_outputs(request: AnnotationRequest) -> None:
             "Cannot annotate: there is nothing to write. Name a video with --output, a table with --predictions or "
             "--people, or a report with --report."
         )
-    if len(request.lines) > MAX_LINES:
-        raise AnnotationError("Cannot count crossings: more than two lines are given. Leave the others out.")
+    check_count(request.lines)
     if request.lines and request.people is None and request.report is None:
         raise AnnotationError(
             "Cannot count crossings: there is no file for them. Name a table with --people, or a report with --report."

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -16,8 +14,9 @@ from desktop_app.engine.types import RenderedFrame
 from desktop_app.messages import ENGLISH, Language, Message
 from desktop_app.output.late_file import LateFile
 from desktop_app.output.people import people_table
-from desktop_app.output.table_text import encoded
+from desktop_app.output.table_text import encoded, json_document
 from desktop_app.sources.opening import SourceInfo
+from desktop_app.version import program_version
 from desktop_app.vision.geometry import Line
 
 REPORT_SUFFIXES: Final = (".html", ".json")
@@ -156,12 +155,4 @@ def report_bytes(
     facts = ReportFacts(source=source, manifest=manifest, version=program_version(), began_at=began_at, notices=notices)
     if suffix == ".html":
         return encoded(report_html(audience, facts, language))
-    return encoded(json.dumps(report_values(audience, facts), ensure_ascii=False, indent=1) + "\n")
-
-
-def program_version() -> str:
-    """The version that is installed."""
-    try:
-        return metadata.version("agelens")
-    except metadata.PackageNotFoundError:
-        return "(source checkout)"
+    return json_document(report_values(audience, facts))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from desktop_app.catalogue.catalogue import ModelPackage
-from desktop_app.engine.audience_files import program_version
 from desktop_app.engine.types import AnalysisSettings, RenderedFrame
 from desktop_app.output.late_file import LateFile
-from desktop_app.output.table_text import encoded
+from desktop_app.output.table_text import json_document
 from desktop_app.sources.opening import SourceInfo
+from desktop_app.version import program_version
 
 
 def facts_path(table: Path) -> Path:
@@ -65,10 +64,9 @@ class RunFacts:
 
     def file(self, table: Path, *, overwrite: bool) -> LateFile:
         """The file beside a table; it is written when that is finished, and not where that cannot be."""
-        return LateFile(facts_path(table), lambda: self._as_json(table.name), overwrite=overwrite, attached=True)
-
-    def _as_json(self, table: str) -> bytes:
-        return encoded(json.dumps(self.values(table), ensure_ascii=False, indent=1) + "\n")
+        return LateFile(
+            facts_path(table), lambda: json_document(self.values(table.name)), overwrite=overwrite, attached=True
+        )
 
     def values(self, table: str) -> dict[str, Any]:
         """The facts by name; times of the clock are local, with their distance from UTC."""

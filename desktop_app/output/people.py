@@ -9,7 +9,7 @@ from desktop_app.analytics.crossings import MAX_LINES
 from desktop_app.analytics.visits import Visit
 from desktop_app.catalogue.catalogue import AgeLabel, Labels
 from desktop_app.output.table_text import Value
-from desktop_app.output.tables import Column, Row, label_probabilities, rounded_values, table_encoder
+from desktop_app.output.tables import Column, Row, label_probabilities, label_values, rounded_values, table_encoder
 from desktop_app.vision.classification.label import Label
 
 COLUMNS: Final = (
@@ -80,20 +80,9 @@ def _values(visit: Visit, labels: Labels) -> dict[str, Value]:
         "y": visit.box.y,
         "width": visit.box.width,
         "height": visit.box.height,
-        "age": label.age if label else None,
-        "age_confidence": label.age_confidence if label else None,
-        "gender": label.gender if label and label.gender else None,
-        "gender_confidence": label.gender_confidence if label and label.gender else None,
-        "unsure": label.unsure if label else None,
+        **label_values(label),
     }
-    low, high = _shown_years(label, labels.ages)
-    values |= {
-        "age_low": low,
-        "age_high": high,
-        "age_years": label.years.expected if label else None,
-        "age_years_low": label.years.low if label else None,
-        "age_years_high": label.years.high if label else None,
-    }
+    values["age_low"], values["age_high"] = _shown_years(label, labels.ages)
     for index in range(MAX_LINES):
         crossed = visit.crossings[index] if index < len(visit.crossings) else None
         values[f"line{index + 1}_forward"] = crossed.forward if crossed else None

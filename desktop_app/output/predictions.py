@@ -19,6 +19,7 @@ from desktop_app.output.tables import (
     Row,
     check_format,
     label_probabilities,
+    label_values,
     rounded_values,
     table_encoder,
 )
@@ -267,14 +268,7 @@ def _face_row(frame_index: int, time_s: float, file: str, track: Track, label: L
         width=box.width,
         height=box.height,
         score=track.detection.score,
-        age=label.age if label else None,
-        age_confidence=label.age_confidence if label else None,
-        gender=label.gender if label and label.gender else None,
-        gender_confidence=label.gender_confidence if label and label.gender else None,
-        unsure=label.unsure if label else None,
-        age_years=label.years.expected if label else None,
-        age_years_low=label.years.low if label else None,
-        age_years_high=label.years.high if label else None,
         ages=ages,
         genders=genders,
+        **label_values(label),
     )

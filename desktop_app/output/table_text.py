@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 Value = int | float | str | None
 
@@ -36,6 +36,11 @@ def csv_line(values: Mapping[str, Value], decimals: Mapping[str, int]) -> str:
 def json_line(values: Mapping[str, object]) -> str:
     """A line of JSON with its line feed."""
     return json.dumps(values, ensure_ascii=False) + "\n"
+
+
+def json_document(values: Mapping[str, object], *, default: Callable[[Any], object] | None = None) -> bytes:
+    """A file of JSON for people and programs; `default` says what stands for a value that JSON has not."""
+    return encoded(json.dumps(values, ensure_ascii=False, indent=1, default=default) + "\n")
 
 
 def defused(text: str) -> str:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 TABLE_SUFFIXES: Final = (".csv", ".jsonl", ".parquet")
 TEXT_SUFFIXES: Final = (".csv", ".jsonl")
 """Tables whose lines are of use as soon as they are written; a Parquet file can be read once it is whole."""
+LABEL_FIELDS: Final = (
+    *("age", "age_confidence", "gender", "gender_confidence"),
+    *("unsure", "age_years", "age_years_low", "age_years_high"),
+)
 _PROBABILITY_DECIMALS: Final = 4
 _BATCH_ROWS: Final = 1024
 _GROUP_ROWS: Final = 32 * _BATCH_ROWS
@@ -104,12 +108,17 @@ def check_format(path: Path) -> None:
             "Cannot write “{name}”: the name must end in .csv, .jsonl or .parquet. Choose another name.",
             name=path.name,
         )
-    if suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+    if suffix == ".parquet" and not has_parquet():
         raise TableFormatError(
             "Cannot write “{name}”: that needs the package pyarrow. Install it with `pip install "
             "'agelens[parquet]'`, or choose a name that ends in .csv or .jsonl.",
             name=path.name,
         )
+
+
+def has_parquet() -> bool:
+    """Whether the package that writes Parquet is installed; it is not imported."""
+    return importlib.util.find_spec("pyarrow") is not None
 
 
 def table_encoder(suffix: str, columns: Sequence[Column], labels: Labels | None) -> TableEncoder:
@@ -124,6 +133,18 @@ def table_encoder(suffix: str, columns: Sequence[Column], labels: Labels | None)
     if suffix == ".csv":
         return _CsvLines(columns)
     return _JsonLines(columns) if suffix == ".jsonl" else _ParquetEncoder(columns, labels)
+
+
+def label_values(label: Label | None) -> dict[str, Any]:
+    """What tables say of a label, by the names of the columns; None throughout where there is none."""
+    if label is None:
+        return dict.fromkeys(LABEL_FIELDS)
+    values = (
+        *(label.age, label.age_confidence),
+        *((label.gender, label.gender_confidence) if label.gender else (None, None)),
+        *(label.unsure, label.years.expected, label.years.low, label.years.high),
+    )
+    return dict(zip(LABEL_FIELDS, values, strict=True))
 
 
 def label_probabilities(label: Label | None) -> tuple[Probabilities | None, Probabilities | None]:

@@ -68,6 +68,10 @@ class Box:
         """The same box moved by (dx, dy) pixels."""
         return Box(self.x + dx, self.y + dy, self.width, self.height)
 
+    def mirrored(self, width: float) -> Box:
+        """The box in the mirror image of a picture that is `width` pixels wide."""
+        return Box(width - self.right, self.y, self.width, self.height)
+
     def scaled(self, factor: float) -> Box:
         """The box in a picture that was resized by `factor`."""
         return Box(self.x * factor, self.y * factor, self.width * factor, self.height * factor)

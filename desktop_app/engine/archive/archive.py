@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import os
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -12,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from desktop_app.analytics.crossings import MAX_LINES
+from desktop_app.analytics.crossings import check_count
 from desktop_app.catalogue.catalogue import Catalogue, ModelPackage
 from desktop_app.engine.archive.cluster import ClusterWorkers
 from desktop_app.engine.archive.done_list import MANIFEST_NAME, DoneList
@@ -21,13 +19,15 @@ from desktop_app.engine.archive.plan import Task, plan_missing
 from desktop_app.engine.archive.sources import ArchiveError, FoundSources, find_sources
 from desktop_app.engine.archive.task import ArchiveSettings, TaskResult
 from desktop_app.engine.archive.workers import LocalWorkers, TaskProgress, Workers
-from desktop_app.engine.audience_files import program_version, report_bytes
+from desktop_app.engine.audience_files import report_bytes
 from desktop_app.engine.types import AnalysisSettings
 from desktop_app.messages import ENGLISH, Language, Message
 from desktop_app.output.atomic_files import explain
 from desktop_app.output.late_file import LateFile
-from desktop_app.output.table_text import encoded
+from desktop_app.output.table_text import json_document
+from desktop_app.output.tables import has_parquet
 from desktop_app.stopping import StopRequest
+from desktop_app.version import program_version
 
 REPORT_NAMES: Final = ("report.html", "report.json")
 FACTS_NAME: Final = "dataset.json"
@@ -142,7 +142,7 @@ def _write_reports(settings: ArchiveSettings, done: DoneList, package: ModelPack
     """Write the counts of the whole dataset and how it was made, in place of what an earlier run wrote."""
     model = package.manifest
     facts = {"version": program_version(), "model": package.name, **settings.values(package)}
-    _replace(settings.folder / FACTS_NAME, encoded(json.dumps(facts, ensure_ascii=False, indent=1, default=str) + "\n"))
+    _replace(settings.folder / FACTS_NAME, json_document(facts, default=str))
     tally, failed = done.tally(), done.failed_count()
     if tally is None:
         return
@@ -248,8 +248,7 @@ def _settings(request: ArchiveRequest) -> ArchiveSettings:
             "Cannot annotate several sources: there is no place for the results. Name a folder with --dataset for the "
             "tables, with --output for annotated films and pictures, or both."
         )
-    if len(request.lines) > MAX_LINES:
-        raise ArchiveError("Cannot count crossings: more than two lines are given. Leave the others out.")
+    check_count(request.lines)
     if request.dataset is not None:
         _check_format(request.table_format)
     return ArchiveSettings(
@@ -270,7 +269,7 @@ def _settings(request: ArchiveRequest) -> ArchiveSettings:
 
 
 def _check_format(table_format: TableFormat) -> None:
-    if table_format == "parquet" and importlib.util.find_spec("pyarrow") is None:
+    if table_format == "parquet" and not has_parquet():
         raise ArchiveError(
             "Cannot write a dataset as Parquet: that needs the package pyarrow. Install it with `pip install "
             "'agelens[parquet]'`, or choose --format csv or jsonl."

@@ -15,7 +15,8 @@ from desktop_app.sources.network.streams import STREAM_SCHEMES
 _NANOSECONDS: Final = 1_000_000_000
 _TIMES: Final = ("mtime", "LastModified", "last_modified", "updated", "created")
 _MARKS: Final = ("ETag", "etag", "md5Hash", "checksum")
-_WILD: Final = frozenset("*?[")
+WILD: Final = frozenset("*?[")
+"""Letters that make a pattern of a path."""
 
 
 class RemoteError(CommandError):
@@ -39,9 +40,9 @@ def list_remote(spec: str, *, recursive: bool) -> Iterator[tuple[str, str, int, 
     """
     system, path = _system(spec)
     try:
-        if _WILD & set(path):
+        if wild := WILD & set(path):
             found = system.glob(path, detail=True)
-            base = str(PurePosixPath(path.partition(min(_WILD & set(path), key=path.index))[0] + "x").parent)
+            base = str(PurePosixPath(path.partition(min(wild, key=path.index))[0] + "x").parent)
         elif system.isdir(path):
             found, base = system.find(path, maxdepth=None if recursive else 1, detail=True), path
         else:

@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from desktop_app.engine.archive.remote import is_remote, list_remote, look_at_remote
+from desktop_app.engine.archive.remote import WILD, is_remote, list_remote, look_at_remote
 from desktop_app.errors import CommandError, reason_of
 from desktop_app.output.atomic_files import explain
 from desktop_app.sources.opening import IMAGE_SUFFIXES, VIDEO_SUFFIXES, classify_spec, redact_source, source_path
 
 LIST_MARK: Final = "@"
-_WILD: Final = frozenset("*?[")
 _SUFFIXES: Final = IMAGE_SUFFIXES | VIDEO_SUFFIXES
 
 
@@ -121,7 +120,7 @@ def _is_list(spec: str) -> bool:
 
 
 def _is_pattern(spec: str) -> bool:
-    return bool(_WILD & set(spec)) and classify_spec(spec) in {"file", "image", "camera"} and not _exists(spec)
+    return bool(WILD & set(spec)) and classify_spec(spec) in {"file", "image", "camera"} and not _exists(spec)
 
 
 def _exists(spec: str) -> bool:
@@ -144,7 +143,7 @@ def _with_lists(specs: Iterable[str]) -> Iterator[str]:
 
 
 def _remote(spec: str, *, recursive: bool) -> Iterator[ArchiveSource]:
-    alone = not (_WILD & set(spec))
+    alone = not (WILD & set(spec))
     for address, name, size, modified_ns in list_remote(spec, recursive=recursive):
         if Path(name).suffix.lower() in _SUFFIXES or (alone and address.endswith(spec)):
             yield ArchiveSource(address, name, size, modified_ns)

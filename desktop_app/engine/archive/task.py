@@ -17,7 +17,7 @@ from desktop_app.analytics.audience import Tally, count
 from desktop_app.analytics.visits import VisitLog
 from desktop_app.catalogue.catalogue import ModelPackage
 from desktop_app.closeable import Closeable
-from desktop_app.engine.annotate import AnnotationRequest, PictureSink, VideoSink, open_sink
+from desktop_app.engine.annotate import AnnotationRequest, PictureSink, finish_all, open_sink
 from desktop_app.engine.archive.part import PartWriter, TableFormat
 from desktop_app.engine.archive.plan import Task
 from desktop_app.engine.archive.remote import fetch, is_remote
@@ -255,7 +255,7 @@ class TaskRunner(Closeable):
                 if settings.media is not None:
                     if sink is None:
                         sink = self._open_sink(settings.media, source, part, opened.info, rendered)
-                        media.callback(_finish, sink)
+                        media.callback(finish_all, [sink])
                     sink.write(rendered)
                 frame, time_s = rendered.frame, rendered.frame.captured_at
                 rows = face_rows(frame.index, time_s, frame.origin, rendered.tracks, rendered.labels)
@@ -290,13 +290,6 @@ def _local(path: str, folder: Path) -> Iterator[str]:
 
 def _tell_more(tell: Tell, index: int, before: int, frames: int) -> None:
     tell(index, before + frames)
-
-
-def _finish(sink: PictureSink) -> None:
-    sink.finish()
-    sink.close()
-    if isinstance(sink, VideoSink):
-        sink.add_sound()
 
 
 def failed_task(task: Task, reason: Message) -> TaskResult:

@@ -74,6 +74,11 @@ class Label:
     samples: int
 
     @property
+    def answers(self) -> tuple[Answer, ...]:
+        """The age group, and the perceived gender where that is computed."""
+        return (self.age_answer, *([self.gender_answer] if self.gender_answer else []))
+
+    @property
     def age(self) -> str:
         """Name of the most probable age group, as in the model's manifest."""
         return self.age_answer.leader

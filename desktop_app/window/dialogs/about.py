@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from desktop_app.catalogue.catalogue import ModelPackage
 from desktop_app.messages import Message
 from desktop_app.paths import ROOT
+from desktop_app.version import program_version
 from desktop_app.vision.drawing.overlay import readable_age
 from desktop_app.window.style.theme import app_icon, scaled_font
 from desktop_app.window.style.translation import tr, translated
@@ -79,7 +80,7 @@ class AboutDialog(QDialog):
         logo.setPixmap(app_icon().pixmap(QSize(64, 64), self.devicePixelRatioF()))
         name = make_label("Agelens")
         name.setFont(scaled_font(1.7, weight=QFont.Weight.DemiBold))
-        version = make_label(tr("Version {version}", version=_version()), role="muted")
+        version = make_label(tr("Version {version}", version=program_version("0")), role="muted")
         names = QVBoxLayout()
         names.setSpacing(0)
         names.addWidget(name)
@@ -123,13 +124,6 @@ def read_licences() -> str:
         return ""
     named = [file for file in files if file.name in {"NOTICE", "LICENSE"}]
     return "\n\n".join(file.read_text() for file in sorted(named, key=lambda file: file.name, reverse=True))
-
-
-def _version() -> str:
-    try:
-        return metadata.version("agelens")
-    except metadata.PackageNotFoundError:
-        return "0"
 
 
 def _make_text(text: str) -> QPlainTextEdit:

@@ -8,11 +8,11 @@ from typing import Final
 
 from PySide6.QtCore import QEvent, QLineF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QHelpEvent, QPainter, QPaintEvent, QPalette, QPen
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+from PySide6.QtWidgets import QToolTip, QWidget
 
 from desktop_app.analytics.audience import GroupCount
 from desktop_app.window.panels.plots import series_colours
-from desktop_app.window.panels.probability_bars import blended, muted, trough
+from desktop_app.window.panels.probability_bars import Chart, blended, muted, trough
 
 ROW_GAP: Final = 5
 TEXT_GAP: Final = 6
@@ -39,14 +39,13 @@ class PyramidRow:
     tip: str
 
 
-class PyramidChart(QWidget):
+class PyramidChart(Chart):
     """Age groups from old to young, one gender to each side; pale is unsure, and a line is the 95 % interval."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._titles = ("", "")
         self._rows: tuple[PyramidRow, ...] = ()
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     @property
     def rows(self) -> tuple[PyramidRow, ...]:
@@ -113,14 +112,6 @@ class PyramidChart(QWidget):
             return True
         return super().event(event)
 
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
-        """Paint anew in other colours, and take another height with another font."""
-        if event.type() == QEvent.Type.PaletteChange:
-            self.update()
-        elif event.type() == QEvent.Type.FontChange:
-            self.updateGeometry()
-        super().changeEvent(event)
-
     def _paint_bar(
         self, painter: QPainter, group: GroupCount, colour: QColor, origin: float, unit: float, top: int
     ) -> None:
@@ -152,14 +143,13 @@ class PyramidChart(QWidget):
         return self.fontMetrics().height() + ROW_GAP
 
 
-class ArrivalsChart(QWidget):
+class ArrivalsChart(Chart):
     """A column a minute for the last quarter of an hour; the last one is the minute that runs."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._counts: tuple[int, ...] = ()
         self._ends = ("", "")
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -208,14 +198,6 @@ class ArrivalsChart(QWidget):
         area = QRectF(0, bottom + 4, self.width(), text)
         painter.drawText(area, Qt.AlignmentFlag.AlignLeft, self._ends[0])
         painter.drawText(area, Qt.AlignmentFlag.AlignRight, self._ends[1])
-
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
-        """Paint anew in other colours, and take another height with another font."""
-        if event.type() == QEvent.Type.PaletteChange:
-            self.update()
-        elif event.type() == QEvent.Type.FontChange:
-            self.updateGeometry()
-        super().changeEvent(event)
 
 
 def _total(group: GroupCount) -> int:

@@ -296,8 +296,9 @@ class NetworkView(QWidget):
         label = self._label
         if label is None:
             return f"#{track_id}"
-        answers = filter(None, (label.age_answer, label.gender_answer))
-        return "  ·  ".join((f"#{track_id}", *(f"{answer_word(one)} {answer_share(one)}".strip() for one in answers)))
+        return "  ·  ".join(
+            (f"#{track_id}", *(f"{answer_word(one)} {answer_share(one)}".strip() for one in label.answers))
+        )
 
     def _show_layers(self, insight: Explanation) -> None:
         if insight.layers != self._layers:

@@ -73,7 +73,23 @@ def paint_bar(painter: QPainter, area: QRectF, fraction: float, full: QColor, em
         painter.drawRoundedRect(QRectF(area.left(), area.top(), length, area.height()), radius, radius)
 
 
-class BarChart(QWidget):
+class Chart(QWidget):
+    """A drawing as high as its rows, in the colours and the font of the moment."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Paint anew in other colours, and take another height with another font."""
+        if event.type() == QEvent.Type.PaletteChange:
+            self.update()
+        elif event.type() == QEvent.Type.FontChange:
+            self.updateGeometry()
+        super().changeEvent(event)
+
+
+class BarChart(Chart):
     """Rows of label, bar and value; as high as its rows.
 
     Args:
@@ -85,7 +101,6 @@ class BarChart(QWidget):
         self._widest_text = widest_text
         self._bars: tuple[Bar, ...] = ()
         self._least_label_width = 0
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def set_bars(self, bars: Sequence[Bar]) -> None:
         """Show these rows."""
@@ -148,14 +163,6 @@ class BarChart(QWidget):
             painter.drawText(QRectF(0, top, label_width, row_height), side | Qt.AlignmentFlag.AlignLeft, bar.label)
             value_area = QRectF(self.width() - text_width, top, text_width, row_height)
             painter.drawText(value_area, side | Qt.AlignmentFlag.AlignRight, bar.text)
-
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
-        """Paint anew in other colours, and take another height with another font."""
-        if event.type() == QEvent.Type.PaletteChange:
-            self.update()
-        elif event.type() == QEvent.Type.FontChange:
-            self.updateGeometry()
-        super().changeEvent(event)
 
     def _row_height(self) -> int:
         return self.fontMetrics().height() + ROW_GAP

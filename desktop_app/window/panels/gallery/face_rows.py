@@ -89,8 +89,7 @@ class FaceRow(QWidget):
         self._label_gender = (label.gender or "") if label else ""
         parts = [f"#{number}"]
         if label is not None:
-            answers = [label.age_answer, *([label.gender_answer] if label.gender_answer else [])]
-            parts += [" ".join(filter(None, (answer_word(one), answer_share(one)))) for one in answers]
+            parts += [" ".join(filter(None, (answer_word(one), answer_share(one)))) for one in label.answers]
         self._answer.setText("   ".join(parts))
         if crop is not None:
             self._crop.setPixmap(rounded_pixmap(crop, CROP_SIDE, ratio=self.devicePixelRatioF()))

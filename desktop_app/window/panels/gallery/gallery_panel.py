@@ -22,7 +22,6 @@ from desktop_app.analytics.corrections import ALL, StillFace, StillFaces, Truth,
 from desktop_app.catalogue.catalogue import Labels
 from desktop_app.sources.base import PictureFile
 from desktop_app.vision.drawing.overlay import readable_age
-from desktop_app.vision.geometry import Box
 from desktop_app.vision.privacy.concealment import PrivacyMode
 from desktop_app.window.panels.gallery.face_rows import FaceRows
 from desktop_app.window.panels.gallery.picture_list import ITEM_ROLE, PictureDelegate, PictureItem, PictureListModel
@@ -241,9 +240,7 @@ class GalleryPanel(QWidget):
             return
         width = rendered.picture.shape[1]
         seen = [track for track in rendered.tracks if track.missed == 0]
-        boxes = [
-            _unmirrored(track.detection.box, width) if rendered.mirrored else track.detection.box for track in seen
-        ]
+        boxes = [track.detection.box.mirrored(width) if rendered.mirrored else track.detection.box for track in seen]
         before = self._describe(path)
         self._shown = list(
             self.faces.see(path, [(box, rendered.labels.get(one.id)) for one, box in zip(seen, boxes, strict=True)])
@@ -283,8 +280,7 @@ class GalleryPanel(QWidget):
             said = tr("no face") if not faces else tr("%n face(s)", None, len(faces))
         if len(faces) == 1 and faces[0].label is not None:
             label = faces[0].label
-            answers = [label.age_answer, *([label.gender_answer] if label.gender_answer else [])]
-            said = " · ".join(answer_word(one) for one in answers)
+            said = " · ".join(map(answer_word, label.answers))
         return PictureItem(path, said, any(face.is_corrected for face in faces))
 
     def _show_faces(self) -> None:
@@ -325,7 +321,3 @@ def _make_list(model: PictureListModel, delegate: PictureDelegate) -> QListView:
     view.setStyleSheet("QListView { background: transparent; }")
     view.setMinimumSize(QSize(120, 120))
     return view
-
-
-def _unmirrored(box: Box, width: int) -> Box:
-    return Box(width - box.right, box.y, box.width, box.height)

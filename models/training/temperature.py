@@ -4,8 +4,9 @@
 --split train --held-out 2000 --cache CACHE` fits one temperature for each head on pictures that the network did not
 learn from, and divides the last layer by it. Which class is the likeliest stays as it was.
 
-`--even-ages 0.3` then takes that share of what the network learnt of how common each age group is out of its answers
-(logit adjustment: Menon et al., ICLR 2021): rare groups are found more often, common ones less.
+`--even-ages 0.3` also takes that share of what the network learnt of how common each age group is out of its answers
+(logit adjustment: Menon et al., ICLR 2021): rare groups are found more often, common ones less. The temperature is
+fitted with that done, as it is these answers that are shown.
 """
 
 from __future__ import annotations
@@ -30,12 +31,15 @@ from models.training.batches import as_faces
 from models.training.scoring import predict
 
 
-def fit_temperature(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
+def fit_temperature(
+    logits: NDArray[np.float32], targets: NDArray[np.int64], shift: NDArray[np.float32] | None = None
+) -> float:
     """What to divide logits by, so that their likelihood is the largest.
 
     Args:
         logits: N×K.
         targets: N classes; -1 where unknown.
+        shift: K values that are added to the logits after the division; None: none.
 
     Raises:
         ToolError: no class is known.
@@ -44,12 +48,13 @@ def fit_temperature(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> 
     if not known.any():
         raise ToolError("Cannot fit a temperature: no picture has a label. Choose another data set.")
     values, classes = torch.from_numpy(logits[known]).double(), torch.from_numpy(targets[known])
+    added = torch.zeros(logits.shape[1]) if shift is None else torch.from_numpy(shift)
     log_temperature = torch.zeros((), dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.LBFGS([log_temperature], max_iter=100, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         optimiser.zero_grad()
-        value = functional.cross_entropy(values / log_temperature.exp(), classes)
+        value = functional.cross_entropy(values / log_temperature.exp() + added, classes)
         value.backward()
         return value
 
@@ -70,20 +75,22 @@ def divide_heads(checkpoint: Checkpoint, temperatures: Mapping[str, float]) -> C
     return replace(checkpoint, state=state)
 
 
-def even_ages(checkpoint: Checkpoint, counts: NDArray[np.int64], share: float) -> Checkpoint:
-    """The same network with the age groups' frequencies taken out of its answers.
+def evening_shift(counts: NDArray[np.int64], share: float) -> NDArray[np.float32]:
+    """What to add to the logits of an age head so that the age groups' frequencies are taken out of its answers.
 
     Args:
-        checkpoint: with an age head.
-        counts: how many pictures of each age group it learnt from.
+        counts: how many pictures of each age group the network learnt from.
         share: how much of it, 0 to 1.
     """
-    state = dict(checkpoint.state)
+    return np.asarray(-share * np.log(np.maximum(counts, 1) / counts.sum()), np.float32)
+
+
+def shift_ages(checkpoint: Checkpoint, shift: NDArray[np.float32]) -> Checkpoint:
+    """The same network with one value for each age group added to the logits of its age head."""
     layer = "fc8.bias" if checkpoint.spec.architecture == "levi-hassner" else "age.bias"
-    common = torch.from_numpy(np.log(np.maximum(counts, 1) / counts.sum())).float()
-    bias = state[layer].clone()
-    bias[: checkpoint.spec.ages] -= share * common
-    return replace(checkpoint, state={**state, layer: bias})
+    bias = checkpoint.state[layer].clone()
+    bias[: checkpoint.spec.ages] += torch.from_numpy(shift)
+    return replace(checkpoint, state={**checkpoint.state, layer: bias})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -111,15 +118,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = hold_out(len(prepared), options.held_out) if options.held_out else np.arange(len(prepared))
     faces = as_faces(prepared, {head: targets[head] for head in checkpoint.spec.heads}, rows)
     logits = predict(checkpoint.network(), checkpoint, faces)
-    temperatures = {head: fit_temperature(one, faces.targets[head][faces.rows]) for head, one in logits.items()}
+    shifts: dict[str, NDArray[np.float32]] = {}
+    if options.even_ages and checkpoint.spec.ages:
+        counts = np.bincount(targets["age"][targets["age"] >= 0], minlength=checkpoint.spec.ages)
+        shifts["age"] = evening_shift(counts, options.even_ages)
+    temperatures = {
+        head: fit_temperature(one, faces.targets[head][faces.rows], shifts.get(head)) for head, one in logits.items()
+    }
     said = ", ".join(f"{head} {value:.3f}" for head, value in temperatures.items())
     of = f"{options.data} {options.split}" if options.data == "fairface" else options.data
     fitted_on = f"{len(faces)} {'held out ' if options.held_out else ''}pictures of {of}"
     notes = {**checkpoint.notes, "temperatures": f"{said}, fitted on {fitted_on}"}
     calibrated = divide_heads(checkpoint, temperatures)
-    if options.even_ages and checkpoint.spec.ages:
-        counts = np.bincount(targets["age"][targets["age"] >= 0], minlength=checkpoint.spec.ages)
-        calibrated = even_ages(calibrated, counts, options.even_ages)
+    if "age" in shifts:
+        calibrated = shift_ages(calibrated, shifts["age"])
         notes["even_ages"] = f"{options.even_ages:g} of the log frequencies of the age groups taken out"
     save_checkpoint(replace(calibrated, notes=notes), options.output)
     print(f"{options.output}: {said}")

@@ -14,7 +14,7 @@ from models.data.labels import GENDERS, parse_age_buckets  # noqa: E402
 from models.evaluation.metrics import calibration_error  # noqa: E402
 from models.networks.architectures import NetworkSpec, build_network, head_logits  # noqa: E402
 from models.networks.checkpoints import Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
-from models.training.temperature import divide_heads, even_ages, fit_temperature, main  # noqa: E402
+from models.training.temperature import divide_heads, evening_shift, fit_temperature, main, shift_ages  # noqa: E402
 
 LABELS = Labels(parse_age_buckets("0-19,20-59,60+"), GENDERS)
 COMPACT = NetworkSpec(architecture="compact", ages=3, genders=2, stem_width=8, widths=(8,), blocks=(1,))
@@ -45,6 +45,15 @@ def test_unknown_targets_are_left_out() -> None:
         fit_temperature(logits, np.array([-1, -1, -1]))
 
 
+def test_the_temperature_fits_the_answers_that_are_shifted_afterwards() -> None:
+    rng = np.random.default_rng(0)
+    logits, shift = rng.normal(0, 2, (20_000, 3)).astype(np.float32), np.array([-2, 0, 2], np.float32)
+    chances = torch.softmax(torch.from_numpy(logits + shift), 1).numpy()
+    targets = np.array([rng.choice(3, p=row / row.sum()) for row in chances.astype(np.float64)], np.int64)
+    assert fit_temperature(logits * 3, targets, shift) == pytest.approx(3, rel=0.05)
+    assert fit_temperature(logits * 3, targets) != pytest.approx(3, rel=0.2)
+
+
 @pytest.mark.parametrize("spec", [COMPACT, PAPER])
 def test_each_head_is_divided_by_its_own_temperature(spec: NetworkSpec) -> None:
     before = start(spec)
@@ -59,7 +68,7 @@ def test_each_head_is_divided_by_its_own_temperature(spec: NetworkSpec) -> None:
 @pytest.mark.parametrize("spec", [COMPACT, PAPER])
 def test_rare_ages_gain_what_common_ones_lose(spec: NetworkSpec) -> None:
     before = start(spec)
-    after = even_ages(before, np.array([90, 9, 1]), 0.5)
+    after = shift_ages(before, evening_shift(np.array([90, 9, 1]), 0.5))
     pixels = torch.randn(2, 3, 227, 227)
     with torch.no_grad():
         old, new = (head_logits(spec, one.network()(pixels)) for one in (before, after))

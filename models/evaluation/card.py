@@ -1,18 +1,22 @@
 """Writes a model card from the manifest and the JSON of `models evaluate`; no number is typed by hand.
 
-`python -m models card --model agelens --evaluation agelens.json` writes `agelens.md` beside the manifest.
+`python -m models card --model agelens --evaluation agelens.json` writes `agelens.md` beside the manifest. With
+`--training-log agelens-training.csv`, which `models train` wrote beside the checkpoint, the course of the training is
+drawn as `agelens-training.svg` and shown in the card.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from desktop_app.catalogue.catalogue import Catalogue, ModelPackage
+from desktop_app.errors import reason_of
 from desktop_app.json_text import parse_json
-from models.cli_utils import ToolError
+from models.cli_utils import ToolError, missing_text
 
 SCORE_NAMES: Final = {
     "age_exact": "Age group exact",
@@ -24,6 +28,7 @@ SCORE_NAMES: Final = {
     "age_calibration_error": "Age, expected calibration error",
     "gender_calibration_error": "Gender, expected calibration error",
 }
+_COURSE: Final = ("age_within_one", "gender", "age_exact")
 KIND_NAMES: Final = {
     "age": "Age group",
     "gender": "Gender",
@@ -42,13 +47,16 @@ LIMITS: Final = """\
 - Neighbouring age groups are often confused; a mistake by two groups is rarer (see "within one")."""
 
 
-def make_card(package: ModelPackage, evaluation: Mapping[str, Any], *, plots: Sequence[str] = ()) -> str:
+def make_card(
+    package: ModelPackage, evaluation: Mapping[str, Any], *, plots: Sequence[str] = (), course: str = ""
+) -> str:
     """The card as Markdown.
 
     Args:
         package: the model.
         evaluation: what `models evaluate --json` wrote for it.
         plots: paths of confusion matrices, relative to the card.
+        course: path of the drawing of the training's course, relative to the card; empty: none.
 
     Raises:
         ToolError: the evaluation is of another model or is incomplete.
@@ -68,7 +76,9 @@ def make_card(package: ModelPackage, evaluation: Mapping[str, Any], *, plots: Se
         raise ToolError(
             f"Cannot use the evaluation: it is incomplete ({error!r}). Run python -m models evaluate again."
         ) from error
-    parts += [f"## Limits\n\n{LIMITS}"]
+    if course:
+        parts.append(f"## Training\n\n![Loss, and accuracy on held out pictures, while it was trained]({course})")
+    parts.append(f"## Limits\n\n{LIMITS}")
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -149,12 +159,57 @@ def _cell(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
+def draw_course(log: Path, path: Path) -> None:
+    """Draw the loss of a training and its accuracies on the pictures that it did not learn.
+
+    Args:
+        log: the CSV file that `models train` wrote.
+        path: `.svg`; replaced where it exists.
+
+    Raises:
+        ToolError: the log cannot be read or is no such file.
+    """
+    try:
+        with log.open(newline="", encoding="utf-8") as file:
+            rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+        curves = {name: [(100 * row["share"], row[name]) for row in rows if name in row] for name in ("loss", *_COURSE)}
+        if not any(curves.values()):
+            raise ValueError("nothing is measured in it")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
+        raise ToolError(
+            f"Cannot read the training log {log}: {reason_of(error)}. Give the CSV file that python -m models train "
+            "wrote beside its checkpoint."
+        ) from error
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ToolError(missing_text("matplotlib")) from error
+    panels = {"Right on held out pictures, %": _COURSE, "Loss": ("loss",)}
+    shown = {title: names for title, names in panels.items() if any(curves[name] for name in names)}
+    # Without a moment and random names in it, equal logs give equal files.
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "agelens"}):
+        figure = Figure(figsize=(4.5 * len(shown), 3.2), layout="constrained")
+        for axes, (title, names) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True):
+            for name in names:
+                scale = 1 if name == "loss" else 100
+                points = [(share, scale * value) for share, value in curves[name]]
+                if points:
+                    axes.plot(*zip(*points, strict=True), marker=".", label=SCORE_NAMES.get(name))
+            axes.set(title=title, xlabel="% of the training", xlim=(0, 102))
+            axes.grid(alpha=0.3)
+            if len(names) > 1:
+                axes.legend()
+        figure.savefig(path, metadata={"Date": None})
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the tool; raises AgelensError with one sentence where it cannot."""
     parser = argparse.ArgumentParser(prog="python -m models card", description=__doc__)
     parser.add_argument("--model", default="", help="name or file of the model (default: the app's)")
     parser.add_argument("--evaluation", type=Path, required=True, help="what models evaluate --json wrote")
     parser.add_argument("--plots", nargs="*", default=[], help="confusion matrices to show, relative to the card")
+    parser.add_argument("--training-log", type=Path, metavar="CSV", help="what models train wrote; drawn for the card")
     options = parser.parse_args(arguments)
     package = Catalogue().find(options.model)
     try:
@@ -164,5 +219,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"Cannot read the evaluation {options.evaluation}: {error}. Run python -m models evaluate --json again."
         ) from error
     path = package.path.with_suffix(".md")
-    path.write_text(make_card(package, evaluation, plots=options.plots), encoding="utf-8")
+    drawing = path.with_name(f"{path.stem}-training.svg")
+    card = make_card(
+        package,
+        evaluation,
+        plots=options.plots,
+        course=drawing.name if options.training_log or drawing.is_file() else "",
+    )
+    if options.training_log:
+        draw_course(options.training_log, drawing)
+    path.write_text(card, encoding="utf-8")
     print(f"{path} written")

@@ -1,5 +1,8 @@
 r"""Trains a network and writes a checkpoint; a stopped training resumes when it is started again.
 
+How well it did after each pass is printed, and kept as CSV beside the checkpoint; `models card --training-log` draws
+it.
+
 The paper's way, an age network (a gender network: `--task gender`, one network for both: `--task both`), judged on one
 fold of five, or on each in turn with `--cross-validate`:
 
@@ -15,7 +18,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final, get_args
 
@@ -39,7 +42,8 @@ from models.training.pretrained import published_state
 from models.training.recipes import DEFAULT_SIDES, CompactRecipe, PaperRecipe, Recipe, hard_group_weights
 from models.training.scoring import score, score_ten_views
 from models.training.soft_labels import load_soft_labels
-from models.training.trainer import DEFAULT_WORKERS, Budget, Trainer, TrainingSettings
+from models.training.trainer import DEFAULT_WORKERS, Budget, Progress, Trainer, TrainingSettings
+from models.training.training_log import TrainingLog
 from models.training.unfold_batchnorm import unfold_norms
 
 HELD_OUT: Final = 0.1
@@ -209,9 +213,13 @@ def train(options: argparse.Namespace, output: Path) -> dict[str, float]:
     )
     trainer = Trainer(start, recipe, faces, output, settings)
 
-    def report(network: nn.Module, line: str) -> None:
+    log = TrainingLog(output.with_name(f"{output.stem}-training.csv"), goes_on=output.is_file())
+
+    def report(network: nn.Module, progress: Progress) -> None:
         scores = score(network, start, split.validation)
-        print(line, *(f"{name} {value:.4f}" for name, value in scores.items()), flush=True)
+        said = f"{progress.share:.1%} epoch {progress.epoch} loss {progress.loss:.4f}"
+        print(said, *(f"{name} {value:.4f}" for name, value in scores.items()), flush=True)
+        log.add({**asdict(progress), **scores})
 
     finished = trainer.run(report)
     if options.cross_validate:

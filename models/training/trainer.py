@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Final
 
 import numpy as np
@@ -74,6 +75,23 @@ class TrainingSettings:
     quiet: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a training is.
+
+    Attributes:
+        share: of the training that is done, 0 to 1.
+        epoch: pass over the pictures, from 1.
+        iteration: steps that are done.
+        loss: mean over the batches since the last report that were looked at.
+    """
+
+    share: float
+    epoch: int
+    iteration: int
+    loss: float
+
+
 class Trainer:
     """Trains the network of a checkpoint.
 
@@ -111,15 +129,16 @@ class Trainer:
             settings.teacher.to(self._device, memory_format=torch.channels_last)
         self._optimiser = recipe.make_optimiser(self._network)
         self._iteration, self._elapsed_s, self._loss = 0, 0.0, math.nan
+        self._losses: list[float] = []
         torch.manual_seed(settings.seed)
         if path.is_file():
             self._resume()
 
-    def run(self, on_epoch: Callable[[nn.Module, str], None] | None = None) -> Checkpoint:
+    def run(self, on_epoch: Callable[[nn.Module, Progress], None] | None = None) -> Checkpoint:
         """Train to the end of the budget.
 
         Args:
-            on_epoch: called after each pass over the pictures with the network to judge and a line of text.
+            on_epoch: called after each pass over the pictures with the network to judge.
 
         Returns:
             The finished checkpoint, which lies at `path` as well.
@@ -133,7 +152,7 @@ class Trainer:
         save_checkpoint(finished, self._path)
         return finished
 
-    def _loop(self, on_epoch: Callable[[nn.Module, str], None] | None) -> None:
+    def _loop(self, on_epoch: Callable[[nn.Module, Progress], None] | None) -> None:
         self._network.train()
         saved_at = time.monotonic()
         began_at = saved_at - self._elapsed_s
@@ -155,9 +174,12 @@ class Trainer:
                         save_checkpoint(self._checkpoint(finished=False), self._path)
                     if self._progress() >= 1:
                         break
-                if on_epoch is not None and (self._device.type == "cpu" or time.monotonic() >= report_at):
+                due = self._device.type == "cpu" or time.monotonic() >= report_at or self._progress() >= 1
+                if on_epoch is not None and due:
                     report_at = time.monotonic() + REPORT_EVERY_S
-                    on_epoch(self._average, f"{self._progress():.1%} epoch {epoch + 1} loss {self._loss:.4f}")
+                    loss = fmean(self._losses or [self._loss])
+                    on_epoch(self._average, Progress(self._progress(), epoch + 1, self._iteration, loss))
+                    self._losses.clear()
                     self._network.train()
 
     @property
@@ -213,6 +235,7 @@ class Trainer:
         # To read a number of a GPU's is to wait for all that it was told to do.
         if self._device.type == "cpu" or self._iteration % LOSS_EVERY == 0:
             self._loss = float(loss.detach())
+            self._losses.append(self._loss)
             if not math.isfinite(self._loss):
                 raise ToolError(
                     f"Cannot continue: the training diverged at step {self._iteration}. Begin with a lower --rate."

@@ -222,6 +222,24 @@ def test_scores_and_a_card_are_written(
         "these same pictures",
     ):
         assert part in text
+    log, drawing = tmp_path / "log.csv", manifest_path.with_name(f"{manifest_path.stem}-training.svg")
+    log.write_text(
+        "share,epoch,iteration,loss,age_exact,age_within_one,gender\n0.5,1,1,2.5,0.4,,0.8\n1,2,2,2,0.5,,0.9\n"
+    )
+    assert run_tool(write_card, [*card, "--training-log", str(log)]) == 0
+    assert f"]({drawing.name})" in manifest_path.with_suffix(".md").read_text(encoding="utf-8")
+    drawn = drawing.read_bytes()
+    assert b"Age group exact" in drawn
+    assert b"within one" not in drawn
+    assert run_tool(write_card, card) == 0
+    assert f"]({drawing.name})" in manifest_path.with_suffix(".md").read_text(encoding="utf-8")
+    capsys.readouterr()
+    for wrong_log in ("", "share,loss\n", "share,loss\n1\n", "a,b\n1,2\n", "share,loss\nx,y\n", "share,loss\n1,2,3\n"):
+        log.write_text(wrong_log)
+        assert run_tool(write_card, [*card, "--training-log", str(log)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("Cannot read the training log")
+    assert drawing.read_bytes() == drawn
     (tmp_path / "scores.json").write_text(json.dumps({**written, "model": "other"}))
     capsys.readouterr()
     assert run_tool(write_card, card) == 2

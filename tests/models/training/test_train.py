@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import math
 import os
@@ -41,7 +42,8 @@ from models.training.recipes import (  # noqa: E402
 )
 from models.training.scoring import score  # noqa: E402
 from models.training.train import main  # noqa: E402
-from models.training.trainer import Budget, Trainer, TrainingSettings, choose_device  # noqa: E402
+from models.training.trainer import Budget, Progress, Trainer, TrainingSettings, choose_device  # noqa: E402
+from models.training.training_log import TrainingLog  # noqa: E402
 from tests.helpers.labelled_pictures import write_folder  # noqa: E402
 
 AGES = parse_age_buckets("0-19,20-59,60+")
@@ -109,7 +111,7 @@ def test_equal_seeds_give_equal_weights(tmp_path: Path) -> None:
 def test_an_interrupted_training_goes_on_to_the_same_end(tmp_path: Path) -> None:
     whole = train_tiny(tmp_path / "whole.pt", 8)
 
-    def interrupt(_network: Any, _line: str) -> None:
+    def interrupt(_network: Any, _progress: Progress) -> None:
         raise KeyboardInterrupt
 
     # The first pass over the pictures ends after three of the eight steps.
@@ -358,6 +360,30 @@ def test_the_tool_trains_the_compact_network(tmp_path: Path, capsys: pytest.Capt
     assert finished.labels.ages == FAIRFACE_AGES
     assert finished.training["iteration"] == 2
     assert "age_exact" in capsys.readouterr().out
+    with (tmp_path / "out-training.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["share"], row["iteration"]) for row in rows] == [("0.5", "1"), ("1", "2")]
+    assert all(float(row["loss"]) > 0 and 0 <= float(row["age_exact"]) <= 1 for row in rows)
+
+
+def test_the_log_of_a_training_goes_on_where_the_training_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def add(iterations: Sequence[int], *, goes_on: bool) -> list[int]:
+        log = TrainingLog(tmp_path / "log.csv", goes_on=goes_on)
+        for iteration in iterations:
+            log.add({"share": iteration / 9, "iteration": iteration, "loss": 1.0})
+        with (tmp_path / "log.csv").open(newline="", encoding="utf-8") as file:
+            return [int(row["iteration"]) for row in csv.DictReader(file)]
+
+    assert add([2, 4, 6], goes_on=False) == [2, 4, 6]
+    # Interrupted after step 5, it goes on from the checkpoint of step 3.
+    assert add([4, 8], goes_on=True) == [2, 4, 8]
+    assert add([3], goes_on=False) == [3]
+    assert capsys.readouterr().err == ""
+    (tmp_path / "log.csv").write_text("iteration,loss\n1,2\n")
+    assert add([5], goes_on=True) == [5]
+    assert "begins anew" in capsys.readouterr().err
 
 
 def test_a_network_remembers_how_much_it_saw_around_the_faces(

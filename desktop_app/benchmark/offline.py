@@ -15,7 +15,8 @@ from desktop_app.engine.statistics import STAGES, Statistics
 from desktop_app.errors import CommandError
 from desktop_app.sources.opening import Source, open_source
 from desktop_app.vision.classification.classifier import Classifier
-from desktop_app.vision.detection.face_detector import DetectorMode, FaceDetector
+from desktop_app.vision.detection.face_detector import FaceDetector
+from desktop_app.vision.detection.near_faces import DetectorMode
 
 ROUNDS: Final = 3
 """Each figure is the median of so many runs over the same frames."""

@@ -25,7 +25,8 @@ from desktop_app.benchmark.recall_scenes import (
 from desktop_app.engine.face_pipeline import FacePipeline
 from desktop_app.engine.statistics import Statistics
 from desktop_app.sources.frame import Frame
-from desktop_app.vision.detection.face_detector import DetectorMode, FaceDetector
+from desktop_app.vision.detection.face_detector import FaceDetector
+from desktop_app.vision.detection.near_faces import DetectorMode
 from desktop_app.vision.geometry import Box
 from desktop_app.vision.tracking.tracker import Track
 

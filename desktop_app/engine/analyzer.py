@@ -28,7 +28,8 @@ from desktop_app.sources.opening import Source, open_source
 from desktop_app.vision.classification.classifier import Classifier
 from desktop_app.vision.classification.label import Label
 from desktop_app.vision.classification.years import Years
-from desktop_app.vision.detection.face_detector import DetectorMode, FaceDetector
+from desktop_app.vision.detection.face_detector import FaceDetector
+from desktop_app.vision.detection.near_faces import DetectorMode
 from desktop_app.vision.drawing.overlay import OverlayStyle, draw_overlay
 from desktop_app.vision.geometry import Box, Landmarks
 from desktop_app.vision.tracking.tracker import Track

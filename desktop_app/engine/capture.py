@@ -17,7 +17,8 @@ from desktop_app.engine.worker import Worker
 from desktop_app.messages import Message
 from desktop_app.sources.frame import Frame
 from desktop_app.sources.opening import Source, SourceError, SourceInfo, SourceStalledError, open_source
-from desktop_app.vision.detection.face_detector import DetectorMode, FaceDetector
+from desktop_app.vision.detection.face_detector import FaceDetector
+from desktop_app.vision.detection.near_faces import DetectorMode
 from desktop_app.vision.drawing.overlay import OverlayStyle
 from desktop_app.vision.geometry import Box
 from desktop_app.vision.tracking.tracker import Track

@@ -29,7 +29,7 @@ from desktop_app.engine.types import (
 )
 from desktop_app.errors import reason_of
 from desktop_app.messages import Message
-from desktop_app.vision.detection.face_detector import DetectorMode
+from desktop_app.vision.detection.near_faces import DetectorMode
 from desktop_app.vision.drawing.overlay import OverlayStyle
 
 __all__ = [

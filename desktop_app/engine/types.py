@@ -18,7 +18,7 @@ from desktop_app.sources.excerpt import Excerpt
 from desktop_app.sources.frame import Frame
 from desktop_app.sources.opening import CameraOptions, SourceInfo
 from desktop_app.vision.classification.label import Label
-from desktop_app.vision.detection.face_detector import DetectorMode
+from desktop_app.vision.detection.near_faces import DetectorMode
 from desktop_app.vision.drawing.canvas import Canvas
 from desktop_app.vision.drawing.label_layout import LabelPlaces
 from desktop_app.vision.drawing.overlay import OverlayStyle, draw_overlay

@@ -1,0 +1,22 @@
+"""The thread of what looks for faces beside the frames' way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any
+
+
+def look_executor(name: str, *, threaded: bool) -> Executor:
+    """One thread of this name; or what runs a task while it is submitted, with the same results."""
+    return ThreadPoolExecutor(1, thread_name_prefix=name) if threaded else _InPlace()
+
+
+class _InPlace(Executor):
+    def submit(self, task: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future = Future[Any]()
+        try:
+            future.set_result(task(*args, **kwargs))
+        except BaseException as error:  # Raised where the result is taken, as by every executor.
+            future.set_exception(error)
+        return future

@@ -144,12 +144,10 @@ def _points_of(faces: Sequence[Detection]) -> NDArray[np.float64]:
 
 
 def _small_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if max(image.shape) > 4 * _SIDE:
-        # An area's mean is expensive, and that of so large a one not needed.
-        factor = 2 * _SIDE / max(image.shape)
-        image = np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR), np.uint8)
-    # One channel does: it is green, to which the eye's grey owes most.
-    grey = cv2.extractChannel(image, 1)
+    # One channel does: it is green, to which the eye's grey owes most. Of a large picture every few pixels do, too: the
+    # mean of all of them takes several times as long, and faces are followed no better.
+    step = max(image.shape) // (2 * _SIDE)
+    grey = cv2.extractChannel(image, 1) if step < 2 else np.ascontiguousarray(image[::step, ::step, 1])
     factor = _SIDE / max(grey.shape)
     if factor < 1:
         size = max(round(grey.shape[1] * factor), 1), max(round(grey.shape[0] * factor), 1)

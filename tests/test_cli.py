@@ -187,6 +187,7 @@ BAD = {
     "a part behind the end": (["annotate", "demo", "--start", "99:00", "--people", "{tmp}/o.csv"], "lasts 20.0 s"),
     "bad score": (["annotate", "demo", "--min-score", "nan", "--people", "{tmp}/o.csv"], "0 to 1"),
     "bad part of the drawing": (["annotate", "demo", "--hide", "ages,hats", "--people", "{tmp}/o.csv"], "'hats'"),
+    "a list with what is no file": (["{tmp}/text.mp4", "demo"], "Cannot play “demo” in a list: it is no file."),
     "mistyped command": (["anotate", "x.mp4"], "Did you mean `agelens annotate`?"),
     "mistyped command alone": (["Camera"], "Did you mean `agelens cameras`?"),
     "mistyped option": (["annotate", "demo", "--predicions", "{tmp}/o.csv"], "did you mean --predictions?"),

@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
 from functools import partial
@@ -90,7 +91,9 @@ def run_window(options: argparse.Namespace) -> int:
     """Show the window; returns the exit code, as all here do."""
     from desktop_app.window.application import run_window
 
-    given = _given(options, "source", *_MODEL_OPTIONS)
+    given = _given(options, *_MODEL_OPTIONS)
+    if options.sources:
+        given["source"] = _one_source(options.sources)
     if options.model:
         from desktop_app.catalogue.catalogue import Catalogue
 
@@ -98,6 +101,26 @@ def run_window(options: argparse.Namespace) -> int:
         package = Catalogue().find(options.model)
         given["model"] = package.name if options.model == package.name else str(package.path.absolute())
     return run_window(given, full_screen=options.full_screen)
+
+
+def _one_source(specs: Sequence[str]) -> str:
+    """What names several files as one source.
+
+    Raises:
+        CommandError: one of several is no file.
+    """
+    from desktop_app.sources.opening import join_files, redact_source, source_path
+
+    if len(specs) == 1:
+        return specs[0]
+    paths = [(spec, source_path(spec)) for spec in specs]
+    odd = next((spec for spec, path in paths if path is None), None)
+    if odd is not None:
+        raise CommandError(
+            "Cannot play “{spec}” in a list: it is no file. Give one camera, address or demo, or several files.",
+            spec=redact_source(odd),
+        )
+    return join_files([path for _, path in paths if path is not None])
 
 
 def run_annotate(options: argparse.Namespace) -> int:

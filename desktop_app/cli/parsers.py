@@ -67,7 +67,12 @@ def window_parser() -> Parser:
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("source", nargs="?", metavar="SOURCE", help=f"{SOURCE_HELP}; default: the last one used")
+    parser.add_argument(
+        "sources",
+        nargs="*",
+        metavar="SOURCE",
+        help=f"{SOURCE_HELP}; several files are played one after the other; default: what was used last",
+    )
     parser.add_argument("--version", action="version", version=f"%(prog)s {program_version()}")
     parser.add_argument("--full-screen", action="store_true", help="start with the picture alone, for a public screen")
     _add_common(parser)

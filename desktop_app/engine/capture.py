@@ -68,6 +68,7 @@ class CaptureWorker(Worker):
         self._model: ModelInUse | None = None
         self._generation = 0
         self._opened = False
+        self._entry = 0
         self._dropped = 0
         self._last: tuple[Frame, tuple[Track, ...]] | None = None
         self._covers: tuple[Box, ...] | None = None
@@ -156,6 +157,9 @@ class CaptureWorker(Worker):
                 self._count(source)
                 # A live frame may have waited in its source: the picture is as old as its capture.
                 self._process(event, event.captured_at if source.info.live else now)
+                if event.entry != self._entry:
+                    self._entry = event.entry
+                    self._board.take_source(source.info)
             elif event is PlaybackEvent.REDRAW:
                 self._draw_again(now)
             elif event is PlaybackEvent.PLAYING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import threading
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from desktop_app.engine.types import PlaybackPosition
@@ -39,6 +39,14 @@ class PlaybackEvent(enum.Enum):
     """Playing is over for good."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A frame of an entry of a playlist; other sources have one entry."""
+
+    entry: int
+    index: int
+
+
 class Playback:
     """Reads frames when they are due.
 
@@ -61,7 +69,9 @@ class Playback:
         self._told = PlaybackEvent.PLAYING
         self._redraw = False
         self._steps = int(paused)
-        self._seek_to: int | None = None
+        self._seek_to: _Place | None = None
+        self._entry = 0
+        self._chosen: int | None = None
         self._pending: Frame | None = None
         self._period_s = 0.0
         self._late = 0
@@ -72,7 +82,7 @@ class Playback:
         self.read_s = 0.0
         """Seconds that reading the newest frame took, without the wait until it was due."""
         self.generation = 0
-        """Counts the jumps in time: seeks and loops."""
+        """Counts the jumps in time: seeks, loops and the beginnings of further entries."""
 
     @property
     def is_paused(self) -> bool:
@@ -84,13 +94,15 @@ class Playback:
         """Where the source is now."""
         with self._changed:
             last = self._last or PlaybackPosition()
-            return replace(last, paused=self._paused or self._ended, speed=self._speed, loop=self._loop)
+            # Whoever goes on twice in a row goes on from what was chosen first.
+            entry = last.entry if self._chosen is None else self._chosen
+            return replace(last, paused=self._paused or self._ended, speed=self._speed, loop=self._loop, entry=entry)
 
     def play(self) -> None:
         """Continue; from the beginning where the end was reached."""
         with self._changed:
             if self._ended:
-                self._seek_to = 0
+                self._seek_to = _Place(0, 0)
             self._steps = 0
             self._paused = False
             self._anchor = None
@@ -112,9 +124,16 @@ class Playback:
             self._changed.notify_all()
 
     def seek(self, index: int) -> None:
-        """Show the frame of that index next, paused or not."""
+        """Show the frame of that index, of the entry that is shown, next, paused or not."""
         with self._changed:
-            self._seek_to = max(index, 0)
+            self._seek_to = _Place(self._last.entry if self._last else 0, max(index, 0))
+            self._changed.notify_all()
+
+    def choose(self, entry: int) -> None:
+        """Show the first frame of an entry of a playlist next, paused or not."""
+        with self._changed:
+            self._chosen = max(entry, 0)
+            self._seek_to = _Place(self._chosen, 0)
             self._changed.notify_all()
 
     def set_speed(self, speed: float) -> None:
@@ -184,6 +203,8 @@ class Playback:
             if frame is None:
                 return self._end()
             self._pending = frame
+            # Another entry may have another rate.
+            info = source.info
             if info.live or at_once or self._is_due(frame, info):
                 self._pending = None
                 # A folder knows by now what it could not read.
@@ -212,6 +233,7 @@ class Playback:
                 return PlaybackEvent.STOPPED
             self._ended = True
             self._steps = 0
+            self._chosen = None
             self._told = PlaybackEvent.ENDED
             return PlaybackEvent.ENDED
 
@@ -223,17 +245,25 @@ class Playback:
     def _read(self, source: Source) -> Frame | None:
         """The next frame; the first one again after the last, where the source loops."""
         started = time.perf_counter()
-        frame = source.read()
-        # A picture that stands alone has nothing to show again, whatever kind of file it is in.
-        loops = self._loop and not source.info.live and source.info.frame_count != 1
-        if frame is None and loops and not self._stopped:
+        frame, due = source.read(), None
+        if frame is None and self._loops(source.info) and not self._stopped:
             due = self._due_after_last()
-            self._jump(source, 0)
+            self._jump(source, _Place(0, 0))
             frame = source.read()
-            if frame is not None and due is not None:
-                self._anchor = (due, frame.captured_at)
+        if frame is not None and frame.entry != self._entry:
+            due = due or self._due_after_last()
+            # Opening a film takes a moment, and no picture of it is skipped for that.
+            due = due and max(due, time.monotonic())
+            self._entry = frame.entry
+            self.generation += 1
+        if frame is not None and due is not None:
+            self._anchor = (due, frame.captured_at)
         self.read_s = time.perf_counter() - started
         return frame
+
+    def _loops(self, info: SourceInfo) -> bool:
+        # A picture that stands alone has nothing to show again, whatever kind of file it is in.
+        return self._loop and not info.live and (info.frame_count != 1 or len(info.entries) > 1)
 
     def _due_after_last(self) -> float | None:
         """The moment at which the last frame was shown as long as the others."""
@@ -242,8 +272,11 @@ class Playback:
                 return None
             return self._due(self._last.time_s) + self._period_s
 
-    def _jump(self, source: Source, index: int) -> None:
-        source.seek(index)
+    def _jump(self, source: Source, place: _Place) -> None:
+        if place.entry != self._entry:
+            source.choose(place.entry)
+        if place.index or place.entry == self._entry:
+            source.seek(place.index)
         with self._changed:
             self._pending = None
             self._anchor = None
@@ -265,7 +298,7 @@ class Playback:
             self._period_s = 1 / ((info.rate or STILL_RATE) * self._speed)
             late = (now - due) / self._period_s
             if late > LATE_FRAMES:
-                return self._accept_late(late, info)
+                return self._accept_late(late, info, frame)
             disturbed = self._changed.wait_for(
                 lambda: (
                     self._stopped
@@ -278,11 +311,11 @@ class Playback:
             )
             return not disturbed
 
-    def _accept_late(self, late: float, info: SourceInfo) -> bool:
+    def _accept_late(self, late: float, info: SourceInfo, frame: Frame) -> bool:
         """Whether to show a frame that is late by so many frame times; otherwise `_late` counts frames to skip."""
         rate = info.rate or STILL_RATE
-        if info.kind == "folder" or late > LONG_HOLD_UP_S * rate:
-            # Every picture of a folder counts; and after a hold-up (a suspended machine) time starts anew.
+        if frame.alone or info.kind == "folder" or late > LONG_HOLD_UP_S * rate:
+            # Every picture that stands alone counts; and after a hold-up (a suspended machine) time starts anew.
             self._anchor = None
             return True
         self._late = int(late)
@@ -310,6 +343,8 @@ class Playback:
         with self._changed:
             self._steps = max(self._steps - 1, 0)
             self._redraw = False
+            if self._seek_to is None:
+                self._chosen = None
             if at_once:
                 # Time continues from the frame that was jumped to, which is shown as long as any other.
                 self._anchor = (time.monotonic(), frame.captured_at)
@@ -320,4 +355,6 @@ class Playback:
                 duration_s=info.duration_s,
                 seekable=not info.live,
                 pictures=info.pictures,
+                entry=frame.entry,
+                entries=info.entries,
             )

@@ -91,12 +91,12 @@ class RunFacts:
             },
             "source": {
                 "kind": source.kind,
-                "name": source.name,
+                "name": source.title,
                 "live": source.live,
                 "width": self._size[0],
                 "height": self._size[1],
                 "rate": source.rate or None,
-                "duration_s": None if source.duration_s is None else round(source.duration_s, 6),
+                "duration_s": None if source.duration_s is None or source.entries else round(source.duration_s, 6),
             },
             "run": {
                 "frames": self.frames,

@@ -200,8 +200,12 @@ class Session:
         self._playback.step()
 
     def seek(self, index: int) -> None:
-        """Go to a frame of a finite source."""
+        """Go to a frame of a finite source; of a playlist, of the entry that is shown."""
         self._playback.seek(index)
+
+    def choose_entry(self, entry: int) -> None:
+        """Go to the beginning of an entry of a playlist."""
+        self._playback.choose(entry)
 
     def set_speed(self, speed: float) -> None:
         """Play a finite source at a multiple of its own speed."""

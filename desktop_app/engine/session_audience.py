@@ -37,6 +37,7 @@ class SessionCount:
 @dataclass(frozen=True, slots=True)
 class _Seen:
     index: int
+    entry: int
     captured_at: float
     file: str
     still: bool
@@ -47,7 +48,8 @@ class _Seen:
     mirrored: bool
 
     def is_same(self, rendered: RenderedFrame) -> bool:
-        return (self.index, self.captured_at) == (rendered.frame.index, rendered.frame.captured_at)
+        frame = rendered.frame
+        return (self.entry, self.index, self.captured_at) == (frame.entry, frame.index, frame.captured_at)
 
 
 @dataclass(slots=True)
@@ -57,7 +59,9 @@ class _Tally:
     Attributes:
         log: the visits, without those of the newest picture.
         newest: the newest picture; it may still get labels.
-        shown: for each frame of a file, whether it was counted.
+        shown: for each frame of a file, by its entry in a playlist, whether it was counted.
+        starts: when each entry began, in seconds from the beginning: after all that was counted before it.
+        end_s: the latest moment that was counted.
         zero_at: what times are counted from.
         began_at: when a live source gave its first picture.
         followed: ids of the faces that the next picture may show again.
@@ -65,7 +69,9 @@ class _Tally:
 
     log: VisitLog
     newest: _Seen | None = None
-    shown: bytearray = field(default_factory=bytearray)
+    shown: dict[int, bytearray] = field(default_factory=dict)
+    starts: dict[int, float] = field(default_factory=dict)
+    end_s: float = 0.0
     zero_at: float = 0.0
     began_at: datetime | None = None
     followed: tuple[int, ...] = ()
@@ -75,19 +81,23 @@ class _Tally:
         if live:
             if self.began_at is None:
                 self.zero_at, self.began_at = frame.captured_at, datetime.now().astimezone()
-        else:
-            self.shown.extend(bytes(max(frame.index + 1 - len(self.shown), 0)))
-            self.shown[frame.index] = 1
+            return
+        shown = self.shown.setdefault(frame.entry, bytearray())
+        shown.extend(bytes(max(frame.index + 1 - len(shown), 0)))
+        shown[frame.index] = 1
+        start_s = self.starts.setdefault(frame.entry, self.end_s)
+        self.end_s = max(self.end_s, start_s + frame.captured_at)
 
-    def is_shown(self, index: int) -> bool:
+    def is_shown(self, frame: Frame) -> bool:
         """Whether a frame of a file was counted."""
-        return index < len(self.shown) and bool(self.shown[index])
+        shown = self.shown.get(frame.entry, b"")
+        return frame.index < len(shown) and bool(shown[frame.index])
 
     def add_newest(self, log: VisitLog) -> None:
         """Enter the newest picture into a log."""
         seen = self.newest
         if seen is not None:
-            time_s = seen.captured_at - self.zero_at
+            time_s = seen.captured_at - self.zero_at + self.starts.get(seen.entry, 0.0)
             log.add(
                 seen.index,
                 time_s,
@@ -152,12 +162,13 @@ class SessionAudience:
             if tally.newest is None or not tally.newest.is_same(rendered):
                 tally.add_newest(tally.log)
                 tally.newest = None
-                if not live and tally.is_shown(frame.index):
+                if not live and tally.is_shown(frame):
                     return
                 tally.begin_frame(frame, live=live)
             height, width = rendered.picture.shape[:2]
             tally.newest = _Seen(
                 frame.index,
+                frame.entry,
                 frame.captured_at,
                 frame.origin,
                 frame.alone,

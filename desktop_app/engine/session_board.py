@@ -122,9 +122,10 @@ class SessionBoard:
         self._on_picture()
 
     def take_source(self, info: SourceInfo) -> None:
-        """Note what the source that was opened says about itself."""
+        """Note what the source that was opened, or another entry of it, says about itself."""
         with self._lock:
             self._status = replace(self._status, info=info)
+        self._on_status()
 
     def take_state(self, state: SourceState, message: Message | None = None) -> None:
         """Note the state of the source; what failed or was stopped does not come back."""

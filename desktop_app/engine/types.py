@@ -245,6 +245,8 @@ class PlaybackPosition:
         loop: whether it starts again at its end.
         seekable: whether `seek` and `step` do something.
         pictures: the files of a folder, see `SourceInfo.pictures`.
+        entry: the place in a playlist that is shown, or was chosen last; all else is about the entry that is shown.
+        entries: the files of a playlist, see `SourceInfo.entries`.
     """
 
     index: int = 0
@@ -256,3 +258,5 @@ class PlaybackPosition:
     loop: bool = True
     seekable: bool = False
     pictures: tuple[PictureFile, ...] = ()
+    entry: int = 0
+    entries: tuple[Path, ...] = ()

@@ -49,6 +49,7 @@ class SourceInfo:
         length_s: how long it lasts, in seconds, where frames are not evenly spaced; None where they are.
         has_sound: whether there is sound beside the pictures.
         pictures: the files of a folder that are not known to be unreadable; empty for other sources.
+        entries: the files of a playlist, of which one is described here; empty for other sources.
     """
 
     kind: SourceKind
@@ -62,6 +63,13 @@ class SourceInfo:
     length_s: float | None = None
     has_sound: bool = False
     pictures: tuple[PictureFile, ...] = ()
+    entries: tuple[Path, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The name of all that is played: of a playlist, those of its first files."""
+        names = [path.name for path in self.entries]
+        return ", ".join(names[:3]) + (", …" if len(names) > 3 else "") if names else self.name
 
     @property
     def duration_s(self) -> float | None:
@@ -111,6 +119,10 @@ class Source(Protocol):
         """Make `index` the next frame, kept within the source. Live sources ignore it."""
         ...
 
+    def choose(self, entry: int) -> None:
+        """Make the first frame of an entry of a playlist the next one; other sources have one entry."""
+        ...
+
     def close(self) -> None:
         """End the source, from any thread; a read that waits elsewhere returns None at once."""
         ...
@@ -128,6 +140,9 @@ class Source(Protocol):
 
 class SourceBase(Closeable):
     """What is the same for most sources: nothing is dropped, and it closes at the end of a `with` block."""
+
+    def choose(self, entry: int) -> None:
+        """Do nothing: there is one entry; see `Source.choose`."""
 
     @property
     def dropped_count(self) -> int:

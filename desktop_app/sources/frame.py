@@ -18,6 +18,7 @@ class Frame:
         captured_at: seconds: of the monotonic clock for live sources, of media time for files.
         origin: file name for folders and images, else the source's name.
         alone: it has nothing to do with the frame before, as a picture of a folder; frames of films and cameras have.
+        entry: the place of its file in a playlist, from 0; it has nothing to do with a frame of another entry.
     """
 
     image: NDArray[np.uint8]
@@ -25,3 +26,4 @@ class Frame:
     captured_at: float
     origin: str = ""
     alone: bool = False
+    entry: int = 0

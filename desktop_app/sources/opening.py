@@ -20,7 +20,14 @@ from desktop_app.sources.films.video_files import VideoFileSource
 from desktop_app.sources.network.addresses import redact_url
 from desktop_app.sources.network.streams import STREAM_SCHEMES, open_stream
 from desktop_app.sources.pictures.decoding import open_animation
-from desktop_app.sources.pictures.stills import IMAGE_SUFFIXES, FolderSource, HeicError, ImageSource
+from desktop_app.sources.pictures.stills import (
+    IMAGE_SUFFIXES,
+    PICTURE_SUFFIXES,
+    FolderSource,
+    HeicError,
+    ImageSource,
+)
+from desktop_app.sources.playlist import PlaylistSource
 
 __all__ = [
     "CameraOptions",
@@ -31,6 +38,7 @@ __all__ = [
     "SourceKind",
     "SourceStalledError",
     "VIDEO_SUFFIXES",
+    "are_pictures",
     "classify_spec",
     "is_address",
     "join_files",
@@ -60,8 +68,9 @@ def classify_spec(spec: str) -> SourceKind:
         spec: as the user wrote it.
     """
     spec = _trimmed(spec)
-    if split_files(spec):
-        return "folder"
+    files = split_files(spec)
+    if files:
+        return "folder" if are_pictures(files) else "file"
     if spec.casefold() == DEMO_SPEC:
         return "demo"
     if not spec or (spec.isascii() and spec.isdecimal()):
@@ -88,14 +97,19 @@ def source_path(spec: str) -> Path | None:
 
 
 def join_files(paths: Sequence[Path]) -> str:
-    """What names several pictures as one source."""
+    """What names several files as one source, in this order: pictures as a folder has them, else a playlist."""
     return _BETWEEN_FILES.join(str(path.absolute()) for path in paths)
 
 
 def split_files(spec: str) -> tuple[Path, ...]:
-    """The pictures that `join_files` joined; empty where a text names one source."""
+    """The files that `join_files` joined; empty where a text names one source."""
     paths = tuple(map(Path, spec.split(_BETWEEN_FILES)))
     return paths if len(paths) > 1 and all(path.is_absolute() for path in paths) else ()
+
+
+def are_pictures(paths: Sequence[Path]) -> bool:
+    """Whether the names of files say that all of them are pictures."""
+    return all(path.suffix.lower() in PICTURE_SUFFIXES for path in paths)
 
 
 def redact_source(spec: str) -> str:
@@ -115,7 +129,8 @@ def open_source(
     """Open the source that a text names.
 
     Args:
-        spec: a camera's index or name, a video or picture file, a folder of pictures, an address, or `demo`.
+        spec: a camera's index or name, a video or picture file, a folder of pictures, an address, `demo`, or what
+            `join_files` made of several files.
         camera: the format requested of a camera.
         cancel: when set, by another thread, opening a camera or stream is given up.
         threads: that decode a video file; 0 for as many as FFmpeg likes.
@@ -130,8 +145,10 @@ def open_source(
             "Cannot open a source: none was given. Give a camera's index or name, a file, an address, or `demo`."
         )
     files = split_files(spec)
-    if files:
+    if files and are_pictures(files):
         return FolderSource(files[0].parent, spec=spec, files=files)
+    if files:
+        return PlaylistSource(files, lambda path: open_source(str(path), threads=threads, hardware=hardware), spec=spec)
     kind = classify_spec(spec)
     if kind == "demo":
         return DemoSource()

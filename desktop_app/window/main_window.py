@@ -12,7 +12,6 @@ from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar
 from desktop_app.engine.types import RecordingStatus, RenderedFrame
 from desktop_app.messages import Message
 from desktop_app.settings import Settings, SettingsError, SettingsStore
-from desktop_app.sources.opening import IMAGE_SUFFIXES, join_files
 from desktop_app.terminal import say
 from desktop_app.window.background import Background
 from desktop_app.window.bars.actions import Actions
@@ -181,14 +180,15 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
-        """Open what was dropped: several pictures as a folder of them, else the first of several."""
+        """Open what was dropped: all files, else the first address."""
         urls = event.mimeData().urls()
+        paths = [Path(url.toLocalFile()) for url in urls if url.isLocalFile()]
         if urls:
             event.acceptProposedAction()
-            paths = [Path(url.toLocalFile()) for url in urls if url.isLocalFile()]
-            pictures = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES]
-            first = urls[0].toLocalFile() if urls[0].isLocalFile() else urls[0].toString()
-            self.sources.open(join_files(pictures) if len(pictures) > 1 else first)
+        if paths:
+            self.sources.open_files(paths)
+        elif urls:
+            self.sources.open(urls[0].toString())
 
     def _build(self) -> None:
         self.setWindowTitle("Agelens")
@@ -301,12 +301,13 @@ class MainWindow(QMainWindow):
             return
         snapshot = session.statistics()
         # Nothing flows while a source is awaited, nor from a picture that stands alone.
-        flows = state != "reconnecting" and session.position().frame_count != 1
+        position = session.position()
+        flows = state != "reconnecting" and (position.frame_count != 1 or bool(position.entries))
         self.status_line.show_statistics(snapshot if flows else None)
         self.panels.show_statistics(snapshot, session.audience)
         self.options.show_figures(snapshot)
-        self.sources.show_position(session.position())
-        self.panels.show_pictures(session.position().pictures)
+        self.sources.show_position(position)
+        self.panels.show_pictures(position.pictures)
         self.capture.show_recording(session.recording())
 
     @Slot()

@@ -22,6 +22,12 @@
         </translation>
     </message>
     <message numerus="yes">
+        <source>%n file(s)</source>
+        <translation>
+            <numerusform>%n 个文件</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
         <source>%n file(s) could not be read.</source>
         <translation>
             <numerusform>有 %n 个文件无法读取。</numerusform>
@@ -108,10 +114,6 @@
     <message>
         <source>A name may hold only a-z, 0-9, “.” and “-”, the first a letter or digit.</source>
         <translation>名称只能包含 a-z、0-9、“.”和“-”，且以字母或数字开头。</translation>
-    </message>
-    <message>
-        <source>A video or a picture</source>
-        <translation>视频或图片</translation>
     </message>
     <message>
         <source>A visit crosses a line when the middle of its face goes from clearly one side to clearly the other. Arrows show the direction in the picture, not in its mirror image.</source>
@@ -415,6 +417,12 @@
             <numerusform>无法打开文件夹“{folder}”：其中的 %n 张图片都无法读取。{reason}</numerusform>
         </translation>
     </message>
+    <message numerus="yes">
+        <source>Cannot open these %n file(s): none can be read. {reason}</source>
+        <translation>
+            <numerusform>无法打开这 %n 个文件：都无法读取。{reason}</numerusform>
+        </translation>
+    </message>
     <message>
         <source>Cannot open this address: it lacks a slash. Write it as {scheme}://host/path.</source>
         <translation>无法打开此地址：缺少一条斜线。请写成 {scheme}://host/path。</translation>
@@ -530,6 +538,10 @@
     <message>
         <source>Cannot open “{path}”: this user may not read it. Check its permissions.</source>
         <translation>无法打开“{path}”：当前用户无权读取。请检查其权限。</translation>
+    </message>
+    <message>
+        <source>Cannot play “{path}” in a list: it never ends. Open it alone.</source>
+        <translation>无法在列表中播放“{path}”：它没有结尾。请单独打开。</translation>
     </message>
     <message>
         <source>Cannot read it: each process of the cluster that tried it ended. Check the file and the memory.</source>
@@ -1314,6 +1326,10 @@
         <translation>网络视图</translation>
     </message>
     <message>
+        <source>Next file</source>
+        <translation>下一个文件</translation>
+    </message>
+    <message>
         <source>Next frame</source>
         <translation>下一帧</translation>
     </message>
@@ -1416,11 +1432,11 @@ Select one in the picture or in the list of faces.</source>
         <translation>打开摄像头</translation>
     </message>
     <message>
-        <source>Open file</source>
+        <source>Open files</source>
         <translation>打开文件</translation>
     </message>
     <message>
-        <source>Open file…</source>
+        <source>Open files…</source>
         <translation>打开文件…</translation>
     </message>
     <message>
@@ -1550,6 +1566,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Press and drag to cover a place and watch the answer</source>
         <translation>按住并拖动以遮住某处，观察结果的变化</translation>
+    </message>
+    <message>
+        <source>Previous file</source>
+        <translation>上一个文件</translation>
     </message>
     <message>
         <source>Previous frame</source>
@@ -1764,10 +1784,20 @@ Select one in the picture or in the list of faces.</source>
         </translation>
     </message>
     <message numerus="yes">
+        <source>Skipped %n file(s) that cannot be read: {names}</source>
+        <translation>
+            <numerusform>已跳过 %n 个无法读取的文件：{names}</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
         <source>Skipped %n unreadable picture(s): {names}</source>
         <translation>
             <numerusform>已跳过 %n 张无法读取的图片：{names}</numerusform>
         </translation>
+    </message>
+    <message>
+        <source>Skipped a file. {reason}</source>
+        <translation>已跳过一个文件。{reason}</translation>
     </message>
     <message>
         <source>Skipped to keep up</source>
@@ -1902,6 +1932,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>该模型的误差未经测量，因此无法给出区间：计数的误差可能是任意大小。</translation>
     </message>
     <message>
+        <source>The file that is shown: {name}</source>
+        <translation>正在显示的文件：{name}</translation>
+    </message>
+    <message>
         <source>The label {label} is the average of many crops; this one alone says {name}.</source>
         <translation>标签 {label} 是多张裁剪图的平均结果；仅此一张的答案是 {name}。</translation>
     </message>
@@ -1924,6 +1958,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>The predictions in “{path}” ended: {reason}.</source>
         <translation>“{path}”中的预测记录已结束：{reason}。</translation>
+    </message>
+    <message>
+        <source>The recording continues from file to file, without sound and in the size of the first picture.</source>
+        <translation>录制会在文件之间继续，不含声音，尺寸以第一幅画面为准。</translation>
     </message>
     <message>
         <source>The recording ended: Agelens has a defect. Start again, and report it.</source>
@@ -2582,6 +2620,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>{number} of {count}</source>
         <translation>第 {number} 张，共 {count} 张</translation>
+    </message>
+    <message>
+        <source>{number} of {count}: {name}</source>
+        <translation>{number}/{count}：{name}</translation>
     </message>
     <message>
         <source>{promise} {reach}</source>

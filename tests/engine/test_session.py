@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import gc
 import json
 import os
@@ -7,6 +8,7 @@ import socket
 import threading
 import weakref
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,11 @@ from desktop_app.benchmark.clip import CrowdScene, write_crowd_clip
 from desktop_app.catalogue.catalogue import Catalogue, ModelChoice
 from desktop_app.engine.offline import OfflineAnalysis
 from desktop_app.engine.session import RenderedFrame, Session, SessionSettings
-from desktop_app.sources.opening import open_source
+from desktop_app.sources.opening import join_files, open_source
 from desktop_app.vision.classification.classifier import Classifier
 from desktop_app.vision.detection.face_detector import FaceDetector
 from desktop_app.vision.drawing.overlay import OverlayStyle
+from tests.helpers.films import write_plain_film
 from tests.helpers.portrait import astronaut_bgr
 from tests.helpers.sessions import Bell, engine_threads, running
 from tests.helpers.tiny_model import MakeModel, fail_from_four_faces, one_row_alone
@@ -31,6 +34,11 @@ from tests.helpers.tiny_model import MakeModel, fail_from_four_faces, one_row_al
 def labelled(session: Session) -> bool:
     latest = session.latest()
     return latest is not None and len(latest.labels) > 0
+
+
+def shows_entry(session: Session, entry: int, name: str) -> bool:
+    info = session.status().info
+    return info is not None and info.name == name and latest_of(session).frame.entry == entry
 
 
 def latest_of(session: Session) -> RenderedFrame:
@@ -85,6 +93,44 @@ def test_the_demo_runs_and_every_part_is_alive() -> None:
         assert set(statistics.stage_ms) >= {"read", "detect", "track", "draw"}
         assert statistics.faces == sum(track.missed == 0 for track in latest_of(session).tracks)
     assert session.status().state == "stopped"
+
+
+@pytest.mark.slow
+def test_a_recording_goes_on_from_film_to_film_and_each_begins_with_new_faces(tmp_path: Path) -> None:
+    portrait = tmp_path / "portrait.png"
+    cv2.imwrite(str(portrait), cv2.resize(astronaut_bgr(), (256, 256)))
+    film = write_plain_film(tmp_path / "plain.mp4", frames=5, width=96, height=128)
+    paths, recorded = [portrait, film, portrait], tmp_path / "all.mp4"
+    entries: list[int] = []
+    with running(SessionSettings(source=join_files(paths), paused=True)) as (session, bell):
+        bell.wait_until(lambda: session.status().state == "paused" and labelled(session))
+        session.start_recording(recorded, predictions=recorded.with_suffix(".csv"))
+        bell.wait_until(lambda: session.recording().frames)
+        for entry in (1, 2):
+            session.choose_entry(entry)
+            bell.wait_until(partial(shows_entry, session, entry, paths[entry].name))
+            status, picture = session.status(), latest_of(session).picture
+            assert status.info is not None
+            assert status.info.height == picture.shape[0]
+            entries.append(len(latest_of(session).tracks))
+        bell.wait_until(lambda: labelled(session))
+        ids = {track.id for track in latest_of(session).tracks}
+        bell.wait_until(lambda: session.recording().frames > 3)
+        session.stop_recording()
+        bell.wait_until(lambda: session.recording().state == "idle")
+        count = session.audience.count()
+    assert entries == [0, 1]
+    with recorded.with_suffix(".csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["file"] for row in rows} == {"portrait.png"}
+    assert {row["track"] for row in rows} == {"1", *map(str, ids)}
+    assert len(ids) == 1
+    assert count is not None
+    assert [visit.file for visit in count.visits] == ["portrait.png"] * 2
+    facts = json.loads(recorded.with_suffix(".csv.meta.json").read_text(encoding="utf-8"))
+    assert facts["source"]["name"] == "portrait.png, plain.mp4, portrait.png"
+    with av.open(str(recorded)) as container:
+        assert {(frame.width, frame.height) for frame in container.decode(video=0)} == {(256, 256)}
 
 
 def test_a_source_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:

@@ -33,6 +33,17 @@ def test_a_film_that_starts_again_counts_once(audience: SessionAudience) -> None
     assert (count.audience.frames, count.audience.duration_s, count.began_at) == (10, 0.9, None)
 
 
+def test_the_films_of_a_list_count_one_after_the_other_and_each_frame_once(audience: SessionAudience) -> None:
+    for entry, track_id in ((0, 1), (1, 2), (0, 3), (1, 4)):
+        for index in range(10):
+            audience.add(shown(index, [track_id], entry=entry), live=False)
+    count = counted(audience)
+    assert [(one.id, one.first_frame, one.frames) for one in count.visits] == [(1, 0, 10), (2, 0, 10)]
+    assert [one.first_seen_s for one in count.visits] == pytest.approx([0, 0.9])
+    assert count.audience.frames == 20
+    assert count.audience.duration_s == pytest.approx(1.8)
+
+
 def test_what_was_passed_over_counts_when_it_is_shown(audience: SessionAudience) -> None:
     for index, track_id in [(0, 1), (1, 1), (8, 2), (9, 2), (0, 3), (1, 3), (2, 3), (3, 3)]:
         audience.add(shown(index, [track_id]), live=False)

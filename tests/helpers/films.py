@@ -28,3 +28,16 @@ def write_film_with_sound(path: Path, codec: str = "aac") -> Path:
             container.mux(sound.encode(frame))
         container.mux(sound.encode())
     return path
+
+
+def write_plain_film(path: Path, *, frames: int, width: int = 64, height: int = 48, rate: int = 25) -> Path:
+    """A film without sound; each picture is a little brighter than the one before."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=rate)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for index in range(frames):
+            picture = np.full((height, width, 3), 40 + 4 * index % 200, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        container.mux(stream.encode())
+    return path

@@ -24,8 +24,9 @@ def shown(
     said: Label | None = ADULT,
     alone: bool = False,
     box: Box | None = None,
+    entry: int = 0,
 ) -> RenderedFrame:
     """A picture with these faces, of whom all the same is said."""
-    frame = Frame(PIXELS, index, index / 10 if at is None else at, "film.mp4", alone)
+    frame = Frame(PIXELS, index, index / 10 if at is None else at, "film.mp4", alone, entry)
     labels = dict.fromkeys(ids, said) if said is not None else {}
     return RenderedFrame(PIXELS, frame, tuple(track(one, box=box) for one in ids), labels, {}, 0.0, 0.0)

@@ -215,7 +215,7 @@ def test_a_pipe_is_refused_rather_than_waited_for(media: Path) -> None:
         open_source("pipe.mkv")
 
 
-def test_several_pictures_are_one_source_in_the_order_of_their_names(tmp_path: Path) -> None:
+def test_several_pictures_are_one_source_in_the_order_that_is_given(tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("10.png", "2.png", "broken.png", "other/7.png")]
     (tmp_path / "other").mkdir()
     png = cv2.imencode(".png", np.full((20, 30, 3), 90, np.uint8))[1].tobytes()
@@ -226,6 +226,6 @@ def test_several_pictures_are_one_source_in_the_order_of_their_names(tmp_path: P
     assert (classify_spec(spec), source_path(spec), split_files(str(paths[0]))) == ("folder", None, ())
     with open_source(spec) as source:
         assert len(source.info.pictures) == 4
-        assert [frame.origin for frame in iter(source.read, None)] == ["2.png", "7.png", "10.png"]
-        assert [file.path for file in source.info.pictures] == [paths[1], paths[3], paths[0]]
+        assert [frame.origin for frame in iter(source.read, None)] == ["10.png", "2.png", "7.png"]
+        assert [file.path for file in source.info.pictures] == [paths[0], paths[1], paths[3]]
         assert source.info.spec == spec

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QLabel
 
 from desktop_app.paths import resource_path
 from tests.helpers.desk import Desk
+from tests.helpers.films import write_plain_film
 
 
 @pytest.mark.slow
@@ -193,6 +194,38 @@ def test_several_dropped_pictures_are_a_gallery_that_arrow_keys_lead_through(des
     desk.press(Qt.Key.Key_Left)
     desk.wait(shows("a.png", "1 of 2"))
     assert desk.state == "paused"
+
+
+def test_dropped_films_are_a_list_that_buttons_and_a_menu_lead_through(desk: Desk, clip: Path) -> None:
+    short, broken = write_plain_film(clip.with_name("a 1.mp4"), frames=4), clip.with_name("a 2.mp4")
+    broken.write_bytes(b"no film")
+    drop(desk, clip, broken, short)
+    desk.wait(lambda: desk.state == "live" and desk.shown().frame.origin == "clip.mp4")
+    desk.wait(lambda: "Skipped a file. Cannot open “a 2.mp4”: " in desk.window.stage.toast.text)
+    assert desk.window.windowTitle() == "3 files · Agelens"
+    desk.pause()
+    entry = desk.window.playback_bar.entry_button
+    desk.wait(lambda: entry.text() == "3 of 3: clip.mp4" and desk.window.playback_bar.slider.maximum() == 49)
+    desk.press(Qt.Key.Key_Left, Qt.KeyboardModifier.ControlModifier)
+    desk.wait(lambda: entry.text() == "1 of 3: a 1.mp4" and desk.window.playback_bar.slider.maximum() == 3)
+    assert (desk.shown().frame.index, desk.state) == (0, "paused")
+    assert not desk.window.actions_["previous_entry"].isEnabled()
+    menu = entry.menu()
+    menu.aboutToShow.emit()
+    assert [action.text() for action in menu.actions() if action.isChecked()] == ["1  a 1.mp4"]
+    menu.actions()[2].trigger()
+    desk.wait(lambda: entry.text() == "3 of 3: clip.mp4")
+    desk.press(Qt.Key.Key_Left)
+    desk.wait(lambda: desk.shown().frame.origin == "a 1.mp4")
+    desk.trigger("record")
+    desk.wait(lambda: "The recording continues from file to file" in desk.window.stage.toast.text)
+    desk.trigger("next_entry")
+    desk.wait(lambda: desk.shown().frame.origin == "clip.mp4")
+    assert desk.window.bridge.session is not None
+    assert desk.window.bridge.session.recording().state == "recording"
+    desk.open("demo")
+    desk.wait(lambda: "The source changed, so the recording ended" in desk.window.stage.toast.text)
+    desk.wait(lambda: not entry.isVisible())
 
 
 def test_names_are_shown_as_they_are(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
@@ -41,18 +42,31 @@ def test_file_dialogs_begin_where_the_last_file_was(
 ) -> None:
     begun_at: list[str] = []
 
-    def choose(*arguments: object) -> tuple[str, str]:
+    def choose(*arguments: object) -> tuple[list[str], str]:
         begun_at.append(str(arguments[2]))
-        return "", ""
+        return [], ""
 
-    monkeypatch.setattr(QFileDialog, "getOpenFileName", choose)
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *arguments: choose(*arguments)[0])
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", choose)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *arguments: "".join(choose(*arguments)[0]))
     desk.trigger("open_file")
     desk.open(str(clip))
     desk.open("demo")
     desk.trigger("open_file")
     desk.trigger("open_folder")
     assert begun_at == ["", str(clip.parent), str(clip.parent)]
+
+
+def test_chosen_files_play_in_the_order_of_their_names(desk: Desk, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["film 10.mp4", "film 2.mp4"]
+    chosen = [str(clip.replace(clip.with_name(names[0]))), str(clip.with_name(names[1]))]
+    shutil.copy(*chosen)
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: (chosen, ""))
+    desk.trigger("open_file")
+    desk.wait(lambda: desk.window.playback_bar.entry_button.text() == "1 of 2: film 2.mp4")
+    assert desk.window.settings.value.recent == ("\n".join(reversed(chosen)),)
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: (chosen[:1], ""))
+    desk.trigger("open_file")
+    desk.wait(lambda: desk.window.windowTitle() == "film 10.mp4 · Agelens")
 
 
 def test_a_maximised_window_is_so_again_after_full_screen(desk: Desk) -> None:

@@ -18,7 +18,17 @@ from desktop_app.sources.base import PictureFile, SourceBase, SourceError, Sourc
 from desktop_app.sources.frame import Frame
 from desktop_app.sources.pictures.decoding import Animation, HeicError, Picture, open_picture, read_picture
 
-__all__ = ["FOLDER_RATE", "FolderSource", "HeicError", "IMAGE_SUFFIXES", "ImageSource", "list_images", "load_image"]
+__all__ = [
+    "FOLDER_RATE",
+    "FolderSource",
+    "HeicError",
+    "IMAGE_SUFFIXES",
+    "ImageSource",
+    "PICTURE_SUFFIXES",
+    "list_images",
+    "load_image",
+    "natural_key",
+]
 
 IMAGE_SUFFIXES: Final = frozenset(
     {".apng", ".avif", ".avifs", ".bmp", ".dib", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"}
@@ -27,8 +37,10 @@ IMAGE_SUFFIXES: Final = frozenset(
 FOLDER_RATE: Final = 1.0
 """Pictures per second when a folder is shown: time enough to look at each."""
 
+PICTURE_SUFFIXES: Final = IMAGE_SUFFIXES | {".gif"}
+"""Files of a folder that are taken for pictures."""
+
 _CLOSE_TIMEOUT_S: Final = 0.1
-_FOLDER_SUFFIXES: Final = IMAGE_SUFFIXES | {".gif"}
 
 
 def load_image(path: Path) -> NDArray[np.uint8]:
@@ -54,7 +66,7 @@ def list_images(folder: Path) -> list[Path]:
         paths = [
             path
             for path in folder.iterdir()
-            if path.suffix.lower() in _FOLDER_SUFFIXES and not path.name.startswith(".") and path.is_file()
+            if path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".") and path.is_file()
         ]
     except OSError as error:
         raise SourceError(
@@ -62,7 +74,7 @@ def list_images(folder: Path) -> list[Path]:
             folder=folder,
             reason=reason_of(error),
         ) from error
-    return sorted(paths, key=lambda path: _natural_key(path.name))
+    return sorted(paths, key=natural_key)
 
 
 class PictureSource(SourceBase):
@@ -155,7 +167,7 @@ class FolderSource(SourceBase):
     Args:
         folder: the folder; those within it are not searched.
         spec: what the user called it; the path if not given.
-        files: these pictures, in place of all that the folder holds.
+        files: these pictures in this order, in place of all that the folder holds.
 
     Raises:
         SourceError: no picture in it can be read.
@@ -175,8 +187,7 @@ class FolderSource(SourceBase):
         self._with_pages: dict[Path, None] = {}
         self._reason: Message | None = None
         self._animation: Animation | None = None
-        paths = list_images(folder) if files is None else sorted(files, key=lambda path: _natural_key(path.name))
-        self._items = [_Item(path) for path in paths]
+        self._items = [_Item(path) for path in (list_images(folder) if files is None else files)]
         # The frame that is next: of which file, which of its frames, and where that file begins.
         self._place = self._offset = 0
         self._start, self._start_s = 0, 0.0
@@ -352,8 +363,9 @@ def _listed(paths: Iterable[Path]) -> str:
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
-def _natural_key(name: str) -> list[tuple[int, int, str]]:
-    return [*_natural_parts(name.casefold()), (2, 0, name)]
+def natural_key(path: Path) -> list[tuple[int, int, str]]:
+    """Sorts files by name as people count: 2.png before 10.png."""
+    return [*_natural_parts(path.name.casefold()), (2, 0, path.name)]
 
 
 def _natural_parts(name: str) -> Iterator[tuple[int, int, str]]:

@@ -40,7 +40,7 @@ class ActionSpec:
 
 
 SPECS: Final = (
-    ActionSpec("open_file", Message("Open file…"), ("Ctrl+O",), "file", Message("A video or a picture")),
+    ActionSpec("open_file", Message("Open files…"), ("Ctrl+O",), "file", Message("Videos and pictures")),
     ActionSpec("open_folder", Message("Open folder…"), ("Ctrl+Shift+O",), "folder", Message("A folder of pictures")),
     ActionSpec("open_stream", Message("Open stream…"), ("Ctrl+L",), "stream", Message("An http or rtsp address")),
     ActionSpec("open_demo", Message("Demo"), ("Ctrl+D",), "demo", Message("Faces that need no camera")),
@@ -50,6 +50,8 @@ SPECS: Final = (
     ActionSpec("play", Message("Pause"), ("Space",), "pause", None, True),
     ActionSpec("step", Message("Next frame"), (".",), "step"),
     ActionSpec("step_back", Message("Previous frame"), (",",), "step-back"),
+    ActionSpec("previous_entry", Message("Previous file"), ("Ctrl+Left", "Media Previous"), "previous"),
+    ActionSpec("next_entry", Message("Next file"), ("Ctrl+Right", "Media Next"), "next"),
     ActionSpec("loop", Message("Loop"), ("L",), "loop", Message("Start again at the end"), True),
     ActionSpec("slower", Message("Slower"), ("[",)),
     ActionSpec("faster", Message("Faster"), ("]",)),
@@ -143,7 +145,9 @@ MENUS: Final[dict[Message, tuple[str, ...]]] = {
         "choose_camera", "open_file", "open_folder", "open_stream", "open_demo", "@recent", "-", "start", "-",
         "preferences", "-", "quit",
     ),
-    Message("&Playback"): ("play", "step_back", "step", "-", "slower", "faster", "loop"),
+    Message("&Playback"): (
+        "play", "step_back", "step", "-", "previous_entry", "next_entry", "-", "slower", "faster", "loop",
+    ),
     Message("&Capture"): (
         "screenshot", "burst", "copy", "-", "record", "pause_recording", "-", "save_summary", "count_anew", "-",
         "draw_line", "remove_lines", "-",

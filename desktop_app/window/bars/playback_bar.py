@@ -6,15 +6,35 @@ from typing import Final
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QActionGroup, QMouseEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QSizePolicy, QSlider, QStyle, QStyleOptionSlider, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QMenu,
+    QSizePolicy,
+    QSlider,
+    QStyle,
+    QStyleOptionSlider,
+    QToolButton,
+    QWidget,
+)
 
 from desktop_app.engine.types import PlaybackPosition
 from desktop_app.window.bars.actions import Actions
 from desktop_app.window.style.theme import icon
 from desktop_app.window.style.translation import tr
-from desktop_app.window.style.widgets import ElidedLabel, format_time, make_button, make_label, make_picker
+from desktop_app.window.style.widgets import (
+    ElidedLabel,
+    format_time,
+    literal,
+    make_button,
+    make_label,
+    make_picker,
+)
 
 NAME_WIDTH: Final = 180
+ENTRY_WIDTH: Final = 200
+"""Room for the number and the name of a file of a playlist, in pixels."""
+PICKER_PADDING: Final = 40
 SPEEDS: Final = (0.25, 0.5, 1.0, 1.5, 2.0, 4.0)
 
 
@@ -48,6 +68,8 @@ class PlaybackBar(QFrame):
     seek_requested = Signal(int)
     """A frame's index."""
     speed_chosen = Signal(float)
+    entry_chosen = Signal(int)
+    """The place of a file in a playlist."""
 
     def __init__(self, actions: Actions) -> None:
         super().__init__()
@@ -69,12 +91,22 @@ class PlaybackBar(QFrame):
         self._speed_menu = QMenu(self)
         self._speed_button.setMenu(self._speed_menu)
         self._fill_speeds()
+        self._around = [make_button(actions[name], icon_size=18) for name in ("previous_entry", "next_entry")]
+        self._entry_button = make_picker()
+        self._entry_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+        self._entry_button.setFixedWidth(ENTRY_WIDTH)
+        self._entry_menu = QMenu(self)
+        self._entry_menu.aboutToShow.connect(self._fill_entries)
+        self._entry_button.setMenu(self._entry_menu)
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 4, 12, 4)
         row.setSpacing(8)
+        row.addWidget(self._around[0])
         row.addWidget(make_button(actions["play"]))
+        row.addWidget(self._around[1])
         row.addWidget(make_button(actions["step_back"], icon_size=18))
         row.addWidget(make_button(actions["step"], icon_size=18))
+        row.addWidget(self._entry_button)
         row.addWidget(self._now)
         row.addWidget(self._name)
         row.addWidget(self._slider, 1)
@@ -87,6 +119,11 @@ class PlaybackBar(QFrame):
     def slider(self) -> QSlider:
         """The seek slider; its value is a frame's index."""
         return self._slider
+
+    @property
+    def entry_button(self) -> QToolButton:
+        """Shows which file of a playlist is shown, and opens a menu of all."""
+        return self._entry_button
 
     def show_position(self, position: PlaybackPosition, name: str = "") -> None:
         """Show where the source is; what the user drags stays where it is dragged.
@@ -106,11 +143,40 @@ class PlaybackBar(QFrame):
         else:
             self._now.setText(format_time(position.time_s))
         self._length.setText("" if name else format_time(position.duration_s or 0))
+        self._show_entry(position)
         self._actions["loop"].setChecked(position.loop)
         if position.paused != before.paused:
             self.show_play_action()
         if position.speed != before.speed:
             self._fill_speeds()
+
+    def _show_entry(self, position: PlaybackPosition) -> None:
+        """Show which file of a playlist is shown; one that has one frame has no place to go to."""
+        count = len(position.entries)
+        for widget in (*self._around, self._entry_button):
+            widget.setVisible(count > 1)
+        self._slider.setEnabled(position.frame_count != 1)
+        if count <= 1:
+            return
+        name = position.entries[min(position.entry, count - 1)].name
+        text = tr("{number} of {count}: {name}", number=position.entry + 1, count=count, name=name)
+        room = self._entry_button.width() - PICKER_PADDING
+        self._entry_button.setText(
+            literal(self._entry_button.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, room))
+        )
+        self._entry_button.setToolTip(tr("The file that is shown: {name}", name=name))
+        self._entry_button.setAccessibleName(text)
+
+    def _fill_entries(self) -> None:
+        """List the files of the playlist."""
+        self._entry_menu.clear()
+        group = QActionGroup(self._entry_menu)
+        for place, path in enumerate(self._position.entries):
+            action = self._entry_menu.addAction(literal(f"{place + 1}  {path.name}"))
+            action.setCheckable(True)
+            action.setChecked(place == self._position.entry)
+            group.addAction(action)
+            action.triggered.connect(lambda _on=False, place=place: self.entry_chosen.emit(place))
 
     def show_play_action(self) -> None:
         """Name and draw the action that pauses or goes on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from desktop_app.sources.network.addresses import redact_url
-from desktop_app.sources.opening import SourceKind, is_address, split_files
+from desktop_app.sources.opening import SourceKind, are_pictures, is_address, split_files
 from desktop_app.sources.pictures.stills import IMAGE_SUFFIXES
 from desktop_app.window.style.translation import tr
 
@@ -14,8 +14,9 @@ def guess_kind(spec: str) -> SourceKind:
     """What sort of source a text most likely names."""
     if spec == "demo":
         return "demo"
-    if split_files(spec):
-        return "folder"
+    files = split_files(spec)
+    if files:
+        return "folder" if are_pictures(files) else "file"
     if is_address(spec):
         return "stream"
     path = PurePath(spec)
@@ -29,8 +30,10 @@ def guess_kind(spec: str) -> SourceKind:
 def display_name(spec: str) -> str:
     """A short name for people; a password in an address is not part of it."""
     files = split_files(spec)
-    if files:
+    if files and are_pictures(files):
         return tr("%n picture(s)", None, len(files))
+    if files:
+        return tr("%n file(s)", None, len(files))
     kind = guess_kind(spec)
     if kind == "demo":
         return tr("Demo")

@@ -292,7 +292,11 @@ class CaptureController(QObject):
             settings, at = self._settings.value, datetime.now()
             self._background.submit(lambda: start_recording(session, settings, at=at), None, self._on_failed)
             info = self._bridge.status.info
-            if info is not None and info.has_sound:
+            if info is not None and info.entries:
+                self._stage.note(
+                    tr("The recording continues from file to file, without sound and in the size of the first picture.")
+                )
+            elif info is not None and info.has_sound:
                 self._stage.note(tr("The sound of “{name}” is not recorded.", name=info.name))
 
     @Slot(bool)

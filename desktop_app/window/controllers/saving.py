@@ -129,7 +129,7 @@ def save_summary(session: Session, path: Path, held: SessionCount | None = None)
         content = report_bytes(
             count.audience,
             count.manifest,
-            source=info.name,
+            source=info.title,
             suffix=suffix,
             began_at=count.began_at,
             language=window_language(),

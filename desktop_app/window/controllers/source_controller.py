@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -13,8 +14,8 @@ from desktop_app.catalogue.catalogue import DEFAULT_MODEL, Catalogue, ModelError
 from desktop_app.engine.types import PlaybackPosition, SessionSettings, SessionStatus
 from desktop_app.settings import Settings
 from desktop_app.sources.cameras import CameraDevice
-from desktop_app.sources.opening import VIDEO_SUFFIXES, classify_spec, source_path
-from desktop_app.sources.pictures.stills import IMAGE_SUFFIXES
+from desktop_app.sources.opening import VIDEO_SUFFIXES, classify_spec, join_files, source_path, split_files
+from desktop_app.sources.pictures.stills import IMAGE_SUFFIXES, natural_key
 from desktop_app.vision.classification.providers import available_providers
 from desktop_app.vision.drawing.overlay import OverlayStyle
 from desktop_app.window.background import Background
@@ -44,7 +45,7 @@ def as_shown(status: SessionStatus, *, has_picture: bool) -> SessionStatus:
     if status.state == "live" and not has_picture:
         # The source is open, its first picture is on its way.
         return replace(status, state="connecting")
-    if status.state == "ended" and status.info is not None and status.info.kind == "image":
+    if status.state == "ended" and status.info is not None and status.info.kind == "image" and not status.info.entries:
         # A picture that stands alone is there to be looked at: nothing is over.
         return replace(status, state="live")
     return status
@@ -158,6 +159,10 @@ class SourceController(QObject):
         self._bridge.open(self._session_settings())
         self._stage.view.setFocus()
 
+    def open_files(self, paths: Sequence[Path]) -> None:
+        """Show one file, or several in the order of their names."""
+        self.open(join_files(sorted(paths, key=natural_key)) if len(paths) > 1 else str(paths[0]))
+
     def close(self) -> None:
         """Stop looking for cameras."""
         self._watcher.stop()
@@ -173,9 +178,12 @@ class SourceController(QObject):
 
     def show_position(self, position: PlaybackPosition) -> None:
         """Show where the source is; one that cannot be wound has no bar for it."""
-        is_seekable = position.seekable and position.frame_count != 1
+        entries = len(position.entries)
+        is_seekable = position.seekable and (position.frame_count != 1 or entries > 1)
         for name in SEEK_ACTIONS:
             self._actions[name].setEnabled(is_seekable)
+        self._actions["previous_entry"].setEnabled(position.entry > 0)
+        self._actions["next_entry"].setEnabled(position.entry + 1 < entries or (entries > 1 and position.loop))
         self._stage.want_bar(self._playback_bar, is_seekable)
         if is_seekable:
             rendered = self._stage.view.rendered
@@ -214,10 +222,13 @@ class SourceController(QObject):
         actions["play"].triggered.connect(self._on_play)
         actions["step"].triggered.connect(lambda: self._step(1))
         actions["step_back"].triggered.connect(lambda: self._step(-1))
+        actions["previous_entry"].triggered.connect(lambda: self._go_on(-1))
+        actions["next_entry"].triggered.connect(lambda: self._go_on(1))
         actions["loop"].triggered.connect(lambda loop: self._settings.change(loop=loop))
         actions["slower"].triggered.connect(lambda: self._on_speed(playback.next_speed(-1)))
         actions["faster"].triggered.connect(lambda: self._on_speed(playback.next_speed(1)))
         playback.seek_requested.connect(self._on_seek)
+        playback.entry_chosen.connect(self._on_entry)
         playback.speed_chosen.connect(self._on_speed)
 
     @Slot(object)
@@ -279,7 +290,8 @@ class SourceController(QObject):
 
     def _last_folder(self) -> str:
         """Where the last file was, for the dialogs; "" where there was none or it is gone."""
-        paths = filter(None, map(source_path, self._settings.value.recent))
+        recent = self._settings.value.recent
+        paths = (path for spec in recent for path in (*split_files(spec)[:1], source_path(spec)) if path is not None)
         return next((str(path.parent) for path in paths if path.parent.is_dir()), "")
 
     @Slot()
@@ -287,11 +299,11 @@ class SourceController(QObject):
         files = tr("Videos and pictures")
         every = tr("All files")
         patterns = " ".join(f"*{suffix}" for suffix in sorted(VIDEO_SUFFIXES | IMAGE_SUFFIXES))
-        path, _ = QFileDialog.getOpenFileName(
-            self._window, tr("Open file"), self._last_folder(), f"{files} ({patterns});;{every} (*)"
+        paths, _ = QFileDialog.getOpenFileNames(
+            self._window, tr("Open files"), self._last_folder(), f"{files} ({patterns});;{every} (*)"
         )
-        if path:
-            self.open(path)
+        if paths:
+            self.open_files([Path(path) for path in paths])
 
     @Slot()
     def _on_open_folder(self) -> None:
@@ -334,7 +346,24 @@ class SourceController(QObject):
             session.step()
             return
         session.pause()
-        session.seek(max(session.position().index - 1, 0))
+        position = session.position()
+        if position.index or not position.entry:
+            session.seek(max(position.index - 1, 0))
+        else:
+            session.choose_entry(position.entry - 1)
+
+    def _go_on(self, entries: int) -> None:
+        """Go so many entries of a playlist on; from the last one to the first."""
+        session = self._bridge.session
+        if session is not None:
+            position = session.position()
+            count = max(len(position.entries), 1)
+            session.choose_entry((position.entry + entries) % count)
+
+    @Slot(int)
+    def _on_entry(self, entry: int) -> None:
+        if self._bridge.session is not None:
+            self._bridge.session.choose_entry(entry)
 
     @Slot(float)
     def _on_speed(self, speed: float) -> None:

@@ -60,7 +60,7 @@ MESSAGES: Final = {
 }
 BUTTONS: Final = {
     "choose_camera": Message("Open camera"),
-    "open_file": Message("Open file…"),
+    "open_file": Message("Open files…"),
     "open_demo": Message("Show the demo"),
     "start": Message("Start again"),
 }

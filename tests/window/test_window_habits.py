@@ -62,7 +62,7 @@ def test_chosen_files_play_in_the_order_of_their_names(desk: Desk, clip: Path, m
     shutil.copy(*chosen)
     monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: (chosen, ""))
     desk.trigger("open_file")
-    desk.wait(lambda: desk.window.playback_bar.entry_button.text() == "1 of 2: film 2.mp4")
+    desk.wait(lambda: desk.window.playback_bar.entry_button.accessibleName() == "1 of 2: film 2.mp4")
     assert desk.window.settings.value.recent == ("\n".join(reversed(chosen)),)
     monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: (chosen[:1], ""))
     desk.trigger("open_file")

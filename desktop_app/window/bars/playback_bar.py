@@ -32,9 +32,12 @@ from desktop_app.window.style.widgets import (
 )
 
 NAME_WIDTH: Final = 180
-ENTRY_WIDTH: Final = 200
-"""Room for the number and the name of a file of a playlist, in pixels."""
-PICKER_PADDING: Final = 40
+ENTRY_WIDTHS: Final = (116, 240)
+"""Least and most room for the number and the name of a file of a playlist, in pixels."""
+ROOMY: Final = 160
+"""In less room than this the number stands alone."""
+PICKER_ROOM: Final = 76
+"""What a picker's icon, arrow and edges take of its width, in pixels."""
 SPEEDS: Final = (0.25, 0.5, 1.0, 1.5, 2.0, 4.0)
 
 
@@ -93,8 +96,6 @@ class PlaybackBar(QFrame):
         self._fill_speeds()
         self._around = [make_button(actions[name], icon_size=18) for name in ("previous_entry", "next_entry")]
         self._entry_button = make_picker()
-        self._entry_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
-        self._entry_button.setFixedWidth(ENTRY_WIDTH)
         self._entry_menu = QMenu(self)
         self._entry_menu.aboutToShow.connect(self._fill_entries)
         self._entry_button.setMenu(self._entry_menu)
@@ -160,10 +161,16 @@ class PlaybackBar(QFrame):
             return
         name = position.entries[min(position.entry, count - 1)].name
         text = tr("{number} of {count}: {name}", number=position.entry + 1, count=count, name=name)
-        room = self._entry_button.width() - PICKER_PADDING
-        self._entry_button.setText(
-            literal(self._entry_button.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, room))
-        )
+        least, most = ENTRY_WIDTHS
+        width = min(max(self.width() // 5, least), most)
+        metrics = self._entry_button.fontMetrics()
+        shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, width - PICKER_ROOM)
+        if width < ROOMY and len(shown) < len(text):
+            # The number says more than the beginning of a name.
+            shown = f"{position.entry + 1} / {count}"
+        self._entry_button.setFixedWidth(width)
+        self._entry_button.setText(literal(shown))
+        self._entry_button.setIcon(icon("image" if position.frame_count == 1 else "file"))
         self._entry_button.setToolTip(tr("The file that is shown: {name}", name=name))
         self._entry_button.setAccessibleName(text)
 

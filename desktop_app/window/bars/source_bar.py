@@ -218,7 +218,7 @@ class SourceBar(QFrame):
         else:
             self._actions.name_action("start", tr("Start"), tr("Start the source"))
         action.setIcon(icon("stop" if started else "play", None if started else current_theme().accent_text))
-        role = "picker" if started else "primary"
+        role = "plain" if started else "primary"
         if self._start.property("role") != role:
             self._start.setProperty("role", role)
             self._start.style().unpolish(self._start)

@@ -16,6 +16,7 @@ class Theme:
     raised: str
     hover: str
     border: str
+    outline: str
     text: str
     muted: str
     accent: str
@@ -34,6 +35,7 @@ DARK: Final = Theme(
     raised="#2a2e35",
     hover="#353a43",
     border="#343942",
+    outline="#4d5560",
     text="#eceef1",
     muted="#a3abb5",
     accent="#2f6fed",
@@ -51,6 +53,7 @@ LIGHT: Final = Theme(
     raised="#eceef2",
     hover="#e0e3e9",
     border="#d3d7de",
+    outline="#b0b7c1",
     text="#1a1d22",
     muted="#59626d",
     accent="#1f5fd8",

@@ -40,10 +40,24 @@ QToolButton:pressed, QPushButton:pressed { background: $border; }
 QToolButton:checked { background: $hover; border-color: $border; }
 QToolButton:focus, QPushButton:focus, QComboBox:focus { border-color: $link; }
 QToolButton:disabled, QPushButton:disabled, QComboBox:disabled { color: $muted; }
+QPushButton { background: $raised; border-color: $border; }
+QToolButton[role="plain"] { background: $raised; border-color: $border; }
+QToolButton[role="plain"]:hover { background: $hover; }
+QToolButton[role="picker"], QComboBox { background: $raised; border-color: $outline; padding-right: 28px; }
+QToolButton[role="picker"]:hover, QComboBox:hover { background: $hover; border-color: $muted; }
+QToolButton[role="picker"]:pressed, QComboBox:on { background: $border; border-color: $link; }
+QToolButton[role="picker"]:focus, QComboBox:focus { border-color: $link; }
+QToolButton[role="picker"]:disabled, QComboBox:disabled { background: $window; border-color: $border; }
 QToolButton::menu-indicator { image: none; width: 0; }
-QPushButton, QComboBox { background: $raised; border-color: $border; }
-QToolButton[role="picker"] { background: $raised; border-color: $border; padding: 5px 10px; }
-QToolButton[role="picker"]:hover { background: $hover; }
+QToolButton[role="picker"]::menu-indicator {
+    image: url($chevron); width: 14px; height: 14px;
+    subcontrol-origin: border; subcontrol-position: center right; right: 9px;
+}
+QToolButton[role="picker"]::menu-indicator:disabled, QComboBox::down-arrow:disabled { image: url($chevron_disabled); }
+QToolButton[role="split"] { padding: 7px 25px 7px 7px; border-radius: 8px; }
+QToolButton[role="split"]::menu-button { width: 18px; border: none; border-radius: 6px; margin: 2px; }
+QToolButton[role="split"]::menu-button:hover { background: $border; }
+QToolButton[role="split"]::menu-arrow { image: url($chevron); width: 12px; height: 12px; }
 QPushButton[role="primary"], QToolButton[role="primary"] {
     background: $accent; color: $accent_text; border-color: $accent; font-weight: 600; padding: 5px 14px;
 }
@@ -60,14 +74,14 @@ QPushButton[role="link"], QToolButton[role="link"] {
     background: transparent; border-color: transparent; color: $link; padding: 2px 6px; font-weight: 600;
 }
 QPushButton[role="link"]:hover, QToolButton[role="link"]:hover { text-decoration: underline; }
-QComboBox::drop-down { border: none; width: 24px; }
+QComboBox::drop-down { border: none; width: 28px; }
 QComboBox::down-arrow { image: url($chevron); width: 14px; height: 14px; }
 QComboBox QAbstractItemView {
     background: $surface; border: 1px solid $border; selection-background-color: $accent;
     selection-color: $accent_text; outline: none;
 }
 QLineEdit, QSpinBox, QDoubleSpinBox, QPlainTextEdit, QTextBrowser {
-    background: $surface; border: 1px solid $border; border-radius: 6px; padding: 5px 8px;
+    background: $surface; border: 1px solid $outline; border-radius: 6px; padding: 5px 8px;
     selection-background-color: $accent; selection-color: $accent_text;
 }
 QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus { border-color: $link; }
@@ -171,6 +185,7 @@ def build_stylesheet(theme: Theme, *, on_canvas: str, on_canvas_muted: str, icon
         on_canvas_muted=on_canvas_muted,
         check=(icons / "check-on-accent.svg").as_posix(),
         chevron=(icons / f"chevron-{theme.name}.svg").as_posix(),
+        chevron_disabled=(icons / f"chevron-disabled-{theme.name}.svg").as_posix(),
         chevron_up=(icons / f"chevron-up-{theme.name}.svg").as_posix(),
         close=(icons / f"close-{theme.name}.svg").as_posix(),
     )

@@ -36,7 +36,8 @@ def make_picker(icon_size: int = 18) -> QToolButton:
     button.setProperty("role", "picker")
     button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
     button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-    button.setIconSize(QSize(icon_size, icon_size))
+    # Wider than the icon: the style leaves hardly any room between icon and text.
+    button.setIconSize(QSize(icon_size + 8, icon_size))
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     return button
 

@@ -1718,6 +1718,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>已保存 {name}</translation>
     </message>
     <message>
+        <source>Saved {name}. What you correct from now on is saved there as well.</source>
+        <translation>已保存 {name}。之后的更正也会保存到其中。</translation>
+    </message>
+    <message>
         <source>Saving</source>
         <translation>保存</translation>
     </message>

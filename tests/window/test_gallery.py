@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import cv2
@@ -186,11 +187,36 @@ def test_a_folder_opens_the_panel_and_corrections_are_saved(
     assert (row["file"], row["gender"]) == ("./1.png", "Female")
     assert 100 < float(row["width"]) < 200
     desk.wait(lambda: not panel.unsaved)
+    # From then on a crash loses nothing, and what is taken back leaves the file.
+    panel.rows.rows[0].gender_choice.setCurrentIndex(panel.rows.rows[0].gender_choice.findText("Male"))
+    desk.wait(lambda: [one["gender"] for one in csv.DictReader(saved.read_text().splitlines())] == ["Male"])
+    for choice in (panel.rows.rows[0].age_choice, panel.rows.rows[0].gender_choice):
+        choice.setCurrentIndex(0)
+    desk.wait(lambda: list(csv.DictReader(saved.read_text().splitlines())) == [])
+    desk.wait(lambda: not panel.unsaved)
+    assert not desk.window.gallery.ask_before_leaving(pytest.fail)
     panel.list.setCurrentIndex(panel.list.model().index(1, 0))
     desk.wait(lambda: desk.shown().frame.origin == "2.png" and panel.rows.rows == ())
     desk.open("demo")
     desk.wait(lambda: dock.isHidden())
     assert sorted(path.name for path in folder.iterdir()) == ["1.png", "2.png", "corrections.csv"]
+
+
+def test_where_the_chosen_file_cannot_be_written_any_more_closing_asks(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel, place = desk.window.panels.gallery, tmp_path / "place"
+    place.mkdir()
+    face = panel.faces.see(Path("/album/1.png"), [(LEFT, None)])[0]
+    panel.faces.correct(face, Truth(gender="Male"))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(place / "mine"), ""))
+    desk.window.gallery.save()
+    desk.wait(lambda: "Saved mine.csv. What you correct from now on" in desk.window.stage.toast.text)
+    shutil.rmtree(place)
+    panel.faces.correct(face, Truth(gender="Female"))
+    panel.corrected.emit()
+    desk.wait(lambda: f"Cannot write “{place / 'mine.csv'}”" in desk.window.stage.toast.text)
+    assert desk.window.gallery.ask_before_leaving(pytest.fail)
 
 
 def test_corrections_are_not_lost_without_a_question(desk: Desk) -> None:

@@ -66,10 +66,13 @@ class GalleryController(QObject):
         self._settings, self._background, self._window = settings, background, window
         self.current: QDialog | None = None
         self._tuning: FineTuneDialog | None = None
+        # Chosen by the user; what is said later goes there as well.
+        self._file: Path | None = None
+        self._writing = False
         self._tuner = FineTuner(self)
         self._tuner.ended.connect(self._on_tuned)
         panel.picture_chosen.connect(self._on_picture)
-        panel.corrected.connect(self._show_actions)
+        panel.corrected.connect(self._on_corrected)
         panel.save_button.clicked.connect(actions["save_corrections"].trigger)
         panel.compare_button.clicked.connect(actions["compare_corrections"].trigger)
         actions["save_corrections"].triggered.connect(lambda: self.save())
@@ -79,7 +82,7 @@ class GalleryController(QObject):
         self._show_actions()
 
     def save(self, then: Callable[[], object] = lambda: None) -> None:
-        """Ask for a file and write the corrections into it.
+        """Ask for a file and write the corrections into it, those that are made later as well.
 
         Args:
             then: called once they are written.
@@ -95,14 +98,34 @@ class GalleryController(QObject):
             return
         path = Path(chosen)
         path = path if path.suffix else path.with_suffix(".csv")
+
+        def done() -> None:
+            self._file = path
+            note = tr("Saved {name}. What you correct from now on is saved there as well.", name=path.name)
+            self._stage.note(note, path=path)
+            then()
+
+        self._write(path, done)
+
+    def _write(self, path: Path, then: Callable[[], object]) -> None:
         faces, changes = self._panel.faces.corrected(), self._panel.faces.changes
 
         def done(_: None) -> None:
+            self._writing = False
             self._panel.note_saved(changes)
-            self._stage.note(tr("Saved {name}", name=path.name), path=path)
             then()
+            self._keep()
 
-        self._background.submit(lambda: write_corrections(faces, path), done, self._on_failed)
+        def failed(message: Message) -> None:
+            self._writing = False
+            self._on_failed(message)
+
+        self._writing = self._background.submit(lambda: write_corrections(faces, path), done, failed)
+
+    def _keep(self) -> None:
+        """Write what was said since the file was written, if the user chose one; a crash then loses none of it."""
+        if self._file is not None and self._panel.unsaved and not self._writing:
+            self._write(self._file, lambda: None)
 
     def ask_before_leaving(self, leave: Callable[[], object]) -> bool:
         """Ask what to do with corrections that are in no file.
@@ -113,7 +136,8 @@ class GalleryController(QObject):
         Returns:
             Whether there is anything to ask.
         """
-        if not self._panel.unsaved:
+        # What is being written is finished before the program ends.
+        if not self._panel.unsaved or self._writing:
             return False
         dialog = UnsavedDialog(len(self._panel.faces.corrected()), self._window)
         dialog.save_asked.connect(lambda: self.save(leave))
@@ -189,6 +213,11 @@ class GalleryController(QObject):
         self.current = dialog
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
+
+    @Slot()
+    def _on_corrected(self) -> None:
+        self._show_actions()
+        self._keep()
 
     @Slot()
     def _show_actions(self) -> None:

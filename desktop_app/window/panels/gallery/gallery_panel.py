@@ -39,7 +39,7 @@ FACES_HEIGHT: Final = 190
 class GalleryPanel(QWidget):
     """The pictures of a folder, which of them to list, and rows to say what is true of the faces that are shown.
 
-    What the user said is kept until the program ends, and written only when that is asked for.
+    What the user said is kept until the program ends, and written only into a file that the user chose.
 
     Attributes:
         faces: what is known of the pictures.
@@ -82,8 +82,8 @@ class GalleryPanel(QWidget):
 
     @property
     def unsaved(self) -> bool:
-        """Whether the user said something that is in no file."""
-        return self.faces.changes != self._saved and bool(self.faces.corrected())
+        """Whether what the user said is in no file, or was taken back and still is in one."""
+        return self.faces.changes != self._saved and (self._saved > 0 or bool(self.faces.corrected()))
 
     @property
     def filter_choice(self) -> QComboBox:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.analytics.audience import summarise
+from desktop_app.analytics.crossings import MAX_LINES
 from desktop_app.analytics.visits import Visit, VisitLog
 from desktop_app.catalogue.catalogue import Labels, Manifest, ModelChoice
 from desktop_app.closeable import Closeable
@@ -31,7 +32,7 @@ from desktop_app.vision.classification.years import Years
 from desktop_app.vision.detection.face_detector import FaceDetector
 from desktop_app.vision.detection.near_faces import DetectorMode
 from desktop_app.vision.drawing.overlay import OverlayStyle, draw_overlay
-from desktop_app.vision.geometry import Box, Landmarks
+from desktop_app.vision.geometry import Box, Landmarks, Line
 from desktop_app.vision.tracking.tracker import Track
 
 Picture = NDArray[np.uint8] | str | Path
@@ -301,17 +302,29 @@ def draw(result: Result, *, style: OverlayStyle = _DRAWN) -> NDArray[np.uint8]:
     return picture
 
 
-def visits(results: Iterable[Result]) -> tuple[Visit, ...]:
+def visits(results: Iterable[Result], *, lines: Sequence[Line] = ()) -> tuple[Visit, ...]:
     """Who was there, when and how long: one visit a face, from its first sighting to its last.
 
     Args:
         results: of one `stream` or `analyze_all`; pictures are not kept, so a film of any length will do.
+        lines: two at the most; each visit's `crossings` say how often its face went over each of them, in their order.
+            Pictures that stand alone have no crossings.
+
+    Raises:
+        ValueError: there are more lines, or one is too short or not in the picture.
     """
-    seen = _collect(results)
+    seen = _collect(results, lines)
     return seen.log.visits(seen.manifest.labels) if seen.manifest is not None else ()
 
 
-def report(results: Iterable[Result], path: str | Path, *, source: str = "", overwrite: bool = False) -> None:
+def report(
+    results: Iterable[Result],
+    path: str | Path,
+    *,
+    source: str = "",
+    overwrite: bool = False,
+    lines: Sequence[Line] = (),
+) -> None:
     """Write the counts of an audience with their uncertainty; nothing in the file is about a single face.
 
     Args:
@@ -319,17 +332,22 @@ def report(results: Iterable[Result], path: str | Path, *, source: str = "", ove
         path: a page (`.html`), or values (`.json`).
         source: what the report calls the source; the name of the first file where it is empty.
         overwrite: replace an existing file.
+        lines: whose crossings are counted, as for `visits`.
 
     Raises:
         AgelensError: the file cannot be written.
-        ValueError: the name has another suffix, or there are no results.
+        ValueError: the name has another suffix, there are no results, or the lines are not as for `visits`.
     """
     target = _checked(path, REPORT_SUFFIXES)
-    seen = _collect(results)
+    seen = _collect(results, lines)
     if seen.manifest is None:
         raise ValueError("there are no results to report on")
     audience = summarise(
-        seen.log.visits(seen.manifest.labels), seen.manifest, frames=seen.log.frames, duration_s=seen.log.duration_s
+        seen.log.visits(seen.manifest.labels),
+        seen.manifest,
+        frames=seen.log.frames,
+        duration_s=seen.log.duration_s,
+        lines=lines,
     )
     content = report_bytes(audience, seen.manifest, source=source or seen.file, suffix=target.suffix.lower())
     LateFile(target, lambda: content, overwrite=overwrite).close()
@@ -355,19 +373,27 @@ def write_people(visited: Sequence[Visit], path: str | Path, *, labels: Labels, 
 
 @dataclass(slots=True)
 class _Collected:
-    log: VisitLog = field(default_factory=VisitLog)
+    log: VisitLog
     manifest: Manifest | None = None
     file: str = ""
 
 
-def _collect(results: Iterable[Result]) -> _Collected:
-    seen = _Collected()
+def _collect(results: Iterable[Result], lines: Sequence[Line]) -> _Collected:
+    if len(lines) > MAX_LINES:
+        raise ValueError(f"there are {len(lines)} lines: crossings of {MAX_LINES} at the most are counted")
+    for line in lines:
+        if not line.is_valid:
+            raise ValueError(f"{line} is too short, or not in the picture: its ends must be shares from 0 to 1")
+    seen = _Collected(VisitLog(lines))
     for result in results:
         if seen.manifest is None:
             seen.manifest, seen.file = result.manifest, result.file
         labels = {face.id: face.label for face in result.faces if face.label is not None}
         tracks = [face.track for face in result.faces]
-        seen.log.add(result.index, result.time_s, result.file, tracks, labels, still=result.still)
+        height, width = result.image.shape[:2]
+        seen.log.add(
+            result.index, result.time_s, result.file, tracks, labels, still=result.still, width=width, height=height
+        )
     return seen
 
 

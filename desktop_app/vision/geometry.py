@@ -79,7 +79,14 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line from one end to another, in shares of a picture's width and height, 0 to 1 each."""
+    """A line from one end to another, in shares of a picture's width and height, 0 to 1 each, from its upper left.
+
+    Attributes:
+        x1: of its first end, in widths of the picture.
+        y1: of its first end, in heights of the picture.
+        x2: of its second end.
+        y2: of its second end.
+    """
 
     x1: float
     y1: float

@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 
 import agelens
-from agelens import AgelensError, Analyzer, OverlayStyle, draw, report, visits, write_people
+from agelens import AgelensError, Analyzer, Crossings, Line, OverlayStyle, draw, report, visits, write_people
 from desktop_app.paths import ROOT
 from tests.helpers.films import write_film_with_sound
 from tests.helpers.portrait import astronaut_bgr
+from tests.helpers.walks import write_walk
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +117,28 @@ def test_a_film_is_followed_drawn_and_counted(analyzer: Analyzer, tmp_path: Path
         report(results, tmp_path / "report.pdf")
     with pytest.raises(ValueError, match="no results"):
         report([], tmp_path / "none.html")
+
+
+def test_who_crosses_a_line_is_counted_by_direction(analyzer: Analyzer, tmp_path: Path) -> None:
+    film = write_walk(tmp_path / "walk.mp4", [(0.4, 0.5), (0.6, 0.5)], leg_s=1)
+    door, floor = Line(0.5, 0, 0.5, 1), Line(0, 0.95, 1, 0.95)
+    results = list(analyzer.stream(film))
+    (visit,) = visits(results, lines=[door, floor])
+    assert visit.crossings == (Crossings(forward=0, backward=1), Crossings())
+    (visit,) = visits(results, lines=[Line(0.5, 1, 0.5, 0)])
+    assert visit.crossings == (Crossings(forward=1, backward=0),)
+    write_people([visit], tmp_path / "people.csv", labels=analyzer.labels)
+    (row,) = csv.DictReader((tmp_path / "people.csv").read_text(encoding="utf-8").splitlines())
+    assert (row["line1_forward"], row["line1_backward"], row["line2_forward"]) == ("1", "0", "")
+    report(results, tmp_path / "report.json", lines=[door])
+    (line,) = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["lines"]
+    assert (line["forward"], line["backward"]) == (0, 1)
+    assert [one.crossings for one in visits(analyzer.analyze_all([results[0].image]), lines=[door])] == [(Crossings(),)]
+    assert visits(results)[0].crossings == ()
+    with pytest.raises(ValueError, match="2 at the most"):
+        visits(results, lines=[door] * 3)
+    with pytest.raises(ValueError, match=r"Line\(x1=0, y1=0, x2=2, y2=1\) is too short, or not in the picture"):
+        report(results, tmp_path / "other.json", lines=[Line(0, 0, 2, 1)])
 
 
 def test_who_leaves_a_film_early_can_go_on(analyzer: Analyzer) -> None:

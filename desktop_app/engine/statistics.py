@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Final
 
 import numpy as np
@@ -147,7 +148,7 @@ class Statistics:
         now = time.monotonic()
         with self._lock:
             rates = {name: _rate(events, now) for name, events in self._events.items()}
-            stages = {name: float(np.median(self._stages[name])) for name in STAGES if name in self._stages}
+            stages = {name: median(self._stages[name]) for name in STAGES if name in self._stages}
             latencies = np.array(self._latencies)
             dropped_frames = self._dropped_frames
         p50, p95, p99 = (

@@ -10,15 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from desktop_app.sources.base import Source, SourceError, SourceInfo, SourceKind, SourceStalledError
 from desktop_app.sources.cameras import CameraOptions, open_camera
 from desktop_app.sources.demo import DemoSource
 from desktop_app.sources.films.animations import AnimationSource
 from desktop_app.sources.films.video_files import VideoFileSource
-from desktop_app.sources.network.addresses import redact_url
-from desktop_app.sources.network.streams import STREAM_SCHEMES, open_stream
+from desktop_app.sources.network.addresses import STREAM_SCHEMES, redact_url
 from desktop_app.sources.pictures.decoding import open_animation
 from desktop_app.sources.pictures.stills import (
     IMAGE_SUFFIXES,
@@ -212,6 +210,9 @@ def _open_address(spec: str, cancel: threading.Event | None) -> Source:
             address=redact_url(spec),
             scheme=scheme,
         )
+    # Only here: what speaks HTTP takes a tenth of the start of a program that opens a file.
+    from desktop_app.sources.network.streams import open_stream
+
     return open_stream(spec, cancel=cancel)
 
 
@@ -242,6 +243,8 @@ def _classify_path(spec: str) -> SourceKind:
 def _to_path(spec: str) -> Path:
     """The path; desktops pass dropped files as file:// addresses."""
     if spec.lower().startswith("file://"):
+        from urllib.request import url2pathname
+
         try:
             return Path(url2pathname(urlsplit(spec).path))
         except ValueError:

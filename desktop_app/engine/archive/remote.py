@@ -9,8 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from desktop_app.errors import AgelensError, CommandError, reason_of
-from desktop_app.sources.network.addresses import redact_url
-from desktop_app.sources.network.streams import STREAM_SCHEMES
+from desktop_app.sources.network.addresses import STREAM_SCHEMES, redact_url
 
 _NANOSECONDS: Final = 1_000_000_000
 _TIMES: Final = ("mtime", "LastModified", "last_modified", "updated", "created")

@@ -6,6 +6,8 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
+STREAM_SCHEMES: Final = frozenset({"http", "https", "rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "tcp"})
+
 # What can begin with a user name: no "/", "?" or "#" comes before its end.
 _CREDENTIALS: Final = re.compile(r"[^/?#]*[:@]")
 

@@ -27,7 +27,6 @@ from desktop_app.sources.network.http_pictures import damage_notice, open_pictur
 from desktop_app.sources.pictures.stills import PictureSource
 
 OPEN_TIMEOUT_S: Final = 10.0
-STREAM_SCHEMES: Final = frozenset({"http", "https", "rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "tcp"})
 
 # Not "file": a playlist from the network must not make us read this machine's files.
 _PROTOCOLS: Final = "http,https,httpproxy,tls,tcp,udp,rtp,rtsp,rtsps,rtmp,rtmps,crypto,data"

@@ -27,6 +27,7 @@ from desktop_app.errors import AgelensError
 from desktop_app.messages import Message
 from desktop_app.paths import languages
 from desktop_app.preferences import GENERAL, PRIVACY, RECOGNITION, SAVING, Preference
+from desktop_app.sources.camera_controls import KeptControl
 from desktop_app.sources.opening import CameraOptions
 from desktop_app.vision.drawing.overlay import OverlayStyle
 from desktop_app.vision.geometry import Line
@@ -38,11 +39,14 @@ ContainerFormat = Literal["mp4", "mkv"]
 PredictionFormat = Literal["none", "csv", "jsonl"]
 
 MAX_RECENT: Final = 8
+MAX_KEPT_CONTROLS: Final = 60
 MAX_SIDE: Final = 16_384
 """No camera has more pixels in a row or column."""
 MAX_RATE: Final = 1000.0
 MAX_FILE_BYTES: Final = 1 << 20
-"""What is kept takes a hundredth of that."""
+"""What is kept takes a hundredth of that, lists of files half of it."""
+MAX_SPEC_BYTES: Final = 50_000
+"""A longer list of files is not kept: some of them would make the file unreadable."""
 BURST_COUNTS: Final = (2, 30)
 _SYSTEM: Final = Message("Use system setting")
 
@@ -97,6 +101,7 @@ class Settings:
         theme: light, dark, or as the system.
         language: the code of one of `paths.languages`, or `system`.
         camera: the format that cameras are asked for.
+        camera_controls: what was chosen for single cameras, the newest last.
         detector: which range of faces is looked for.
         min_score: detections below this score (0 to 1) are left out.
         oversample: whether ten views of a face are averaged.
@@ -141,6 +146,7 @@ class Settings:
         ),
     ] = "system"
     camera: CameraOptions = field(default_factory=CameraOptions)
+    camera_controls: tuple[KeptControl, ...] = ()
     detector: Annotated[
         DetectorMode,
         Preference(
@@ -236,6 +242,16 @@ class Settings:
         """The same settings with a source put first among the recent ones."""
         others = (one for one in self.recent if one != spec)
         return dataclasses.replace(self, recent=(spec, *others)[:MAX_RECENT])
+
+    def with_control(self, kept: KeptControl) -> Settings:
+        """The same settings with another choice for a control of a camera."""
+        others = (one for one in self.camera_controls if (one.camera, one.name) != (kept.camera, kept.name))
+        return dataclasses.replace(self, camera_controls=(*others, kept)[-MAX_KEPT_CONTROLS:])
+
+    def without_controls(self, camera: str) -> Settings:
+        """The same settings with no choice for the controls of a camera."""
+        others = tuple(one for one in self.camera_controls if one.camera != camera)
+        return dataclasses.replace(self, camera_controls=others)
 
 
 class SettingsError(AgelensError):
@@ -422,11 +438,17 @@ def _within_bounds(settings: Settings, invalid: list[str]) -> Settings:
 
 
 def _as_text(settings: Settings) -> Settings:
-    """The settings without file names that are not Unicode text, which JSON cannot hold."""
+    """The settings without file names that are not Unicode text, which JSON cannot hold, and without long lists."""
     defaults = Settings()
     lacking = [one.name for one in dataclasses.fields(settings) if not _is_text(str(getattr(settings, one.name)))]
-    recent = tuple(one for one in settings.recent if _is_text(one))
+    if not _can_be_kept(settings.source):
+        lacking.append("source")
+    recent = tuple(filter(_can_be_kept, settings.recent))
     return dataclasses.replace(settings, recent=recent, **{name: getattr(defaults, name) for name in lacking})
+
+
+def _can_be_kept(spec: str) -> bool:
+    return _is_text(spec) and len(spec.encode()) <= MAX_SPEC_BYTES
 
 
 def _is_text(value: str) -> bool:

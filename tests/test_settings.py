@@ -16,6 +16,7 @@ from hypothesis import settings as campaign
 from hypothesis import strategies as st
 
 from desktop_app.settings import MAX_FILE_BYTES, MAX_RECENT, Settings, SettingsError, SettingsStore
+from desktop_app.sources.camera_controls import KeptControl
 from desktop_app.sources.opening import CameraOptions
 from desktop_app.vision.drawing.overlay import OverlayStyle
 from desktop_app.vision.geometry import Line
@@ -50,6 +51,7 @@ def test_every_kind_of_value_comes_back(file: Path) -> None:
         detector="full",
         min_score=0.35,
         camera=CameraOptions(width=1920, height=1080, rate=59.94, backend="v4l2", fourcc="YUYV"),
+        camera_controls=(KeptControl("Webcam", "exposure", False, 120), KeptControl("Cam", "focus", None, None)),
         style=OverlayStyle(boxes=False, privacy="picture", privacy_style="pixelate", landmarks=True),
         lines=(Line(0.5, 0, 0.5, 1), Line(0, 0.25, 1, 0.75)),
         theme="light",
@@ -63,6 +65,37 @@ def test_every_kind_of_value_comes_back(file: Path) -> None:
     )
     SettingsStore(file).save(settings)
     assert SettingsStore(file).load() == settings
+
+
+def test_each_control_of_each_camera_is_kept_once() -> None:
+    settings = Settings()
+    for value in range(3):
+        for camera in ("One", "Two"):
+            settings = settings.with_control(KeptControl(camera, "focus", False, value))
+    settings = settings.with_control(KeptControl("One", "exposure", True, 9))
+    assert [(one.camera, one.name, one.value) for one in settings.camera_controls] == [
+        ("One", "focus", 2),
+        ("Two", "focus", 2),
+        ("One", "exposure", 9),
+    ]
+    assert [one.camera for one in settings.without_controls("One").camera_controls] == ["Two"]
+    for number in range(200):
+        settings = settings.with_control(KeptControl(f"Camera {number}", "focus", False, number))
+    assert len(settings.camera_controls) <= 60
+
+
+def test_lists_of_thousands_of_files_do_not_make_the_settings_unreadable(file: Path) -> None:
+    long = "\n".join(f"/holidays/{'é' * 40}/IMG_{number}.jpg" for number in range(20_000))
+    settings = Settings(
+        source=long, theme="light", recent=(long, "/one.mp4", *(f"{long}{index}" for index in range(6)))
+    )
+    SettingsStore(file).save(settings)
+    store = SettingsStore(file)
+    assert store.load() == replace(settings, source="", recent=("/one.mp4",))
+    assert store.problem is None
+    few = replace(settings, source="/a.mp4\n/b.mp4")
+    SettingsStore(file).save(few)
+    assert SettingsStore(file).load().source == few.source
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps the user's files to the user by itself")

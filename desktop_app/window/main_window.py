@@ -22,6 +22,7 @@ from desktop_app.window.bars.source_bar import SourceBar
 from desktop_app.window.bars.source_names import display_name
 from desktop_app.window.bars.status_line import StatusLine
 from desktop_app.window.bridge import SessionBridge
+from desktop_app.window.controllers.camera_controller import CameraController
 from desktop_app.window.controllers.capture_controller import CaptureController
 from desktop_app.window.controllers.dialog_controller import DialogController
 from desktop_app.window.controllers.gallery_controller import GalleryController
@@ -88,6 +89,14 @@ class MainWindow(QMainWindow):
             playback_bar=self.playback_bar,
             background=self._background,
             style=lambda: self.options.style,
+            window=self,
+        )
+        self.camera = CameraController(
+            settings=self.settings,
+            bridge=self.bridge,
+            actions=self.actions_,
+            stage=self.stage,
+            background=self._background,
             window=self,
         )
         self.lines = LineController(

@@ -284,6 +284,14 @@
         <translation>摄像头</translation>
     </message>
     <message>
+        <source>Camera controls: {name}</source>
+        <translation>摄像头控制：{name}</translation>
+    </message>
+    <message>
+        <source>Camera controls…</source>
+        <translation>摄像头控制…</translation>
+    </message>
+    <message>
         <source>Camera {number}</source>
         <translation>摄像头 {number}</translation>
     </message>
@@ -640,6 +648,10 @@
         <translation>无法保存“{path}”：{reason}。</translation>
     </message>
     <message>
+        <source>Cannot set up the camera “{name}”: {reason}. Plug it in again.</source>
+        <translation>无法设置摄像头“{name}”：{reason}。请重新插入。</translation>
+    </message>
+    <message>
         <source>Cannot show the network: Agelens has a defect. Close the network view and open it again.</source>
         <translation>无法显示网络：Agelens 出现错误。请关闭网络视图后重新打开。</translation>
     </message>
@@ -944,6 +956,14 @@
         <translation>期望值</translation>
     </message>
     <message>
+        <source>Exposure</source>
+        <translation>曝光</translation>
+    </message>
+    <message>
+        <source>Exposure, focus and white balance, where the camera offers them</source>
+        <translation>曝光、对焦和白平衡（若摄像头提供）</translation>
+    </message>
+    <message>
         <source>F</source>
         <comment>female, in a short label</comment>
         <translation>女</translation>
@@ -1027,6 +1047,10 @@
     <message>
         <source>First filters: {shown} of {total}</source>
         <translation>第一层滤波器：{shown} / {total}</translation>
+    </message>
+    <message>
+        <source>Focus</source>
+        <translation>对焦</translation>
     </message>
     <message>
         <source>Forget who was there so far</source>
@@ -1183,6 +1207,10 @@
     <message>
         <source>Keep this crop while you look at it</source>
         <translation>固定当前裁剪图，慢慢查看</translation>
+    </message>
+    <message>
+        <source>Kept for this camera, and used again when it is opened.</source>
+        <translation>为此摄像头保留，下次打开时再次使用。</translation>
     </message>
     <message>
         <source>Keyboard shortcuts</source>
@@ -2076,6 +2104,10 @@ Select one in the picture or in the list of faces.</source>
         <translation>请在 macOS 上使用 Agelens</translation>
     </message>
     <message>
+        <source>Use defaults</source>
+        <translation>使用默认值</translation>
+    </message>
+    <message>
         <source>Use system setting</source>
         <translation>跟随系统</translation>
     </message>
@@ -2138,6 +2170,10 @@ Select one in the picture or in the list of faces.</source>
     <message>
         <source>Whiskers and brackets: where the true number lies with 95 % probability, judging by the model’s measured errors. Pale: unsure. A visit is one face from first to last sighting; nobody is recognised.</source>
         <translation>须线和括号：根据模型实测误差，真实数量以 95 % 的概率落在此区间。浅色：不确定。一次访问是指一张人脸从首次出现到最后一次出现；不识别任何人。</translation>
+    </message>
+    <message>
+        <source>White balance</source>
+        <translation>白平衡</translation>
     </message>
     <message>
         <source>Who is in view</source>

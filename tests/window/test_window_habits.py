@@ -195,7 +195,16 @@ def test_the_picture_has_a_context_menu(desk: Desk) -> None:
     menu = desk.window.menus.picture
     assert menu.isVisible()
     names = [action.objectName() for action in menu.actions() if action.objectName()]
-    assert names == ["screenshot", "copy", "record", "mirror", "zoom_fit", "full_screen", "preferences"]
+    assert names == [
+        "screenshot",
+        "copy",
+        "record",
+        "mirror",
+        "zoom_fit",
+        "full_screen",
+        "camera_controls",
+        "preferences",
+    ]
     assert all(desk.window.actions_[name].isEnabled() for name in names[:3])
     menu.close()
 

@@ -45,6 +45,13 @@ SPECS: Final = (
     ActionSpec("open_stream", Message("Open stream…"), ("Ctrl+L",), "stream", Message("An http or rtsp address")),
     ActionSpec("open_demo", Message("Demo"), ("Ctrl+D",), "demo", Message("Faces that need no camera")),
     ActionSpec("choose_camera", Message("Choose camera…"), ("Ctrl+K",), "camera"),
+    ActionSpec(
+        "camera_controls",
+        Message("Camera controls…"),
+        ("Ctrl+E",),
+        "exposure",
+        Message("Exposure, focus and white balance, where the camera offers them"),
+    ),
     ActionSpec("start", Message("Start"), ("F5",), "play", Message("Start the source"), True),
     ActionSpec("quit", Message("Quit"), ("Ctrl+Q",)),
     ActionSpec("play", Message("Pause"), ("Space",), "pause", None, True),
@@ -142,8 +149,8 @@ SPECS: Final = (
 
 MENUS: Final[dict[Message, tuple[str, ...]]] = {
     Message("&File"): (
-        "choose_camera", "open_file", "open_folder", "open_stream", "open_demo", "@recent", "-", "start", "-",
-        "preferences", "-", "quit",
+        "choose_camera", "open_file", "open_folder", "open_stream", "open_demo", "@recent", "-", "start",
+        "camera_controls", "-", "preferences", "-", "quit",
     ),
     Message("&Playback"): (
         "play", "step_back", "step", "-", "previous_entry", "next_entry", "-", "slower", "faster", "loop",
@@ -174,7 +181,7 @@ DRAWN: Final = (
 )
 PICTURE: Final = (
     "screenshot", "copy", "record", "-", "mirror", "@privacy", "@drawn", "-", "zoom_fit", "full_screen", "-",
-    "preferences",
+    "camera_controls", "preferences",
 )  # fmt: skip
 """The picture's context menu."""
 PICTURE_ONLY: Final = frozenset({"play", "step", "step_back"})

@@ -145,6 +145,8 @@ class SourceBar(QFrame):
             self._add_choice(menu, camera.name, camera.name, "camera")
         if not self._cameras:
             menu.addAction(tr("No camera found")).setEnabled(False)
+        else:
+            menu.addAction(self._actions["camera_controls"])
         menu.addSeparator()
         for name in ("open_file", "open_folder", "open_stream", "open_demo"):
             menu.addAction(self._actions[name])

@@ -112,6 +112,7 @@ QSlider::handle:horizontal {
     width: 14px; height: 14px; margin: -5px 0; border-radius: 7px; background: $text; border: none;
 }
 QSlider::handle:horizontal:hover, QSlider::handle:horizontal:focus { background: $link; }
+QSlider::handle:horizontal:disabled { background: $muted; }
 
 QDockWidget { titlebar-close-icon: url($close); color: $text; }
 QDockWidget::close-button { subcontrol-position: center right; right: 8px; width: 16px; height: 16px; border: none; }

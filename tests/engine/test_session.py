@@ -29,6 +29,7 @@ from tests.helpers.films import write_plain_film
 from tests.helpers.portrait import astronaut_bgr
 from tests.helpers.sessions import Bell, engine_threads, running
 from tests.helpers.tiny_model import MakeModel, fail_from_four_faces, one_row_alone
+from tests.helpers.walks import write_walk
 
 
 def labelled(session: Session) -> bool:
@@ -131,6 +132,19 @@ def test_a_recording_goes_on_from_film_to_film_and_each_begins_with_new_faces(tm
     assert facts["source"]["name"] == "portrait.png, plain.mp4, portrait.png"
     with av.open(str(recorded)) as container:
         assert {(frame.width, frame.height) for frame in container.decode(video=0)} == {(256, 256)}
+
+
+@pytest.mark.slow
+def test_faces_are_hidden_from_the_first_picture_of_each_file_on(tmp_path: Path) -> None:
+    film = write_walk(tmp_path / "walk.mp4", [(0.4, 0.5), (0.5, 0.5)], leg_s=0.2)
+    settings = SessionSettings(source=join_files([film, film]), paused=True, style=OverlayStyle(privacy="faces"))
+    with running(settings) as (session, bell):
+        for entry in (0, 1):
+            session.choose_entry(entry)
+            bell.wait_until(lambda: session.latest() is not None)
+            bell.wait_until(partial(shows_entry, session, entry, film.name))
+            shown = latest_of(session)
+            assert (shown.picture != shown.frame.image).any()
 
 
 def test_a_source_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:

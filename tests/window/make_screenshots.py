@@ -227,6 +227,11 @@ class Photographer:
         self.window.sources.open(str(path))
         self.wait(5, self.state_is("ended"))
         self.take("ended")
+        self.window.settings.change(loop=True)
+        self.window.sources.open_files([path, resource_path("demo_portrait.jpg")])
+        self.wait(8, lambda: bool(self.window.playback_bar.entry_button.text()))
+        self.wait(1)
+        self.take("playlist")
 
     def _reconnecting(self) -> None:
         with network_camera(frames=90) as camera:

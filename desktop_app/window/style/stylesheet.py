@@ -16,7 +16,7 @@ QToolTip { background: $raised; color: $text; border: 1px solid $border; padding
 QMenuBar { background: $window; padding: 2px 8px; }
 QMenuBar::item { padding: 4px 8px; border-radius: 4px; background: transparent; }
 QMenuBar::item:selected { background: $hover; }
-QMenu { background: $surface; border: 1px solid $border; padding: 4px; }
+QMenu { background: $surface; border: 1px solid $border; padding: 4px; menu-scrollable: 1; }
 QMenu::item { padding: 6px 24px 6px 12px; border-radius: 4px; }
 QMenu::item:selected { background: $accent; color: $accent_text; }
 QMenu::item:disabled { color: $muted; background: transparent; }

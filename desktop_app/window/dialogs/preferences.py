@@ -30,7 +30,7 @@ from desktop_app.preferences import PreferenceRow, preference_rows
 from desktop_app.window.settings_model import SettingsModel
 from desktop_app.window.style.theme import icon
 from desktop_app.window.style.translation import language_name, tr, translated
-from desktop_app.window.style.widgets import ElidedLabel, make_label
+from desktop_app.window.style.widgets import ElidedLabel, indent, make_label
 
 
 class PreferencesDialog(QDialog):
@@ -139,10 +139,7 @@ def _make_spin_box(row: PreferenceRow, value: Any, change: Callable[[Any], None]
         real.setValue(value)
         real.valueChanged.connect(lambda value: change(round(value, real.decimals())))
         box = real
-    line = box.lineEdit()
-    if line is not None:
-        # The distance to the border that the style sheet gives other fields.
-        line.setTextMargins(8, 0, 0, 0)
+    indent(box)
     return box
 
 

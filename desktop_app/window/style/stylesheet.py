@@ -43,7 +43,9 @@ QToolButton:disabled, QPushButton:disabled, QComboBox:disabled { color: $muted; 
 QPushButton { background: $raised; border-color: $border; }
 QToolButton[role="plain"] { background: $raised; border-color: $border; }
 QToolButton[role="plain"]:hover { background: $hover; }
-QToolButton[role="picker"], QComboBox { background: $raised; border-color: $outline; padding-right: 28px; }
+QToolButton[role="picker"], QComboBox { background: $raised; border-color: $outline; }
+QToolButton[role="picker"] { padding-right: 28px; }
+QComboBox { padding-right: 0; }
 QToolButton[role="picker"]:hover, QComboBox:hover { background: $hover; border-color: $muted; }
 QToolButton[role="picker"]:pressed, QComboBox:on { background: $border; border-color: $link; }
 QToolButton[role="picker"]:focus, QComboBox:focus { border-color: $link; }

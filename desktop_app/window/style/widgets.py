@@ -8,7 +8,17 @@ from typing import Final
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QKeyEvent, QPalette, QResizeEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QPushButton, QScrollArea, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QFrame,
+    QGridLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
 
 BREAK: Final = "\u200b"
 """A space without width: a line may end there."""
@@ -40,6 +50,13 @@ def make_picker(icon_size: int = 18) -> QToolButton:
     button.setIconSize(QSize(icon_size + 8, icon_size))
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     return button
+
+
+def indent(box: QAbstractSpinBox) -> None:
+    """Give the number in a box the distance to the border that the style sheet gives other fields."""
+    line = box.lineEdit()
+    if line is not None:
+        line.setTextMargins(8, 0, 0, 0)
 
 
 def name_after_action(button: QToolButton, action: QAction) -> None:

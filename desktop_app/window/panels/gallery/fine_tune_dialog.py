@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 from desktop_app.catalogue.manifest import is_model_name
 from desktop_app.messages import Message
 from desktop_app.window.style.translation import tr, translated
-from desktop_app.window.style.widgets import make_label
+from desktop_app.window.style.widgets import indent, make_label
 
 
 def _step(what: str, done: int, total: int) -> Message | None:
@@ -62,6 +62,7 @@ class FineTuneDialog(QDialog):
         names = ("mine", *(f"mine-{number}" for number in range(2, 100)))
         self.name = QLineEdit(next((name for name in names if not taken(name)), ""))
         self.epochs = QSpinBox()
+        indent(self.epochs)
         self.epochs.setRange(1, 200)
         self.epochs.setValue(10)
         self._bar = QProgressBar()

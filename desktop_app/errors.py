@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final, Self
 
 from desktop_app.messages import Message
+from desktop_app.system_libraries import ALWAYS_NEEDED, missing_library, missing_packages
 
 MAX_REASON: Final = 200
 """Letters of other programs' words in a sentence."""
@@ -45,6 +46,20 @@ def describe_error(error: Exception) -> Message:
     """What to say of any error, a defect of the program included."""
     if isinstance(error, AgelensError):
         return error.message
+    library = missing_library(error)
+    if library is not None:
+        packages = missing_packages(ALWAYS_NEEDED)
+        if not packages:
+            return Message(
+                "Cannot continue: the system lacks the library “{library}”. Install the package that holds it.",
+                library=library,
+            )
+        return Message(
+            "Cannot continue: the system lacks the library “{library}”. Install the package that holds it, on Debian "
+            "or Ubuntu by `sudo apt install {packages}`.",
+            library=library,
+            packages=" ".join(packages),
+        )
     if isinstance(error, OSError):
         return Message(
             "Cannot continue: the system reports “{reason}”. Check the disk, and try again.", reason=reason_of(error)

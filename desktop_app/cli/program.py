@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 from desktop_app.cli.commands import EXIT_DONE, EXIT_UNUSABLE
 from desktop_app.cli.parsers import ALIKE, COMMANDS, LEVELS, command_parser, window_parser
 from desktop_app.errors import AgelensError, CommandError, describe_error
+from desktop_app.system_libraries import missing_library
 from desktop_app.terminal import (
     EXIT_INTERRUPTED,
     drop_output,
@@ -86,7 +87,9 @@ def main(arguments: Sequence[str]) -> int:
         # The reader of our output has ended, as `head` does: there is nothing to report, and nowhere.
         drop_output()
         return EXIT_DONE
-    except OSError as error:
+    except (ImportError, OSError) as error:
+        if isinstance(error, ImportError) and missing_library(error) is None:
+            raise
         say(str(describe_error(error)))
         drop_output()
         return EXIT_UNUSABLE

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from desktop_app.errors import CommandError
 from desktop_app.imports import without_collecting
+from desktop_app.system_libraries import ALWAYS_NEEDED, QT_NEEDED, XCB_NEEDED, missing_packages
 from desktop_app.terminal import EXIT_INTERRUPTED, handle_signals, leave
 
 if TYPE_CHECKING:
@@ -22,28 +23,6 @@ if TYPE_CHECKING:
     from desktop_app.settings import Settings
 
 EXIT_DONE: Final = 0
-DEBIAN_PACKAGES: Final = {
-    "libEGL.so.1": "libegl1",
-    "libGL.so.1": "libgl1",
-    "libfontconfig.so.1": "libfontconfig1",
-    "libdbus-1.so.3": "libdbus-1-3",
-    "libglib-2.0.so.0": "libglib2.0-0",
-    "libxkbcommon.so.0": "libxkbcommon0",
-}
-DEBIAN_XCB_PACKAGES: Final = {
-    "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
-    "libX11-xcb.so.1": "libx11-xcb1",
-    "libxcb-cursor.so.0": "libxcb-cursor0",
-    "libxcb-icccm.so.4": "libxcb-icccm4",
-    "libxcb-image.so.0": "libxcb-image0",
-    "libxcb-keysyms.so.1": "libxcb-keysyms1",
-    "libxcb-randr.so.0": "libxcb-randr0",
-    "libxcb-render-util.so.0": "libxcb-render-util0",
-    "libxcb-shape.so.0": "libxcb-shape0",
-    "libxcb-sync.so.1": "libxcb-sync1",
-    "libxcb-xfixes.so.0": "libxcb-xfixes0",
-    "libxcb-xkb.so.1": "libxcb-xkb1",
-}
 
 
 class DisplayError(CommandError):
@@ -120,15 +99,12 @@ def check_display(environment: Mapping[str, str], load: Callable[[str], object] 
             "Cannot show a window: there is no display (DISPLAY and WAYLAND_DISPLAY are not set). Start Agelens in a "
             "desktop session, or use `annotate` to write a video without a window."
         )
-    needed = dict(DEBIAN_PACKAGES)
     uses_xcb = platform == "xcb" or (not platform and not wayland)
-    if uses_xcb:
-        needed.update(DEBIAN_XCB_PACKAGES)
-    missing = [package for library, package in needed.items() if not _is_loadable(library, load)]
+    missing = missing_packages({**ALWAYS_NEEDED, **QT_NEEDED, **(XCB_NEEDED if uses_xcb else {})}, load)
     if missing:
         raise DisplayError(
-            "Cannot show a window: libraries for Qt are missing. Install them with `sudo apt install {packages}`, "
-            "or use `annotate` to write a video without a window.",
+            "Cannot show a window: the system lacks libraries. Install them, on Debian or Ubuntu by "
+            "`sudo apt install {packages}`.",
             packages=" ".join(missing),
         )
     if uses_xcb and not _answers(display):
@@ -137,14 +113,6 @@ def check_display(environment: Mapping[str, str], load: Callable[[str], object] 
             "`annotate` to write a video without a window.",
             display=display or "",
         )
-
-
-def _is_loadable(library: str, load: Callable[[str], object]) -> bool:
-    try:
-        load(library)
-    except OSError:
-        return False
-    return True
 
 
 def _answers(display: str | None) -> bool:

@@ -340,6 +340,14 @@
         <translation>无法继续：Agelens 出现错误（{kind}：{reason}）。请重试，并报告此问题。</translation>
     </message>
     <message>
+        <source>Cannot continue: the system lacks the library “{library}”. Install the package that holds it, on Debian or Ubuntu by `sudo apt install {packages}`.</source>
+        <translation>无法继续：系统缺少库“{library}”。请安装包含它的软件包，在 Debian 或 Ubuntu 上运行 `sudo apt install {packages}`。</translation>
+    </message>
+    <message>
+        <source>Cannot continue: the system lacks the library “{library}”. Install the package that holds it.</source>
+        <translation>无法继续：系统缺少库“{library}”。请安装包含它的软件包。</translation>
+    </message>
+    <message>
         <source>Cannot continue: the system reports “{reason}”. Check the disk, and try again.</source>
         <translation>无法继续：系统报告“{reason}”。请检查磁盘后重试。</translation>
     </message>

@@ -13,7 +13,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QFileDialog, QLabel, QTabBar, QWidget
 from pytestqt.qtbot import QtBot
 
+from desktop_app.errors import describe_error
 from desktop_app.settings import Settings, SettingsStore
+from desktop_app.system_libraries import ALWAYS_NEEDED, missing_library, missing_packages
 from desktop_app.vision.privacy.promises import PROMISES
 from desktop_app.window.application import DisplayError, check_display
 from desktop_app.window.bars.source_names import display_name, guess_kind
@@ -366,3 +368,19 @@ def test_missing_libraries_are_named_as_packages() -> None:
     with pytest.raises(DisplayError, match=r"apt install libegl1 libxcb-icccm4`"):
         check_display({"DISPLAY": ":0"}, load)
     check_display({"QT_QPA_PLATFORM": "offscreen"}, lambda _: object())
+
+
+@pytest.mark.parametrize("library", [*ALWAYS_NEEDED, "libother.so.7"])
+def test_a_library_that_opencv_or_mediapipe_lack_is_named_whoever_reports_it(library: str) -> None:
+    lacking = f"{library}: cannot open shared object file: No such file or directory"
+    packed = OSError("Failed to load dynlib/dll. Most likely this was not found when the application was frozen.")
+    packed.__cause__ = OSError(lacking)
+    for error in (ImportError(lacking), OSError(lacking), packed):
+        assert missing_library(error) == library
+        assert f"the system lacks the library “{library}”. Install" in str(describe_error(error))
+    assert missing_library(OSError(28, "No space left on device")) is None
+    assert missing_packages(ALWAYS_NEEDED, _refuse) == list(ALWAYS_NEEDED.values())
+
+
+def _refuse(name: str) -> object:
+    raise OSError(name)

@@ -9,12 +9,12 @@ from typing import Final
 
 ALWAYS_NEEDED: Final = {
     "libgthread-2.0.so.0": "libglib2.0-0",
+    "libEGL.so.1": "libegl1",
+    "libGL.so.1": "libgl1",
     "libGLESv2.so.2": "libgles2",
 }
 """By OpenCV and MediaPipe, with or without a window."""
 QT_NEEDED: Final = {
-    "libEGL.so.1": "libegl1",
-    "libGL.so.1": "libgl1",
     "libfontconfig.so.1": "libfontconfig1",
     "libdbus-1.so.3": "libdbus-1-3",
     "libxkbcommon.so.0": "libxkbcommon0",

@@ -45,6 +45,11 @@ class _Known:
     view: int = WHOLE
 
 
+def _belies(known: _Known, other: _Known) -> bool:
+    """Whether a face shows that another one, around it, is none: MediaPipe took a head and what it wears for it."""
+    return not other.looks and known.face.score > other.face.score and is_part(known.face.box, other.face.box)
+
+
 class FaceDetector(Closeable):
     """Finds faces near and far at less than the cost of one model.
 
@@ -141,7 +146,8 @@ class FaceDetector(Closeable):
         for row, column in np.argwhere(same).tolist():
             new[column] = replace(confirmed[row], face=found[column], near=True)
         missed = [replace(confirmed[row], near=False) for row in np.flatnonzero(~same.any(axis=1)).tolist()]
-        self._known = [*new, *missed]
+        known = [*new, *missed]
+        self._known = [one for one in known if not any(_belies(other, one) for other in known if other.looks)]
 
     def _take_far(self, look: FarLook) -> None:
         """Take in what CenterFace has found: new faces, better places of those that MediaPipe misses, and no others."""
@@ -155,9 +161,11 @@ class FaceDetector(Closeable):
             if one.near or (seen.looks and not same.any()):
                 known.append(seen)
         for face, view in look.faces:
+            new = _Known(face, near=False, looks=FAR_LOOKS, view=view)
+            known = [one for one in known if not _belies(new, one)]
             faces = [one.face for one in known]
             if without([face], faces) and not any(is_part(face.box, one.box) for one in faces):
-                known.append(_Known(face, near=False, looks=FAR_LOOKS, view=view))
+                known.append(new)
         self._known = known
 
     def find_still(self, image: NDArray[np.uint8]) -> list[Detection]:

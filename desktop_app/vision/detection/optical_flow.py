@@ -24,7 +24,7 @@ _FINEST: Final = 0.5
 """In pixels of the grey picture: no point is known better."""
 _AGREEING_SHARE: Final = 0.6
 """So many of a face's points must agree on where it went."""
-_LARGEST_STEP: Final = 0.5
+_LARGEST_STEP: Final = 1.0
 """In sides of the box: what seems to go further has rather been mistaken."""
 _LARGEST_CHANGE: Final = 20.0
 """Mean difference in grey levels (0 to 255) between a point's surroundings before and after: something came between."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from desktop_app.closeable import Closeable
 from desktop_app.vision.detection.blazeface import Detection, shifted
 from desktop_app.vision.detection.centerface import BORDER, OVERLAP, CenterFaceDetector, tile_starts
-from desktop_app.vision.detection.optical_flow import follow_over
+from desktop_app.vision.detection.optical_flow import follow_through, small_grey
 from desktop_app.vision.detection.still_faces import find_still_faces
 from desktop_app.vision.geometry import Box
 from desktop_app.vision.lighting import lightened
@@ -142,8 +142,7 @@ class FarFaceLooker(Closeable):
         self._looked_at = self._begun_at = 0.0
         self._lost: set[int] = set()
         self._look: Future[FarLook] | None = None
-        self._frame: NDArray[np.uint8] | None = None
-        self._frames = 0
+        self._since: list[NDArray[np.uint8]] = []
 
     def look(
         self, image: NDArray[np.uint8], at: float, *, near: Sequence[Box], upright: bool, lost: Collection[int]
@@ -160,21 +159,23 @@ class FarFaceLooker(Closeable):
         Returns:
             What a look has found; None where none has ended, or nothing had to be looked at.
         """
+        if self._views is not None and self._views.shape != image.shape:
+            self.reset()
         found = self._result(image)
-        if self._views is None or self._views.shape != image.shape:
+        if self._views is None:
             self._views = _Views(image)
             self._looked_at = -math.inf
         self._lost.update(lost)
         if self._look is None and self._is_due(at):
             self._views.forget(self._lost)
             self._lost.clear()
-            self._frame, self._frames = image, 0
+            self._since = [small_grey(image)]
             self._look = self._begin(self._views, image, at, near, upright)
         return found
 
     def reset(self) -> None:
         """Drop the present look and begin the next one with the next frame."""
-        self._views = self._look = self._frame = None
+        self._views = self._look = None
         self._lost.clear()
 
     def close(self) -> None:
@@ -201,17 +202,15 @@ class FarFaceLooker(Closeable):
         return look
 
     def _result(self, image: NDArray[np.uint8]) -> FarLook | None:
-        self._frames += 1
-        if self._look is None or self._frame is None:
+        if self._look is None:
             return None
-        if not (self._look.done() if self._live else self._frames >= _FRAMES):
+        self._since.append(small_grey(image))
+        if not (self._look.done() if self._live else len(self._since) > _FRAMES):
             return None
-        found = self._look.result()
+        found, self._look = self._look.result(), None
         if not found.views:
-            self._look = self._frame = None
             return None
-        moved = follow_over(self._frame, image, [face for face, _ in found.faces])
-        self._look = self._frame = None
+        moved = follow_through(self._since, [face for face, _ in found.faces], image.shape)
         faces = [(face, view) for face, (_, view) in zip(moved, found.faces, strict=True) if face is not None]
         return FarLook(faces, found.views)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 import cv2
@@ -74,9 +75,9 @@ class OpticalFlowPropagator:
             moved: list[Detection | None] = [None] * len(self._faces)
             after = None
         elif self._faces:
-            before = _small_grey(self._frame) if self._grey is None else self._grey
-            after = _small_grey(image)
-            moved = _moved(before, after, self._faces, image)
+            before = small_grey(self._frame) if self._grey is None else self._grey
+            after = small_grey(image)
+            moved = _moved(before, after, self._faces, image.shape)
         else:
             moved, after = [], None
         self._frame, self._grey, self._faces = image, after, [face for face in moved if face is not None]
@@ -88,26 +89,38 @@ class OpticalFlowPropagator:
         self._faces = []
 
 
-def follow_over(
-    before: NDArray[np.uint8], after: NDArray[np.uint8], faces: Sequence[Detection]
+def follow_through(
+    frames: Sequence[NDArray[np.uint8]], faces: Sequence[Detection], shape: tuple[int, ...]
 ) -> list[Detection | None]:
-    """Find where faces of one picture are in another of the same size, a few frames later; as `follow`."""
-    if before.shape != after.shape or not faces:
-        return [None] * len(faces)
-    return _moved(_small_grey(before), _small_grey(after), faces, after)
+    """Find where faces of the first of some frames are in the last one; as `follow`.
+
+    Args:
+        frames: all from the first to the last, as `small_grey` gives them.
+        faces: those of the first one, in pixels of the frames themselves.
+        shape: of the frames themselves.
+    """
+    places: list[Detection | None] = list(faces)
+    for before, after in pairwise(frames):
+        known = [number for number, face in enumerate(places) if face is not None]
+        if not known:
+            break
+        moved = _moved(before, after, [face for face in places if face is not None], shape)
+        for number, face in zip(known, moved, strict=True):
+            places[number] = face
+    return places
 
 
 def _moved(
-    before: NDArray[np.uint8], after: NDArray[np.uint8], faces: Sequence[Detection], image: NDArray[np.uint8]
+    before: NDArray[np.uint8], after: NDArray[np.uint8], faces: Sequence[Detection], shape: tuple[int, ...]
 ) -> list[Detection | None]:
-    """The faces in the second of two grey pictures, in pixels of `image`; None for each that cannot be followed."""
+    """The faces in the second of two grey pictures, in pixels of frames of a shape; None for each that got lost."""
     factor = dark_factor(before)
     if factor > 1:
         # In the dark nothing has contrast enough to be followed.
         before, after = (np.asarray(cv2.convertScaleAbs(grey, alpha=factor), np.uint8) for grey in (before, after))
-    steps, sure = _steps(before, after, faces, after.shape[1] / image.shape[1])
+    steps, sure = _steps(before, after, faces, after.shape[1] / shape[1])
     moved = [shifted(face, x, y) for face, (x, y) in zip(faces, steps.tolist(), strict=True)]
-    return [face if known and _is_inside(face, image) else None for face, known in zip(moved, sure, strict=True)]
+    return [face if known and _is_inside(face, shape) else None for face, known in zip(moved, sure, strict=True)]
 
 
 def _steps(
@@ -144,7 +157,8 @@ def _points_of(faces: Sequence[Detection]) -> NDArray[np.float64]:
     return np.concatenate([marks, boxes[:, None, :2] + boxes[:, None, 2:] * _GRID], axis=1)
 
 
-def _small_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def small_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture in which faces are followed: H×W uint8, its longer side no more than 640 pixels."""
     # One channel does: it is green, to which the eye's grey owes most. Of a large picture every few pixels do, too: the
     # mean of all of them takes several times as long, and faces are followed no better.
     step = max(image.shape) // (2 * _SIDE)
@@ -156,8 +170,8 @@ def _small_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(grey, np.uint8)
 
 
-def _is_inside(face: Detection, image: NDArray[np.uint8]) -> bool:
+def _is_inside(face: Detection, shape: tuple[int, ...]) -> bool:
     """Whether the middle of the face is in the picture: one that leaves is looked for."""
     x, y = face.box.center
-    height, width = image.shape[:2]
+    height, width = shape[:2]
     return bool(0 <= x < width and 0 <= y < height)

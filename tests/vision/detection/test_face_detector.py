@@ -114,6 +114,16 @@ def test_a_small_face_that_moves_is_followed(detector: FaceDetector) -> None:
         assert_found(detector.find(scene(face), expected=1), face)
 
 
+@pytest.mark.parametrize(("size", "step"), [(40, 22), (55, 18), (55, 30), (110, 10)])
+def test_a_face_that_is_quick_from_the_start_is_found_and_stays(detector: FaceDetector, size: int, step: int) -> None:
+    found = list[Detection]()
+    for number in range(14):
+        face = (80 + step * number, 300, size)
+        found = detector.find(scene(face), at=number / RATE, expected=len(found))
+        if number >= 4:
+            assert_found(found, face)
+
+
 @pytest.mark.slow
 def test_a_small_face_that_left_is_not_found_any_more(detector: FaceDetector) -> None:
     assert watch(detector, scene((300, 300, 44)))

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from desktop_app.vision.detection.blazeface import Detection
-from desktop_app.vision.detection.optical_flow import OpticalFlowPropagator, follow_over
+from desktop_app.vision.detection.optical_flow import OpticalFlowPropagator, follow_through, small_grey
 from desktop_app.vision.geometry import Box, Landmarks, Point
 from tests.helpers.portrait import astronaut_bgr
 
@@ -136,11 +136,13 @@ def test_a_face_that_was_lost_does_not_come_back_by_itself(portrait: Picture) ->
 
 
 def test_faces_are_followed_over_several_frames_at_once(portrait: Picture) -> None:
-    (one,) = follow_over(portrait, moved(portrait, 12, -9), [FACE])
+    frames = [small_grey(moved(portrait, 20 * step, -4 * step)) for step in range(7)]
+    (one,) = follow_through(frames, [FACE], portrait.shape)
     assert one is not None
-    assert (one.box.x - FACE.box.x, one.box.y - FACE.box.y) == pytest.approx((12, -9), abs=1.5)
-    assert follow_over(portrait, portrait[:400], [FACE]) == [None]
-    assert follow_over(portrait, portrait, []) == []
+    # Further than its own size, and than it could be followed at once.
+    assert (one.box.x - FACE.box.x, one.box.y - FACE.box.y) == pytest.approx((120, -24), abs=3)
+    assert follow_through(frames[::6], [FACE], portrait.shape) == [None]
+    assert follow_through(frames, [], portrait.shape) == []
 
 
 def test_what_is_followed_is_the_same_each_time(portrait: Picture) -> None:

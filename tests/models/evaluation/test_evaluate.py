@@ -222,6 +222,28 @@ def test_scores_and_a_card_are_written(
         "these same pictures",
     ):
         assert part in text
+    (tmp_path / "scores.json").write_text(json.dumps({**written, "model": "other"}))
+    capsys.readouterr()
+    assert run_tool(write_card, card) == 2
+    assert "'other'" in capsys.readouterr().err
+    wrong = {"[1]": "holds no measured model", "[" * 100_000: "nested too deeply", "{": "Cannot read the evaluation"}
+    wrong |= {json.dumps({**written, part: value}): "incomplete" for part in ("scores", "groups") for value in (1, [1])}
+    for text, says in {**wrong, json.dumps({**written, "scores": {"gender": "good"}}): "incomplete"}.items():
+        (tmp_path / "scores.json").write_text(text)
+        assert run_tool(write_card, card) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert says in line
+
+
+@pytest.mark.slow
+def test_the_course_of_a_training_is_drawn_in_the_card_and_stays_there(
+    folder: Path, make_model: MakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    manifest_path = make_model()
+    arguments = ["--model", str(manifest_path), "--data", "csv", "--path", str(folder), "--provider", "cpu"]
+    assert run_tool(main, [*arguments, "--json", str(tmp_path / "scores.json"), "--write-scores"]) == 0
+    card = ["--model", str(manifest_path), "--evaluation", str(tmp_path / "scores.json")]
     log, drawing = tmp_path / "log.csv", manifest_path.with_name(f"{manifest_path.stem}-training.svg")
     log.write_text(
         "share,epoch,iteration,loss,age_exact,age_within_one,gender\n0.5,1,1,2.5,0.4,,0.8\n1,2,2,2,0.5,,0.9\n"
@@ -240,17 +262,6 @@ def test_scores_and_a_card_are_written(
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("Cannot read the training log")
     assert drawing.read_bytes() == drawn
-    (tmp_path / "scores.json").write_text(json.dumps({**written, "model": "other"}))
-    capsys.readouterr()
-    assert run_tool(write_card, card) == 2
-    assert "'other'" in capsys.readouterr().err
-    wrong = {"[1]": "holds no measured model", "[" * 100_000: "nested too deeply", "{": "Cannot read the evaluation"}
-    wrong |= {json.dumps({**written, part: value}): "incomplete" for part in ("scores", "groups") for value in (1, [1])}
-    for text, says in {**wrong, json.dumps({**written, "scores": {"gender": "good"}}): "incomplete"}.items():
-        (tmp_path / "scores.json").write_text(text)
-        assert run_tool(write_card, card) == 2
-        (line,) = capsys.readouterr().err.splitlines()
-        assert says in line
 
 
 def test_a_model_can_be_judged_on_what_a_training_left_out(

@@ -24,7 +24,7 @@ MODEL_FILE: Final = "face_detection_centerface.onnx"
 SAME_FACE_IOU: Final = 0.3
 WHOLE_PIXELS: Final = 400 * 400
 """Pictures that are shrunk to so many pixels are looked at as a whole."""
-BORDER: Final = 48
+BORDER: Final = 32
 """Pixels of the shrunk picture's mirror image around it: half a face and its reflection make a whole one."""
 BORDERS: Final = (BORDER, BORDER, BORDER, BORDER)
 
@@ -96,10 +96,9 @@ class CenterFaceDetector(Closeable):
         Returns:
             The faces, best score first, each once; boxes and landmarks in pixels of `image`.
         """
-        factor = max(math.sqrt(image.shape[0] * image.shape[1] / pixels), 1.0)
-        height, width = (max(round(length / factor), 1) for length in image.shape[:2])
-        small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA) if factor > 1 else image
-        lit = lightened(np.asarray(small, np.uint8))
+        small, factor = shrunk(image, pixels)
+        height, width = small.shape[:2]
+        lit = lightened(small)
         least = self._min_score if lit is small else max(self._min_score, _DARK_SCORE)
         view = Box(0, 0, width, height)
         padded = cv2.copyMakeBorder(lit, *borders, cv2.BORDER_REFLECT)
@@ -140,6 +139,15 @@ class CenterFaceDetector(Closeable):
         values = (value.astype(float).tolist() for value in (x, y, width, height, scores, marks_x.T, marks_y.T))
         for center_x, center_y, across, down, score, xs, ys in zip(*values, strict=True):
             yield _to_detection(center_x, center_y, across, down, score, [*map(Point, xs, ys)])
+
+
+def shrunk(image: NDArray[np.uint8], pixels: float) -> tuple[NDArray[np.uint8], float]:
+    """A picture of no more than so many pixels, and by which factor it is smaller; the same object where it has."""
+    factor = max(math.sqrt(image.shape[0] * image.shape[1] / pixels), 1.0)
+    if factor == 1:
+        return image, factor
+    height, width = (max(round(length / factor), 1) for length in image.shape[:2])
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8), factor
 
 
 def is_part(face: Box, whole: Box) -> bool:

@@ -10,13 +10,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from desktop_app.vision.detection.blazeface import Detection
-from desktop_app.vision.detection.centerface import SAME_FACE_IOU, WHOLE_PIXELS, CenterFaceDetector, best_ones, is_part
+from desktop_app.vision.detection.blazeface import Detection, scaled
+from desktop_app.vision.detection.centerface import (
+    SAME_FACE_IOU,
+    WHOLE_PIXELS,
+    CenterFaceDetector,
+    best_ones,
+    is_part,
+    shrunk,
+)
 from desktop_app.vision.geometry import Box, Landmarks, Point
 
 FAR_PIXELS: Final = 1920 * 1080
 """To so many pixels a picture is shrunk for the closest look; more would take more time."""
 _UPRIGHT: Final = math.radians(45)
+_SURE: Final = 0.7
+"""Most upright faces score more, and most that are upside down and taken for upright ones less."""
 _LEVEL: Final = math.radians(20)
 """The landmarks of faces that are turned by more are off; they are looked at in a part of the picture that is turned
 back: so many pixels wide, with a face of a third of that."""
@@ -26,7 +35,8 @@ _LEVEL_SIDE: Final = 192
 def find_still_faces(detector: CenterFaceDetector, image: NDArray[np.uint8], *, close: bool = True) -> list[Detection]:
     """Find the faces of a picture.
 
-    Where no face is upright, the picture is also looked at turned by 90, 180 and 270°.
+    Where less than half of the faces are surely upright, the picture is also looked at turned by 90, 180 and 270°, and
+    closely so where this shows most faces.
 
     Args:
         detector: not owned.
@@ -36,18 +46,23 @@ def find_still_faces(detector: CenterFaceDetector, image: NDArray[np.uint8], *, 
     Returns:
         The faces, each once, in pixels of `image`.
     """
-    faces = [_levelled(detector, image, face) for face in _near_and_far(detector, image, close=close)]
-    if not any(abs(face.landmarks.roll) <= _UPRIGHT for face in faces):
-        turned = [face for turns in (1, 2, 3) for face in _turned(detector, image, turns)]
-        faces = [_levelled(detector, image, face) for face in best_ones([*faces, *turned])]
+    faces = _near_and_far(detector, image, close=close)
+    upright = sum(face.score >= _SURE and abs(face.landmarks.roll) <= _UPRIGHT for face in faces)
+    if not faces or 2 * upright < len(faces):
+        turned = {turns: _turned(detector, image, turns, close=False) for turns in (1, 2, 3)}
+        most = max(turned, key=lambda turns: len(turned[turns]))
+        if close and turned[most]:
+            turned[most] = _turned(detector, image, most, close=True)
+        faces = best_ones([face for some in (faces, *turned.values()) for face in some])
     return faces
 
 
 def _near_and_far(detector: CenterFaceDetector, image: NDArray[np.uint8], *, close: bool) -> list[Detection]:
-    near = detector.detect(image, WHOLE_PIXELS)
-    if not close or image.shape[0] * image.shape[1] <= WHOLE_PIXELS:
-        return near
-    return _merged(near, detector.detect(image, FAR_PIXELS))
+    small, factor = shrunk(image, FAR_PIXELS)
+    faces, pixels = detector.detect(small, WHOLE_PIXELS), small.shape[0] * small.shape[1]
+    if close and pixels > WHOLE_PIXELS:
+        faces = _merged(faces, detector.detect(small, pixels))
+    return [_levelled(detector, image, scaled(face, factor)) for face in faces]
 
 
 def _merged(near: Sequence[Detection], far: Sequence[Detection]) -> list[Detection]:
@@ -62,7 +77,7 @@ def _merged(near: Sequence[Detection], far: Sequence[Detection]) -> list[Detecti
     return faces
 
 
-def _turned(detector: CenterFaceDetector, image: NDArray[np.uint8], turns: int) -> list[Detection]:
+def _turned(detector: CenterFaceDetector, image: NDArray[np.uint8], turns: int, *, close: bool) -> list[Detection]:
     """The faces of a picture turned by so many quarters against the clock, in pixels of the picture itself."""
     height, width = image.shape[:2]
     # Pixels of the turned picture to those of the picture; corners of the picture are at whole numbers, as in boxes.
@@ -71,7 +86,7 @@ def _turned(detector: CenterFaceDetector, image: NDArray[np.uint8], turns: int) 
         2: np.array([[-1, 0, width], [0, -1, height]], float),
         3: np.array([[0, 1, 0], [-1, 0, height]], float),
     }[turns]
-    found = detector.detect(np.ascontiguousarray(np.rot90(image, turns)), WHOLE_PIXELS)
+    found = _near_and_far(detector, np.ascontiguousarray(np.rot90(image, turns)), close=close)
     return [_moved(face, back) for face in found]
 
 

@@ -13,7 +13,7 @@ from desktop_app.vision.detection.far_faces import ODD, RARELY_S, WHOLE, FarFace
 from desktop_app.vision.geometry import Box
 
 RATE = 10
-WIDTH, HEIGHT = 800, 450
+WIDTH, HEIGHT = 800, 520
 ALL = {WHOLE, 0, 1, 2, 3}
 """Close views: the quarters."""
 NEAR = Box(100, 80, 100, 100)

@@ -44,7 +44,7 @@ _DEFAULT_RATE: Final = 30.0
 # Measured on two cores.
 _START_S: Final = 2.0
 _COMPARED_SHARE: Final = 4.0
-_RECALL_S: Final = 240.0
+_RECALL_S: Final = 420.0
 # By all ways together.
 _PICTURE_S: Final = 0.3
 _FRAME_S: Final = 0.04
@@ -64,7 +64,7 @@ class BenchmarkRequest:
         choice: the model, and how it runs.
         faces: whether to measure the cost against the number of faces and the size of the frame.
         compare: whether to compare with the usual way.
-        recall: whether to measure how small a face may be, alone, in crowds, turned, in the dark and cut by an edge.
+        recall: whether to measure how small a face may be, alone, in crowds, turned, dark, covered and cut by an edge.
         recall_faces: a folder or zip file of pictures of one face each for that; None for the app's own portrait.
         archive: how many pictures and films to go through by all ways; the pictures are those of `source` where that is
             a folder. None for none.

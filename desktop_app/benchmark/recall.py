@@ -13,6 +13,7 @@ import numpy as np
 
 from desktop_app.benchmark.recall_scenes import (
     DARK,
+    Cover,
     Picture,
     Placement,
     Portrait,
@@ -30,9 +31,23 @@ from desktop_app.vision.detection.near_faces import DetectorMode
 from desktop_app.vision.geometry import Box
 from desktop_app.vision.tracking.tracker import Track
 
-Scene = Literal["alone", "crowd", "rolled", "upside down", "dark", "half cut", "empty"]
-"""What is shown: one upright face; a crowd that covers about a sixth of the picture; one face turned by any angle; by
-180°; a crowd at 3 % of the light; one face whose left half lies beyond the edge; no face at all."""
+Scene = Literal[
+    "alone",
+    "crowd",
+    "rolled",
+    "upside down",
+    "upside down, crowd",
+    "dark",
+    "half cut",
+    "mask",
+    "mask, crowd",
+    "sunglasses",
+    "sunglasses, crowd",
+    "empty",
+]
+"""What is shown: one upright face; a crowd that covers about a sixth of the picture, some of it cut by the edges; one
+face turned by any angle; one turned by 180°, and a crowd of such; a crowd at 3 % of the light; one face whose left half
+lies beyond the edge; faces with a light mask or dark glasses; no face at all."""
 Use = Literal["still", "live"]
 
 SIZES: Final = (16, 24, 32, 48, 64, 77, 96, 128, 192, 300, 400)
@@ -157,14 +172,17 @@ def _scenes(scene: Scene, size: int, places: int, portraits: Sequence[Portrait])
     """Always the same ones."""
     random = np.random.default_rng(size)
     people = itertools.cycle(portraits)
-    crowded = scene in ("crowd", "dark")
+    crowded = scene == "dark" or scene.endswith("crowd")
     count = min(max(round(_CROWD_SHARE * _WIDTH * _HEIGHT / size**2), 1), _MOST_IN_CROWD) if crowded else 1
     for number in range(max(places // 6, 1) if crowded else places):
         faces = place_faces(random, people, size, count, _WIDTH, _HEIGHT) if scene != "empty" else []
         if scene == "rolled":
             faces = [replace(face, tilt=360 * (number + 0.5) / places - 180) for face in faces]
-        elif scene == "upside down":
+        elif scene.startswith("upside down"):
             faces = [replace(face, tilt=face.tilt + 180) for face in faces]
+        elif scene.startswith(("mask", "sunglasses")):
+            cover: Cover = "mask" if scene.startswith("mask") else "sunglasses"
+            faces = [replace(face, cover=cover) for face in faces]
         elif scene == "half cut":
             faces = [replace(face, x=-_STEP * (LIVE_FRAMES - 1) / 2) for face in faces]
         yield _Shown(make_texture(random, _WIDTH, _HEIGHT), faces, DARK if scene == "dark" else 1.0)

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import cv2
 import numpy as np
@@ -20,6 +20,7 @@ from desktop_app.sources.pictures.stills import load_image
 from desktop_app.vision.geometry import Box
 
 Picture = NDArray[np.uint8]
+Cover = Literal["mask", "sunglasses"]
 
 LARGEST_TILT: Final = 12.0
 """In degrees: people rarely hold their heads quite upright."""
@@ -57,6 +58,7 @@ class Placement:
         size: side of the face's box in pixels.
         tilt: by how many degrees it is turned against the clock.
         mirrored: left and right are exchanged.
+        cover: what hides a part of it.
     """
 
     portrait: Portrait
@@ -65,6 +67,7 @@ class Placement:
     size: float
     tilt: float = 0.0
     mirrored: bool = False
+    cover: Cover | None = None
 
     @property
     def box(self) -> Box:
@@ -182,7 +185,7 @@ def make_texture(random: np.random.Generator, width: int, height: int) -> Pictur
 
 def _paste(picture: Picture, face: Placement) -> None:
     scale = face.size / face.portrait.size
-    image = face.portrait.image
+    image = face.portrait.image if face.cover is None else _covered(face.portrait, face.cover)
     # Averaged first where it shrinks much, as a camera would.
     factor = max(math.floor(1 / scale), 1)
     height, width = image.shape[0] // factor, image.shape[1] // factor
@@ -211,6 +214,25 @@ def _paste(picture: Picture, face: Placement) -> None:
         borderMode=cv2.BORDER_TRANSPARENT,
     )
     region[:] = part
+
+
+def _covered(portrait: Portrait, cover: Cover) -> Picture:
+    """The portrait with a light mask over nose, mouth and chin, or dark glasses."""
+    image = portrait.image.copy()
+
+    def draw(right: float, down: float, across: float, along: float, colour: tuple[int, int, int]) -> None:
+        """An ellipse; all in shares of the face's side, from its centre."""
+        centre = round(portrait.x + right * portrait.size), round(portrait.y + down * portrait.size)
+        axes = round(across * portrait.size), round(along * portrait.size)
+        cv2.ellipse(image, centre, axes, 0, 0, 360, colour, -1, cv2.LINE_AA)
+
+    if cover == "mask":
+        draw(0, 0.26, 0.34, 0.27, (215, 200, 180))
+    else:
+        draw(0, -0.13, 0.12, 0.02, (25, 25, 25))
+        for right in (-0.19, 0.19):
+            draw(right, -0.12, 0.15, 0.11, (25, 25, 25))
+    return image
 
 
 def _portrait_of(image: Picture) -> Portrait:

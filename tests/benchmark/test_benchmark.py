@@ -160,6 +160,8 @@ def test_large_faces_are_found_and_tiny_ones_are_not() -> None:
     ]
     assert [point.places for point in points] == [1, pytest.approx(10, abs=2), 1]
     assert points[1:2] == measure("crowd")
+    odd = measure("mask, crowd", "sunglasses, crowd", "upside down, crowd")
+    assert all(point.places > 5 and point.recall >= 0.9 for point in odd)
     assert [point.recall for point in measure("alone", size=6)] == [0]
 
 

@@ -36,7 +36,7 @@ def find_still_faces(detector: CenterFaceDetector, image: NDArray[np.uint8], *, 
     """Find the faces of a picture.
 
     Where less than half of the faces are surely upright, the picture is also looked at turned by 90, 180 and 270°, and
-    closely so where this shows most faces.
+    closely so where this surely shows most faces.
 
     Args:
         detector: not owned.
@@ -47,14 +47,19 @@ def find_still_faces(detector: CenterFaceDetector, image: NDArray[np.uint8], *, 
         The faces, each once, in pixels of `image`.
     """
     faces = _near_and_far(detector, image, close=close)
-    upright = sum(face.score >= _SURE and abs(face.landmarks.roll) <= _UPRIGHT for face in faces)
-    if not faces or 2 * upright < len(faces):
+    upright = [face for face in faces if abs(face.landmarks.roll) <= _UPRIGHT]
+    if not faces or 2 * len(_sure(upright)) < len(faces):
         turned = {turns: _turned(detector, image, turns, close=False) for turns in (1, 2, 3)}
-        most = max(turned, key=lambda turns: len(turned[turns]))
-        if close and turned[most]:
+        most = max(turned, key=lambda turns: len(_sure(turned[turns])))
+        if close and _sure(turned[most]):
             turned[most] = _turned(detector, image, most, close=True)
-        faces = best_ones([face for some in (faces, *turned.values()) for face in some])
+        found = [face for some in turned.values() for face in some]
+        faces = best_ones([*faces, *(_sure(found) if upright else found)])
     return faces
+
+
+def _sure(faces: Sequence[Detection]) -> list[Detection]:
+    return [face for face in faces if face.score >= _SURE]
 
 
 def _near_and_far(detector: CenterFaceDetector, image: NDArray[np.uint8], *, close: bool) -> list[Detection]:

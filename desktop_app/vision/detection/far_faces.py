@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import product
 from typing import Final
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from desktop_app.closeable import Closeable
 from desktop_app.vision.detection.blazeface import Detection, shifted
 from desktop_app.vision.detection.centerface import BORDER, OVERLAP, CenterFaceDetector, tile_starts
+from desktop_app.vision.detection.look_thread import look_executor
 from desktop_app.vision.detection.optical_flow import follow_through, small_grey
 from desktop_app.vision.detection.still_faces import find_still_faces
 from desktop_app.vision.geometry import Box
@@ -136,8 +137,8 @@ class FarFaceLooker(Closeable):
     """
 
     def __init__(self, detector: CenterFaceDetector, *, live: bool, threaded: bool = True) -> None:
-        self._detector, self._live, self._threaded = detector, live, threaded
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="far faces")
+        self._detector, self._live = detector, live
+        self._thread = look_executor("far faces", threaded=threaded)
         self._views: _Views | None = None
         self._looked_at = self._begun_at = 0.0
         self._lost: set[int] = set()
@@ -170,7 +171,7 @@ class FarFaceLooker(Closeable):
             self._views.forget(self._lost)
             self._lost.clear()
             self._since = [small_grey(image)]
-            self._look = self._begin(self._views, image, at, near, upright)
+            self._look = self._thread.submit(self._find, self._views, image, at, near, upright)
         return found
 
     def reset(self) -> None:
@@ -191,15 +192,6 @@ class FarFaceLooker(Closeable):
             self._looked_at = at if is_due else self._looked_at
         self._begun_at = at if is_due else self._begun_at
         return is_due
-
-    def _begin(
-        self, views: _Views, image: NDArray[np.uint8], at: float, near: Sequence[Box], upright: bool
-    ) -> Future[FarLook]:
-        if self._threaded:
-            return self._thread.submit(self._find, views, image, at, near, upright)
-        look = Future[FarLook]()
-        look.set_result(self._find(views, image, at, near, upright))
-        return look
 
     def _result(self, image: NDArray[np.uint8]) -> FarLook | None:
         if self._look is None:

@@ -24,7 +24,7 @@ MODEL_FILE: Final = "face_detection_centerface.onnx"
 SAME_FACE_IOU: Final = 0.3
 WHOLE_PIXELS: Final = 400 * 400
 """Pictures that are shrunk to so many pixels are looked at as a whole."""
-BORDER: Final = 32
+BORDER: Final = 48
 """Pixels of the shrunk picture's mirror image around it: half a face and its reflection make a whole one."""
 BORDERS: Final = (BORDER, BORDER, BORDER, BORDER)
 
@@ -34,11 +34,11 @@ _STEP: Final = 32
 """The sides of the input are multiples of it."""
 _LEAST_IN_VIEW: Final = 0.45
 """Share of a face's box in the picture; what has less is the reflection of another."""
-_TILE: Final = 544
+_TILE: Final = 576
 OVERLAP: Final = 96
 """Longest side of the tiles that a larger picture is looked at in, which bounds the memory, and what two of them share:
 larger faces are found in a smaller picture."""
-_LARGEST_TILE: Final = 800 * 480
+_LARGEST_TILE: Final = 768 * 576
 """A picture of no more pixels, its border included, is one tile: about 80 MB."""
 _MIN_FACE: Final = 16.0
 """In pixels of the shrunk picture: smaller ones are often none, and say nothing of a person."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+_LISTED: Final = 3
 _PLURAL_ENDING: Final = re.compile(r"\((e?s)\)")
 
 
@@ -83,6 +84,11 @@ class Language:
 
 
 ENGLISH: Final = Language("en", english)
+
+
+def list_names(names: Sequence[str]) -> str:
+    """The first of some names, to be put into a sentence."""
+    return ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
 
 
 def join_lines(*messages: Message | None) -> Message | None:

@@ -23,7 +23,7 @@ from desktop_app.engine.run_facts import RunFacts, facts_path
 from desktop_app.engine.statistics import Statistics
 from desktop_app.engine.types import AnalysisSettings, RenderedFrame
 from desktop_app.errors import AgelensError, CommandError
-from desktop_app.messages import ENGLISH, Language, Message
+from desktop_app.messages import ENGLISH, Language, Message, list_names
 from desktop_app.output.atomic_files import check_target, explain, write_whole
 from desktop_app.output.encoder import DEFAULT_RATE, FORMATS
 from desktop_app.output.predictions import PredictionFileError, PredictionWriter, face_rows
@@ -521,7 +521,7 @@ class PictureFolderSink:
         """One sentence if names were shortened."""
         if not self._shortened:
             return None
-        names = ", ".join(self._shortened[:3]) + (", …" if len(self._shortened) > 3 else "")
+        names = list_names(self._shortened)
         return Message("Shortened names that are too long for the folder: {names}", names=names)
 
     def write(self, rendered: RenderedFrame) -> None:

@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple, Protocol, Self
 
 from desktop_app.closeable import Closeable
 from desktop_app.errors import AgelensError
-from desktop_app.messages import Message
+from desktop_app.messages import Message, list_names
 from desktop_app.sources.frame import Frame
 
 MAX_PIXELS: Final = 120_000_000
@@ -69,7 +69,7 @@ class SourceInfo:
     def title(self) -> str:
         """The name of all that is played: of a playlist, those of its first files."""
         names = [path.name for path in self.entries]
-        return ", ".join(names[:3]) + (", …" if len(names) > 3 else "") if names else self.name
+        return list_names(names) if names else self.name
 
     @property
     def duration_s(self) -> float | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from desktop_app.messages import Message, join_lines
+from desktop_app.messages import Message, join_lines, list_names
 from desktop_app.sources.base import Source, SourceBase, SourceError, SourceInfo
 from desktop_app.sources.frame import Frame
 
@@ -146,5 +146,4 @@ class PlaylistSource(SourceBase):
         if len(places) == 1:
             return Message("Skipped a file. {reason}", reason=self._skipped[places[0]])
         names = [self._paths[place].name for place in places]
-        listed = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-        return Message("Skipped %n file(s) that cannot be read: {names}", None, len(names), names=listed)
+        return Message("Skipped %n file(s) that cannot be read: {names}", None, len(names), names=list_names(names))

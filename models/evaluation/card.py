@@ -16,7 +16,7 @@ from typing import Any, Final
 from desktop_app.catalogue.catalogue import Catalogue, ModelPackage
 from desktop_app.errors import reason_of
 from desktop_app.json_text import parse_json
-from models.cli_utils import ToolError, missing_text
+from models.cli_utils import ToolError
 
 SCORE_NAMES: Final = {
     "age_exact": "Age group exact",
@@ -180,11 +180,9 @@ def draw_course(log: Path, path: Path) -> None:
             f"Cannot read the training log {log}: {reason_of(error)}. Give the CSV file that python -m models train "
             "wrote beside its checkpoint."
         ) from error
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ToolError(missing_text("matplotlib")) from error
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
     panels = {"Right on held out pictures, %": _COURSE, "Loss": ("loss",)}
     shown = {title: names for title, names in panels.items() if any(curves[name] for name in names)}
     # Without a moment and random names in it, equal logs give equal files.

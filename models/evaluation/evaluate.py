@@ -27,7 +27,7 @@ from desktop_app.vision.classification.classifier import Classifier, Prediction,
 from desktop_app.vision.detection.blazeface import BlazeFaceDetector, largest
 from desktop_app.vision.face_alignment import CROP_SIZE, OVERSAMPLE_SIZE, crop_face
 from desktop_app.vision.preprocessing import center
-from models.cli_utils import ToolError, missing_text, progress
+from models.cli_utils import ToolError, progress
 from models.data.datasets import Framing, Sample
 from models.data.labels import GENDERS, gender_targets
 from models.data.pictures import read_ahead
@@ -272,10 +272,8 @@ def write_scores(evaluation: Evaluation, manifest_path: Path) -> None:
 
 
 def _plot(counts: NDArray[np.int64], names: Sequence[str], title: str, path: Path) -> None:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ToolError(missing_text("matplotlib")) from error
+    from matplotlib.figure import Figure
+
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = 2.2 + 0.6 * len(names)
     figure = Figure(figsize=(side, side), layout="constrained")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Final
 
 from desktop_app.errors import reason_of
+from desktop_app.output.atomic_files import write_whole
 from models.cli_utils import warn
 
 COLUMNS: Final = ("share", "epoch", "iteration", "loss", "age_exact", "age_within_one", "gender")
@@ -39,9 +41,8 @@ class TrainingLog:
         kept = [row for row in self._rows if int(row["iteration"]) < values["iteration"]]
         row = {name: f"{values[name]:.6g}" if name in values else "" for name in COLUMNS}
         self._rows = [*kept, row]
-        partial = self._path.with_name(f"{self._path.name}.partial")
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(self._rows)
-        partial.replace(self._path)
+        text = StringIO()
+        writer = csv.DictWriter(text, COLUMNS)
+        writer.writeheader()
+        writer.writerows(self._rows)
+        write_whole(self._path, text.getvalue().encode(), overwrite=True)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.errors import reason_of
-from desktop_app.messages import Message, join_lines
+from desktop_app.messages import Message, join_lines, list_names
 from desktop_app.sources.base import PictureFile, SourceBase, SourceError, SourceInfo
 from desktop_app.sources.frame import Frame
 from desktop_app.sources.pictures.decoding import Animation, HeicError, Picture, open_picture, read_picture
@@ -359,8 +359,7 @@ class FolderSource(SourceBase):
 
 
 def _listed(paths: Iterable[Path]) -> str:
-    names = [path.name for path in paths]
-    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return list_names([path.name for path in paths])
 
 
 def natural_key(path: Path) -> list[tuple[int, int, str]]:

@@ -44,8 +44,7 @@ class ControlRow:
         self.shown = make_label()
         self.shown.setMinimumWidth(64)
         self.shown.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        for widget in (self.automatic, self.slider):
-            widget.setAccessibleName(f"{self.title.text()}: {tr('Automatic')}")
+        self.automatic.setAccessibleName(f"{self.title.text()}: {tr('Automatic')}")
         self.slider.setAccessibleName(self.title.text())
 
     @property
@@ -129,12 +128,10 @@ class CameraControlsDialog(QDialog):
         """Show what the camera offers now."""
         offered = {one.name: one for one in controls}
         for name, row in self.rows.items():
+            for widget in row.widgets:
+                widget.setVisible(name in offered)
             if name in offered:
                 row.show_control(offered[name])
-            row.title.setVisible(name in offered)
-            if name not in offered:
-                for widget in row.widgets:
-                    widget.hide()
 
     def _tell(self, row: ControlRow) -> None:
         automatic = None if row.automatic.isHidden() else row.automatic.isChecked()

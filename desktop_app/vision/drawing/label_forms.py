@@ -37,45 +37,51 @@ class Forms:
     Attributes:
         plates: the forms.
         sizes: width and height of each in pixels.
+        widths: of each with the widest words.
     """
 
     plates: tuple[Plate, ...]
     sizes: tuple[tuple[int, int], ...]
+    widths: tuple[int, ...]
 
 
 @lru_cache(maxsize=512)
 def label_forms(
-    said: tuple[Said, ...], waiting: bool, number: int | None, colour: Colour, canvas: tuple[int, int, int, int]
+    said: tuple[Said, ...],
+    widest: tuple[Said, ...],
+    waiting: bool,
+    number: int | None,
+    colour: Colour,
+    canvas: tuple[int, int, int, int],
 ) -> Forms:
-    """All forms of a label: in full, without percentages, in short, without the number, the number alone.
-
-    What there is of room decides between them; smaller text is tried before fewer words.
+    """All forms of a label: in full, smaller, without percentages, in short, without the number, the number alone.
 
     Args:
         said: its words.
+        widest: the widest words that could stand there.
         waiting: whether words are still to come.
         number: of the face's track, None where it is not drawn.
         colour: of the track, BGR.
         canvas: as `label_sizes` gives it.
     """
+    plates, most = (_plates(words, waiting, number, colour, canvas) for words in (said, widest))
+    widths = tuple(max(one.width, other.width) for one, other in zip(plates, most, strict=True))
+    return Forms(plates, tuple((plate.width, plate.height) for plate in plates), widths)
+
+
+def _plates(
+    said: tuple[Said, ...], waiting: bool, number: int | None, colour: Colour, canvas: tuple[int, int, int, int]
+) -> tuple[Plate, ...]:
     text, small, least, width = canvas
     chip = None if number is None else f"#{number}"
     full = _words(said, waiting)
     plain = _words(tuple(one._replace(percent=None) for one in said), waiting)
     brief = _brief_words(said, waiting)
-    wanted = [(full, small, chip), (plain, text, chip), (plain, small, chip), (brief, small, chip)]
-    if not waiting:
-        # What is to come may need the smaller text: the label then does not shrink.
-        wanted.insert(0, (full, text, chip))
+    wanted = [(full, text, chip), (full, small, chip), (plain, small, chip), (brief, small, chip)]
     if chip is not None:
         wanted += [(brief, small, ""), ((), small, chip)]
-    plates: list[Plate] = []
-    for runs, size, field in wanted:
-        if runs or field:
-            plate = _fitted(Plate((runs,) if runs else (), size, field, colour, least), width)
-            if plate.width and (not plates or plate.width < plates[-1].width):
-                plates.append(plate)
-    return Forms(tuple(plates), tuple((plate.width, plate.height) for plate in plates))
+    lines = [((runs,) if runs else (), size, field) for runs, size, field in wanted]
+    return tuple(_fitted(Plate(runs, size, field, colour, least), width) for runs, size, field in lines)
 
 
 def label_sizes(canvas: Canvas) -> tuple[int, int, int, int]:

@@ -12,9 +12,11 @@ from desktop_app.vision.geometry import Box
 
 FITTING: Final = 1.3
 """A label may be so many times as wide as its face's box; a wider one takes a shorter form."""
+GROWING: Final = 1.2
+"""A label takes a longer form again where its face has so many times the room for it: boxes tremble."""
 HELD_S: Final = 1.0
 """So long a label keeps its side, and grows into no longer form."""
-INSIDE_SHARE: Final = 0.3
+INSIDE_SHARE: Final = 0.5
 """A label on its own face takes no more than this share of the box's height."""
 FARTHEST: Final = 4
 """Rows between a face and a label that found no place beside it."""
@@ -54,13 +56,24 @@ class Request:
         track_id: whose it is.
         box: the face's box in pixels; it may reach beyond the picture.
         forms: sizes of the label, from its longest form to its shortest.
+        widths: of the forms with the widest words. They decide which form a face has room for: faces of one size have
+            labels of one form, and a label keeps its form while its words change.
         whole: take the longest form that finds a place, however wide.
     """
 
     track_id: int
     box: Box
     forms: tuple[Size, ...]
+    widths: tuple[int, ...]
     whole: bool = False
+
+    def first_form(self, kept: int | None) -> int:
+        """The longest form that the face has room for, given the one that it has."""
+        for form, width in enumerate(self.widths):
+            grows = kept is not None and form < kept
+            if self.whole or width * (GROWING if grows else 1.0) <= FITTING * self.box.width:
+                return form
+        return len(self.forms) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +178,7 @@ class _Layout:
     def choose(self, request: Request, kept: _Kept | None, *, is_held: bool) -> tuple[int, Place] | None:
         """Take the best free place; returns its slot with it."""
         box = request.box
-        first = 0
-        if not request.whole:
-            last = len(request.forms) - 1
-            first = next((n for n, (width, _) in enumerate(request.forms) if width <= FITTING * box.width), last)
+        first = request.first_form(kept.form if kept is not None else None)
         if is_held and kept is not None:
             first = max(first, min(kept.form, len(request.forms) - 1))
         own = _clipped(box, self._picture)
@@ -185,6 +195,9 @@ class _Layout:
                 slots = [kept.slot, *(slot for slot in slots if slot != kept.slot)]
             for slot in slots:
                 x, y = _position(slot, (width, height), own, self._picture, self._gap)
+                if is_held:
+                    # Rather onto its own face than out of the picture.
+                    x, y = min(max(x, 0), self._picture[0] - width), min(max(y, 0), self._picture[1] - height)
                 if not (0 <= x <= self._picture[0] - width and 0 <= y <= self._picture[1] - height):
                     continue
                 edges = (x, y, x + width, y + height)

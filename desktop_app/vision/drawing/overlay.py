@@ -30,7 +30,7 @@ from desktop_app.vision.drawing.label_forms import (
     label_sprite,
 )
 from desktop_app.vision.drawing.label_layout import Edges, LabelPlaces, Request
-from desktop_app.vision.drawing.label_plates import PLATE_COLOUR, Colour, Plate, Run, Sprite
+from desktop_app.vision.drawing.label_plates import BOLD, PLATE_COLOUR, Colour, Plate, Run, Sprite, text_width
 from desktop_app.vision.geometry import Box, Point
 from desktop_app.vision.privacy.concealment import PrivacyMode, PrivacyStyle, conceal, hides_enough
 from desktop_app.vision.privacy.promises import FACES_PROMISE, PICTURE_PROMISE, PRIVACY_REACH
@@ -248,7 +248,7 @@ def draw_labels(scene: Scene) -> None:
     forms = {track.id: forms for track, _ in scene.shown if (forms := _forms_of(scene, track)) is not None}
     selected = scene.style.selected
     requests = [
-        Request(track.id, box, forms[track.id].sizes, whole=track.id == selected)
+        Request(track.id, box, forms[track.id].sizes, forms[track.id].widths, whole=track.id == selected)
         for track, box in sorted(scene.shown, key=lambda one: one[0].id != selected)
         if track.id in forms
     ]
@@ -309,7 +309,7 @@ def _place_expanded(
 ) -> tuple[int, int]:
     """Where a label goes that is drawn over the others: on no other face if that is possible."""
     canvas = scene.canvas
-    request = Request(0, box, ((sprite.width, sprite.height),), whole=True)
+    request = Request(0, box, ((sprite.width, sprite.height),), (sprite.width,), whole=True)
     found = LabelPlaces().lay_out((canvas.width, canvas.height), [request], faces, gap=canvas.gap, taken=taken)
     if found:
         return found[0].x, found[0].y
@@ -322,7 +322,7 @@ def _badge_of(scene: Scene, room: int) -> Sprite | None:
     if scene.hidden == "off":
         return None
     text = PICTURE_HIDDEN if scene.hidden == "picture" else FACES_HIDDEN
-    return render_badge(_translated(text, scene.style), scene.canvas.text, room)
+    return render_badge(_translated(text, scene.style.words), scene.canvas.text, room)
 
 
 @lru_cache(maxsize=2)
@@ -334,24 +334,38 @@ def _status_sprite(status: tuple[str, ...], text_size: int, width: int) -> Sprit
 def _forms_of(scene: Scene, track: Track) -> Forms | None:
     """The forms of the face's label; None where it is empty."""
     style, label = scene.style, scene.labels.get(track.id)
-    said: list[Said] = []
+    answers: list[tuple[Answer, tuple[str, ...]]] = []
     if label is not None and style.ages:
-        said.append(_say(label.age_answer, style))
+        answers.append((label.age_answer, tuple(age.name for age in label.classes.ages)))
     if label is not None and label.gender_answer is not None and style.genders:
-        said.append(_say(label.gender_answer, style))
+        answers.append((label.gender_answer, label.classes.genders))
     waiting = label is None and (style.ages or style.genders)
-    if not (said or waiting or style.names):
+    if not (answers or waiting or style.names):
         return None
+    said = tuple(_say(answer, style) for answer, _ in answers)
+    widest = tuple(_widest(names, style.words, style.confidences) for _, names in answers)
     number = track.id if style.names else None
     colour = track_colour(track.id) if style.names else WHITE
-    forms = label_forms(tuple(said), waiting, number, colour, label_sizes(scene.canvas))
-    return forms if forms.plates else None
+    return label_forms(said, widest, waiting, number, colour, label_sizes(scene.canvas))
 
 
 def _say(answer: Answer, style: OverlayStyle) -> Said:
     percent = round(answer.share * 100) if style.confidences and answer.share is not None else None
-    word = readable_age(answer.shown)
-    return Said(_translated(word, style), _translated(BRIEF.get(answer.shown, word), style), percent, answer.unsure)
+    return Said(*_written(answer.shown, style.words), percent, answer.unsure)
+
+
+@lru_cache(maxsize=16)
+def _widest(names: tuple[str, ...], words: tuple[tuple[str, str], ...], confidences: bool) -> Said:
+    """The widest of the words for some classes, and the widest of the short ones."""
+    written = zip(*(_written(name, words) for name in names), strict=True)
+    text, brief = (max(one, key=lambda word: text_width(word, 100, BOLD)) for one in written)
+    return Said(text, brief, 100 if confidences else None, unsure=False)
+
+
+def _written(name: str, words: tuple[tuple[str, str], ...]) -> tuple[str, str]:
+    """A class in words and in short."""
+    word = readable_age(name)
+    return _translated(word, words), _translated(BRIEF.get(name, word), words)
 
 
 def readable_age(name: str) -> str:
@@ -359,8 +373,8 @@ def readable_age(name: str) -> str:
     return re.sub(r"(?<=\d)-(?=\d)", "–", name)
 
 
-def _translated(word: str, style: OverlayStyle) -> str:
-    return next((drawn for english, drawn in style.words if english == word), word)
+def _translated(word: str, words: tuple[tuple[str, str], ...]) -> str:
+    return next((drawn for english, drawn in words if english == word), word)
 
 
 def _fixed(point: Point) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from desktop_app.catalogue.catalogue import AgeLabel, Labels
 from desktop_app.vision.classification.classifier import Prediction
 from desktop_app.vision.classification.label import Label, make_label
 from desktop_app.vision.detection.blazeface import Detection
+from desktop_app.vision.drawing.label_layout import LabelPlaces, Place
 from desktop_app.vision.drawing.label_plates import PLATE_COLOUR
 from desktop_app.vision.drawing.overlay import (
     PALETTE,
@@ -348,3 +350,27 @@ def test_a_label_is_at_most_a_third_wider_than_its_face(names: tuple[str, str], 
     # The selected one is written out.
     whole = drawn(dataclasses.replace(style, selected=1), track(size=size), labels={1: label(*names)})
     assert changed(whole, canvas())[2] - changed(whole, canvas())[0] >= right - left
+
+
+@pytest.mark.parametrize("words", [(), (("Male", "男"), ("Female", "女"), ("M", "男"), ("F", "女"))])
+def test_faces_of_one_size_have_labels_of_one_form(words: tuple[tuple[str, str], ...]) -> None:
+    classes = Labels((AgeLabel("3-9", 3, 9), AgeLabel("20-29", 20, 29)), ("Male", "Female"))
+
+    def answer(*probabilities: float) -> Label:
+        age, gender = np.array(probabilities[:2], np.float32), np.array(probabilities[2:], np.float32)
+        return make_label(Prediction(age, gender), classes)
+
+    labels = {1: answer(1, 0, 1, 0), 2: answer(0.4, 0.6, 0.1, 0.9), 3: answer(0.4, 0.6, 0.5, 0.5)}
+    for size in range(30, 320, 10):
+        places = _Remembering()
+        tracks = [track(number, x=20 + 410 * (number - 1), size=size) for number in labels]
+        draw_overlay(canvas(), tracks, labels, OverlayStyle(words=words), places=places)
+        assert len({place.form for place in places.found.values()}) == 1
+
+
+class _Remembering(LabelPlaces):
+    """Says where the labels were drawn last."""
+
+    def lay_out(self, *args: Any, **kwargs: Any) -> dict[int, Place]:
+        self.found = super().lay_out(*args, **kwargs)
+        return self.found

@@ -989,6 +989,10 @@
         <translation>人脸 {id}，尚未分类</translation>
     </message>
     <message>
+        <source>Face {id}: {answers}</source>
+        <translation>人脸 {id}：{answers}</translation>
+    </message>
+    <message>
         <source>Face {id}: {answers}, seen for {time}</source>
         <translation>人脸 {id}：{answers}，已出现 {time}</translation>
     </message>

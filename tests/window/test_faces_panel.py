@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QCursor, QGuiApplication, QImage, QPalette
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QListView, QToolButton
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QListView, QScrollArea, QToolButton
 from pytestqt.qtbot import QtBot
 
 from desktop_app.catalogue.manifest import AgeLabel, Labels
@@ -425,6 +425,35 @@ def test_the_card_shows_three_ages_until_all_are_asked_for(qtbot: QtBot, panel: 
     assert button.text() == "Fewer ages"
     button.click()
     assert len(chart.bars) == 3
+
+
+def test_with_all_ages_a_low_panel_stays_as_low_and_keeps_rows_and_does_not_hide_what_it_has_room_for(
+    qtbot: QtBot, panel: FacesPanel
+) -> None:
+    ages = tuple(AgeLabel(f"{10 * n}-{10 * n + 9}", 10 * n, 10 * n + 9) for n in range(9))
+    labels = Labels(ages, LABELS.genders)
+    prediction = Prediction(np.full(9, 1 / 9, np.float32), np.array((0.1, 0.9), np.float32))
+    panel.set_labels(labels)
+    panel.show_composed(rendered(*map(make_track, range(1, 5)), labels={1: make_label_of(prediction, labels)}))
+    wait_for_ids(qtbot, panel, 1, 2, 3, 4)
+    card = panel.findChildren(BarChart)[0].parentWidget()
+    area = panel.findChild(QScrollArea)
+    assert card is not None
+    assert area is not None
+    next(one for one in panel.findChildren(QToolButton) if one.text() == "All ages").click()
+    qtbot.waitUntil(lambda: area.height() == card.sizeHint().height())
+    panel.resize(340, 480)
+    qtbot.waitUntil(lambda: area.height() < card.sizeHint().height())
+    assert panel.minimumSizeHint().height() <= panel.height() == 480
+    assert list_of(panel).height() >= list_of(panel).sizeHintForRow(0)
+
+
+def test_of_a_picture_that_stands_alone_no_time_is_told(qtbot: QtBot, panel: FacesPanel) -> None:
+    panel.show_composed(rendered(make_track(1, seen_s=0.0)))
+    wait_for_ids(qtbot, panel, 1)
+    [face] = shown_faces(panel)
+    assert face.summary == "Face 1: 20–59 (70%), Female (80%)"
+    assert "seen" not in card_text(panel)
 
 
 def test_the_three_ages_change_only_for_clearly_better_ones() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QFont, QPalette
-from PySide6.QtWidgets import QGridLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from desktop_app.vision.classification.label import Label
 from desktop_app.window.panels.crop_image import rounded_pixmap
@@ -61,7 +61,7 @@ class FaceCard(QWidget):
         self._age.setText(face.age or "…")
         self._gender.setText(" · ".join(filter(None, (face.gender, face.gender_text))))
         _mute(self._age, label is not None and label.age_answer.unsure)
-        self._seen.setText(tr("seen for {time}", time=face.seen))
+        self._seen.setText(tr("seen for {time}", time=face.seen) if face.seen else "")
         age, gender = (label.prediction.age, label.prediction.gender) if label else ((), ())
         self._bars = probability_bars(ages, age, face.shown_ages)
         self._top = top_ages([float(one) for one in age], self._top)
@@ -92,13 +92,17 @@ class FaceCard(QWidget):
 
     def _build(self) -> None:
         layout = QGridLayout(self)
-        layout.setContentsMargins(12, 12, 12, 12)
+        layout.setContentsMargins(12, 12, 12, 4)
         layout.setHorizontalSpacing(14)
-        layout.setVerticalSpacing(12)
+        layout.setVerticalSpacing(10)
         texts = QVBoxLayout()
         texts.setSpacing(2)
+        head = QHBoxLayout()
+        head.addWidget(self._number, 1)
+        head.addWidget(self._all_ages)
         texts.addStretch()
-        for label in (self._number, self._age, self._gender, self._seen):
+        texts.addLayout(head)
+        for label in (self._age, self._gender, self._seen):
             texts.addWidget(label)
         texts.addStretch()
         self._age.setFont(_scaled(self._age.font(), 1.7))
@@ -106,7 +110,6 @@ class FaceCard(QWidget):
             label.setForegroundRole(QPalette.ColorRole.PlaceholderText)
         layout.addWidget(self._picture, 0, 0, Qt.AlignmentFlag.AlignTop)
         layout.addLayout(texts, 0, 1)
-        layout.addWidget(self._all_ages, 0, 1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
         layout.addWidget(self._ages, 1, 0, 1, 2)
         layout.addWidget(self._genders, 2, 0, 1, 2)
         layout.setColumnStretch(1, 1)

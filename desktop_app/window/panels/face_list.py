@@ -43,7 +43,7 @@ class Face:
     Attributes:
         id: the track's number.
         crop: S×S×3 uint8 BGR, or None before the first one.
-        seen: how long, as in "12 s".
+        seen: how long, as in "12 s"; "" in a picture that stands alone.
         visible: False while the track coasts through frames in which the face was not found.
         summary: all of it in one line, for screen readers and tooltips.
         age: name of the age group or span of groups, "" before the first answer.
@@ -224,7 +224,8 @@ def _paint_texts(painter: QPainter, face: Face, area: QRect, option: QStyleOptio
     palette, metrics = option.palette, option.fontMetrics
     line = metrics.height()
     step = line + _LINE_GAP
-    top = area.top() + (area.height() - 3 * line - 2 * _LINE_GAP) // 2
+    lines = 2 + bool(face.seen)
+    top = area.top() + (area.height() - lines * step + _LINE_GAP) // 2
     bold = QFont(option.font)
     bold.setWeight(QFont.Weight.DemiBold)
     text, secondary = palette.color(QPalette.ColorRole.Text), muted(palette)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QPoint, QSignalBlocker, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, QPoint, QSignalBlocker, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeySequence, QPalette, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -18,6 +18,8 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QListView,
+    QScrollArea,
+    QSizePolicy,
     QStackedLayout,
     QVBoxLayout,
     QWidget,
@@ -42,11 +44,14 @@ from desktop_app.window.panels.face_order import (
     sort_value,
 )
 from desktop_app.window.style.translation import answer_share, answer_word, label_word, tr
+from desktop_app.window.style.widgets import scrolled
 
 if TYPE_CHECKING:
     from desktop_app.engine.types import RenderedFrame
 
 UPDATE_INTERVAL_S: Final = 0.125
+LEAST_LIST_HEIGHT: Final = 110
+"""A row and a half: that there are more can be seen."""
 SORT_INTERVAL_S: Final = 2.0
 """Answers change all the time: rows change places with them no more often than so."""
 
@@ -166,7 +171,9 @@ class FacesPanel(QWidget):
             box.setMinimumContentsLength(6)
             box.currentIndexChanged.connect(self._on_choice)
             choices.addWidget(box, 1)
-        rows.addWidget(self._card)
+        # In a low window the card is scrolled, and the list keeps some of its rows.
+        card = scrolled(self._card, _CardArea())
+        rows.addWidget(card)
         rows.addWidget(self._heading)
         rows.addLayout(choices)
         rows.addWidget(self._list, 1)
@@ -278,7 +285,7 @@ class FacesPanel(QWidget):
 
     def _face(self, track: Track, label: Label | None) -> Face:
         seen_s = track.last_seen_at - track.first_seen_at
-        seen = format_duration(seen_s)
+        seen = format_duration(seen_s) if seen_s > 0 else ""
         if label is None:
             return Face(
                 id=track.id,
@@ -290,6 +297,7 @@ class FacesPanel(QWidget):
             )
         age, gender = label.age_answer, label.gender_answer
         said = [self._describe_age(age), *([self._describe_gender(gender)] if gender is not None else [])]
+        answers = tr(", ").join(said)
         return Face(
             id=track.id,
             crop=self._crops.get(track.id),
@@ -304,7 +312,9 @@ class FacesPanel(QWidget):
             seen=seen,
             seen_s=seen_s,
             visible=track.missed == 0,
-            summary=tr("Face {id}: {answers}, seen for {time}", id=track.id, answers=tr(", ").join(said), time=seen),
+            summary=tr("Face {id}: {answers}, seen for {time}", id=track.id, answers=answers, time=seen)
+            if seen
+            else tr("Face {id}: {answers}", id=track.id, answers=answers),
         )
 
     def _describe_age(self, age: Answer) -> str:
@@ -354,6 +364,25 @@ class FacesPanel(QWidget):
             self.face_selected.emit(chosen)
 
 
+class _CardArea(QScrollArea):
+    """As high as the card, and lower where there is no room for that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """That of the card."""
+        card = self.widget()
+        return card.sizeHint() if card is not None else super().sizeHint()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Follow the card, which shows more or fewer rows."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
+
+
 def format_duration(seconds: float) -> str:
     """A time for people: "12 s", "1:05", "1:02:05"."""
     whole = max(int(seconds), 0)
@@ -369,6 +398,8 @@ def _make_list(model: FaceListModel, delegate: FaceDelegate) -> QListView:
     view.setModel(model)
     view.setItemDelegate(delegate)
     view.setUniformItemSizes(True)
+    view.setMinimumHeight(LEAST_LIST_HEIGHT)
+    view.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
     view.setMouseTracking(True)
     view.setFrameShape(QFrame.Shape.NoFrame)
     view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)

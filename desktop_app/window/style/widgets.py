@@ -162,9 +162,9 @@ def make_separator() -> QFrame:
     return line
 
 
-def scrolled(content: QWidget) -> QScrollArea:
+def scrolled(content: QWidget, area: QScrollArea | None = None) -> QScrollArea:
     """A frameless area, on the window's own colour, in which a widget as wide as it is scrolled up and down."""
-    scroll = QScrollArea()
+    scroll = area or QScrollArea()
     scroll.setWidget(content)
     scroll.setWidgetResizable(True)
     scroll.setFrameShape(QFrame.Shape.NoFrame)

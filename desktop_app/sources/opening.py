@@ -36,7 +36,7 @@ __all__ = [
     "SourceKind",
     "SourceStalledError",
     "VIDEO_SUFFIXES",
-    "are_pictures",
+    "classify_files",
     "classify_spec",
     "is_address",
     "join_files",
@@ -68,7 +68,7 @@ def classify_spec(spec: str) -> SourceKind:
     spec = _trimmed(spec)
     files = split_files(spec)
     if files:
-        return "folder" if are_pictures(files) else "file"
+        return classify_files(files)
     if spec.casefold() == DEMO_SPEC:
         return "demo"
     if not spec or (spec.isascii() and spec.isdecimal()):
@@ -105,9 +105,9 @@ def split_files(spec: str) -> tuple[Path, ...]:
     return paths if len(paths) > 1 and all(path.is_absolute() for path in paths) else ()
 
 
-def are_pictures(paths: Sequence[Path]) -> bool:
-    """Whether the names of files say that all of them are pictures."""
-    return all(path.suffix.lower() in PICTURE_SUFFIXES for path in paths)
+def classify_files(paths: Sequence[Path]) -> SourceKind:
+    """What sort of source several files are: as a folder, where their names say that all of them are pictures."""
+    return "folder" if all(path.suffix.lower() in PICTURE_SUFFIXES for path in paths) else "file"
 
 
 def redact_source(spec: str) -> str:
@@ -142,12 +142,11 @@ def open_source(
         raise SourceError(
             "Cannot open a source: none was given. Give a camera's index or name, a file, an address, or `demo`."
         )
-    files = split_files(spec)
-    if files and are_pictures(files):
+    files, kind = split_files(spec), classify_spec(spec)
+    if files and kind == "folder":
         return FolderSource(files[0].parent, spec=spec, files=files)
     if files:
         return PlaylistSource(files, lambda path: open_source(str(path), threads=threads, hardware=hardware), spec=spec)
-    kind = classify_spec(spec)
     if kind == "demo":
         return DemoSource()
     if kind == "camera":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import shutil
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desktop_app.catalogue.manifest import AgeLabel
+from desktop_app.output.atomic_files import write_whole
 from desktop_app.vision.detection.blazeface import BlazeFaceDetector, Detection, largest, shifted
 from desktop_app.vision.face_alignment import CROP_SIZE, DEFAULT_MARGIN, OVERSAMPLE_SIZE, crop_face
 from models.cli_utils import ARRAY_ERRORS, progress, warn
@@ -245,9 +247,9 @@ def _write_labels(
 ) -> None:
     # What cannot be read has no labels, so that no network learns from the black picture in its place.
     ages = [one.age if is_readable else None for one, is_readable in zip(samples, readable, strict=True)]
-    partial = path.with_name(f"{path.stem}.partial.npz")
+    content = io.BytesIO()
     np.savez(
-        partial,
+        content,
         names=np.array([one.name for one in samples], np.str_),
         low=np.array([np.nan if age is None else age.low for age in ages], np.float32),
         high=np.array([np.nan if age is None else age.high for age in ages], np.float32),
@@ -259,4 +261,4 @@ def _write_labels(
         margin=np.float64(margin),
         framing=np.str_(framing),
     )
-    partial.replace(path)
+    write_whole(path, content.getvalue(), overwrite=True)

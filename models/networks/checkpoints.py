@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from desktop_app.catalogue.manifest import Colour, InputSpec, Labels, MeanFit
 from desktop_app.errors import AgelensError
+from desktop_app.output.atomic_files import write_whole
 from models.data.labels import ages_from_rows, ages_to_rows
 from models.networks.architectures import NetworkError, NetworkSpec, State, build_network, load_state
 
@@ -78,16 +79,13 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         "training": dict(checkpoint.training),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
     # By way of memory: PyTorch's own writing does not say that it is the disk which is full.
     content_bytes = io.BytesIO()
     torch.save(content, content_bytes)
     try:
-        partial.write_bytes(content_bytes.getbuffer())
+        write_whole(path, content_bytes.getvalue(), overwrite=True)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
-    partial.replace(path)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -11,6 +11,7 @@ answers are averaged. Asked once and kept, they cost the training nothing.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from desktop_app.catalogue.catalogue import Catalogue
 from desktop_app.catalogue.manifest import Labels
+from desktop_app.output.atomic_files import write_whole
 from desktop_app.vision.classification.classifier import Classifier, classify_both_sides
 from desktop_app.vision.face_alignment import CROP_SIZE
 from desktop_app.vision.preprocessing import center
@@ -83,19 +85,18 @@ def _views(pictures: NDArray[np.uint8], margin: float, teacher: Classifier) -> N
 
 def save_soft_labels(soft: SoftLabels, labels: Labels, names: NDArray[np.str_], path: Path) -> None:
     """Write them, with the names of the classes and of the pictures that they belong to."""
-    partial = path.with_name(f"{path.name}.partial")
-    with partial.open("wb") as file:
-        age_groups, genders = _classes(labels).values()
-        np.savez(
-            file,
-            names=names,
-            age_groups=age_groups,
-            genders=genders,
-            age=soft.answers["age"],
-            gender=soft.answers["gender"],
-            teachers=np.array(soft.teachers, np.str_),
-        )
-    partial.replace(path)
+    age_groups, genders = _classes(labels).values()
+    content = io.BytesIO()
+    np.savez(
+        content,
+        names=names,
+        age_groups=age_groups,
+        genders=genders,
+        age=soft.answers["age"],
+        gender=soft.answers["gender"],
+        teachers=np.array(soft.teachers, np.str_),
+    )
+    write_whole(path, content.getvalue(), overwrite=True)
 
 
 def load_soft_labels(path: Path, prepared: Prepared, labels: Labels) -> SoftLabels:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from desktop_app.sources.network.addresses import redact_url
-from desktop_app.sources.opening import SourceKind, are_pictures, is_address, split_files
+from desktop_app.sources.opening import SourceKind, classify_files, is_address, split_files
 from desktop_app.sources.pictures.stills import IMAGE_SUFFIXES
 from desktop_app.window.style.translation import tr
 
@@ -16,7 +16,7 @@ def guess_kind(spec: str) -> SourceKind:
         return "demo"
     files = split_files(spec)
     if files:
-        return "folder" if are_pictures(files) else "file"
+        return classify_files(files)
     if is_address(spec):
         return "stream"
     path = PurePath(spec)
@@ -29,12 +29,9 @@ def guess_kind(spec: str) -> SourceKind:
 
 def display_name(spec: str) -> str:
     """A short name for people; a password in an address is not part of it."""
-    files = split_files(spec)
-    if files and are_pictures(files):
-        return tr("%n picture(s)", None, len(files))
+    files, kind = split_files(spec), guess_kind(spec)
     if files:
-        return tr("%n file(s)", None, len(files))
-    kind = guess_kind(spec)
+        return tr("%n picture(s)", None, len(files)) if kind == "folder" else tr("%n file(s)", None, len(files))
     if kind == "demo":
         return tr("Demo")
     if kind == "stream":

@@ -80,8 +80,9 @@ def _plates(
     wanted = [(full, text, chip), (full, small, chip), (plain, small, chip), (brief, small, chip)]
     if chip is not None:
         wanted += [(brief, small, ""), ((), small, chip)]
-    lines = [((runs,) if runs else (), size, field) for runs, size, field in wanted]
-    return tuple(_fitted(Plate(runs, size, field, colour, least), width) for runs, size, field in lines)
+    plates = [Plate((runs,) if runs else (), size, field, colour, least) for runs, size, field in wanted]
+    # In a narrow picture rather a shorter form than text that is too small to read.
+    return (*plates[:-1], _fitted(plates[-1], width))
 
 
 def label_sizes(canvas: Canvas) -> tuple[int, int, int, int]:

@@ -263,7 +263,8 @@ def draw_labels(scene: Scene) -> None:
             _draw_label(scene, label_sprite(forms[track.id].plates[place.form]), (place.x, place.y), track)
     for track, box in scene.shown:
         if track.id == scene.expanded and track.id in forms:
-            sprite = label_sprite(forms[track.id].plates[0])
+            plates = forms[track.id].plates
+            sprite = label_sprite(next((one for one in plates if one.width <= canvas.width), plates[-1]))
             _draw_label(scene, sprite, _place_expanded(scene, sprite, box, faces, taken), track)
 
 

@@ -17,6 +17,7 @@ from desktop_app.catalogue.catalogue import AgeLabel, Labels
 from desktop_app.vision.classification.classifier import Prediction
 from desktop_app.vision.classification.label import Label, make_label
 from desktop_app.vision.detection.blazeface import Detection
+from desktop_app.vision.drawing.canvas import SMALLEST_TEXT, Canvas
 from desktop_app.vision.drawing.label_layout import LabelPlaces, Place
 from desktop_app.vision.drawing.label_plates import PLATE_COLOUR
 from desktop_app.vision.drawing.overlay import (
@@ -366,6 +367,17 @@ def test_faces_of_one_size_have_labels_of_one_form(words: tuple[tuple[str, str],
         tracks = [track(number, x=20 + 410 * (number - 1), size=size) for number in labels]
         draw_overlay(canvas(), tracks, labels, OverlayStyle(words=words), places=places)
         assert len({place.form for place in places.found.values()}) == 1
+
+
+@pytest.mark.parametrize("chosen", [{"selected": 1}, {"expanded": 1}])
+def test_a_narrow_view_has_a_shorter_label_rather_than_smaller_text(chosen: dict[str, int]) -> None:
+    view = Canvas.of_view(90, 400, scale=1.0)
+    style = dataclasses.replace(BARE, names=True, ages=True, genders=True, selected=chosen.get("selected"))
+    image = canvas(view.width, view.height)
+    tracks = [track(x=20, y=100, size=50)]
+    draw_overlay(image, tracks, {1: label()}, style, canvas=view, expanded=chosen.get("expanded"))
+    _, top, _, bottom = changed(image, canvas(view.width, view.height))
+    assert bottom - top >= SMALLEST_TEXT * 1.4
 
 
 class _Remembering(LabelPlaces):

@@ -119,7 +119,10 @@ class FaceDetector(Closeable):
         if self._far_looker is not None:
             near = [one.face.box for one in self._known if one.near]
             upright = any(one.near or one.view != ODD for one in self._known)
-            look = self._far_looker.look(image, self._at, near=near, upright=upright, lost={one.view for one in lost})
+            doubtful = {one.view for one in self._known if not one.near and one.looks < FAR_LOOKS}
+            look = self._far_looker.look(
+                image, self._at, near=near, upright=upright, lost={one.view for one in lost}, doubtful=doubtful
+            )
             if look is not None:
                 self.looks["far"] += 1
                 self._take_far(look)

@@ -146,7 +146,14 @@ class FarFaceLooker(Closeable):
         self._since: list[NDArray[np.uint8]] = []
 
     def look(
-        self, image: NDArray[np.uint8], at: float, *, near: Sequence[Box], upright: bool, lost: Collection[int]
+        self,
+        image: NDArray[np.uint8],
+        at: float,
+        *,
+        near: Sequence[Box],
+        upright: bool,
+        lost: Collection[int],
+        doubtful: Collection[int],
     ) -> FarLook | None:
         """Go on to the next frame, and begin a look at it if one is due.
 
@@ -156,6 +163,8 @@ class FarFaceLooker(Closeable):
             near: boxes of faces that are found without CenterFace.
             upright: a face is known that is found in the picture as it is.
             lost: the views that saw faces which were lost in this frame.
+            doubtful: the views that saw faces which nothing sees any more. They are due though nothing has changed but
+                near faces: one of these may have come before such a face, which is then followed on it.
 
         Returns:
             What a look has found; None where none has ended, or nothing had to be looked at.
@@ -168,7 +177,7 @@ class FarFaceLooker(Closeable):
             self._looked_at = -math.inf
         self._lost.update(lost)
         if self._look is None and self._is_due(at):
-            self._views.forget(self._lost)
+            self._views.forget({*self._lost, *doubtful})
             self._lost.clear()
             self._since = [small_grey(image)]
             self._look = self._thread.submit(self._find, self._views, image, at, near, upright)

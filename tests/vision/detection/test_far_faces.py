@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -41,12 +41,14 @@ def looks(
     *,
     near: Sequence[Box] = (),
     lost_at: float = -1,
+    doubtful: Collection[int] = (),
 ) -> list[tuple[float, set[int]]]:
     """When which views were looked at; a look counts when it is taken, two frames after it began."""
     taken = []
     with FarFaceLooker(detector, live=False) as looker:
         for at in (number / RATE for number in range(round(seconds * RATE))):
-            found = looker.look(show(at), at, near=near, upright=True, lost={1} if at == lost_at else ())
+            lost = {1} if at == lost_at else ()
+            found = looker.look(show(at), at, near=near, upright=True, lost=lost, doubtful=doubtful)
             if found is not None:
                 taken.append((at, set(found.views)))
     return taken
@@ -80,6 +82,17 @@ def test_where_a_face_was_lost_is_looked_at_at_once(detector: CenterFaceDetector
     assert 2.5 < at < 3.2
 
 
+def test_where_a_face_is_in_doubt_is_looked_at_again_though_only_a_near_face_moves(
+    detector: CenterFaceDetector,
+) -> None:
+    def moving(at: float) -> Picture:
+        return plain(70 + round(10 * at), 180, 20)
+
+    _, *later = looks(detector, moving, 4, near=[NEAR], doubtful={WHOLE})
+    assert len(later) >= 3
+    assert all(views == {WHOLE} for _, views in later)
+
+
 @pytest.mark.slow
 def test_where_everything_moves_few_close_views_are_looked_at(detector: CenterFaceDetector) -> None:
     taken = looks(detector, lambda at: np.full((HEIGHT, WIDTH, 3), 90 + round(370 * at) % 100, np.uint8), 12)
@@ -97,6 +110,6 @@ def test_live_one_view_at_a_time_is_looked_at_and_the_turned_one_without_faces_o
         at, views = 0.0, list[frozenset[int]]()
         while len(views) <= len(ALL):
             at += 1 / RATE
-            found = looker.look(plain(), at, near=(), upright=False, lost=())
+            found = looker.look(plain(), at, near=(), upright=False, lost=(), doubtful=())
             views += [found.views] if found else []
     assert views == [*({one} for one in sorted(ALL)), {ODD}]

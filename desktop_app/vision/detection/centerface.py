@@ -109,8 +109,8 @@ class CenterFaceDetector(Closeable):
             for face in self._looked(tile, least)
             if _is_whole(face.box, x, y, tile, padded)
         ]
-        # In tiles, larger ones may be what two tiles show of one.
-        largest = OVERLAP if tiled else math.inf
+        # In tiles, larger ones may be what two tiles show of one; smaller ones may be missed in a smaller picture.
+        largest = 1.5 * OVERLAP if tiled else math.inf
         faces = [
             face
             for face in found

@@ -85,6 +85,13 @@ def test_a_face_is_found_once_across_tiles_and_at_the_edges(
     assert face.box.iou(Box(*place, 60, 60)) > 0.5
 
 
+def test_a_face_somewhat_larger_than_what_two_tiles_share_is_found_in_one_that_shows_it_all(
+    detector: CenterFaceDetector,
+) -> None:
+    (face,) = detector.detect(scene(1280, 720, (200, 200), size=115), 1e6)
+    assert face.box.iou(Box(200, 200, 115, 115)) > 0.5
+
+
 def test_more_faces_are_found_the_less_the_picture_is_shrunk(detector: CenterFaceDetector) -> None:
     picture = scene(1280, 720, (300, 200), (700, 400), size=26)
     assert [len(detector.detect(picture, pixels)) for pixels in (320 * 180, 1280 * 720)] == [0, 2]

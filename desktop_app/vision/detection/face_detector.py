@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from desktop_app.closeable import Closeable
 from desktop_app.vision.detection.blazeface import Detection
 from desktop_app.vision.detection.centerface import CenterFaceDetector, is_part, same_faces
-from desktop_app.vision.detection.far_faces import ODD, WHOLE, FarFaceLooker, FarLook
+from desktop_app.vision.detection.far_faces import WHOLE, FarFaceLooker, FarLook
 from desktop_app.vision.detection.near_faces import DetectorMode, NearFaceLooker, without
 from desktop_app.vision.detection.optical_flow import OpticalFlowPropagator
-from desktop_app.vision.detection.still_faces import find_still_faces
+from desktop_app.vision.detection.still_faces import are_upright, find_still_faces
 
 FOLLOWED_S: Final = 0.075
 """For no longer than this faces are followed by their pixels, from one frame to the next, and from one of MediaPipe's
@@ -118,10 +118,16 @@ class FaceDetector(Closeable):
             self._take_near(self._near.result())
         if self._far_looker is not None:
             near = [one.face.box for one in self._known if one.near]
-            upright = any(one.near or one.view != ODD for one in self._known)
+            upright = are_upright([one.face for one in self._known])
             doubtful = {one.view for one in self._known if not one.near and one.looks < FAR_LOOKS}
             look = self._far_looker.look(
-                image, self._at, near=near, upright=upright, lost={one.view for one in lost}, doubtful=doubtful
+                image,
+                self._at,
+                grey=self._follower.grey,
+                near=near,
+                upright=upright,
+                lost={one.view for one in lost},
+                doubtful=doubtful,
             )
             if look is not None:
                 self.looks["far"] += 1

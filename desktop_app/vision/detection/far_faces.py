@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import product
@@ -17,8 +17,8 @@ from desktop_app.closeable import Closeable
 from desktop_app.vision.detection.blazeface import Detection, shifted
 from desktop_app.vision.detection.centerface import BORDER, OVERLAP, CenterFaceDetector, tile_starts
 from desktop_app.vision.detection.look_thread import look_executor
-from desktop_app.vision.detection.optical_flow import follow_through, small_grey
-from desktop_app.vision.detection.still_faces import find_still_faces
+from desktop_app.vision.detection.optical_flow import follow_through
+from desktop_app.vision.detection.still_faces import are_upright, find_still_faces
 from desktop_app.vision.geometry import Box
 from desktop_app.vision.lighting import lightened
 
@@ -126,8 +126,9 @@ class _Views:
 class FarFaceLooker(Closeable):
     """Looks for far faces on a thread of its own while the frames go on.
 
-    A look is at the whole picture, shrunk, or close at a part of it, for tiny faces; where no upright face is known,
-    also at the turned picture. What has not changed since it was looked at is hardly ever looked at again.
+    A look is at the whole picture, shrunk, or close at a part of it, for tiny faces; where less than half of the known
+    faces are surely upright, also at the turned picture. What has not changed since it was looked at is hardly ever
+    looked at again.
 
     Args:
         detector: what looks; not owned.
@@ -150,6 +151,7 @@ class FarFaceLooker(Closeable):
         image: NDArray[np.uint8],
         at: float,
         *,
+        grey: Callable[[], NDArray[np.uint8]],
         near: Sequence[Box],
         upright: bool,
         lost: Collection[int],
@@ -160,8 +162,9 @@ class FarFaceLooker(Closeable):
         Args:
             image: H×W×3 uint8, BGR; kept while it is looked at, so nobody may write into it.
             at: moment of the frame in seconds.
+            grey: makes the frame's `small_grey`; asked for only where it is needed.
             near: boxes of faces that are found without CenterFace.
-            upright: a face is known that is found in the picture as it is.
+            upright: at least half of the known faces are surely upright.
             lost: the views that saw faces which were lost in this frame.
             doubtful: the views that saw faces which nothing sees any more. They are due though nothing has changed but
                 near faces: one of these may have come before such a face, which is then followed on it.
@@ -171,7 +174,7 @@ class FarFaceLooker(Closeable):
         """
         if self._views is not None and self._views.shape != image.shape:
             self.reset()
-        found = self._result(image)
+        found = self._result(image, grey)
         if self._views is None:
             self._views = _Views(image)
             self._looked_at = -math.inf
@@ -179,7 +182,7 @@ class FarFaceLooker(Closeable):
         if self._look is None and self._is_due(at):
             self._views.forget({*self._lost, *doubtful})
             self._lost.clear()
-            self._since = [small_grey(image)]
+            self._since = [grey()]
             self._look = self._thread.submit(self._find, self._views, image, at, near, upright)
         return found
 
@@ -202,10 +205,10 @@ class FarFaceLooker(Closeable):
         self._begun_at = at if is_due else self._begun_at
         return is_due
 
-    def _result(self, image: NDArray[np.uint8]) -> FarLook | None:
+    def _result(self, image: NDArray[np.uint8], grey: Callable[[], NDArray[np.uint8]]) -> FarLook | None:
         if self._look is None:
             return None
-        self._since.append(small_grey(image))
+        self._since.append(grey())
         if not (self._look.done() if self._live else len(self._since) > _FRAMES):
             return None
         found, self._look = self._look.result(), None
@@ -226,12 +229,13 @@ class FarFaceLooker(Closeable):
         looked: set[int] = set()
         while views.pending and not (self._live and looked):
             view = views.pending.pop(0)
-            if view.number == ODD and (upright or faces):
+            if view.number == ODD and (upright or are_upright([face for face, _ in faces])):
                 views.is_odd = False
                 continue
             view.thumbnail, view.looked_at = thumbnail, at
-            found = self._seen(view, image)
-            faces += [(face, view.number) for face in found]
+            found = [(face, view.number) for face in self._seen(view, image)]
+            # The turned picture's landmarks come first: of turned faces the other views' are often wrong.
+            faces = [*found, *faces] if view.number == ODD else [*faces, *found]
             looked.add(view.number)
             if view.number == ODD:
                 views.is_odd = bool(found)

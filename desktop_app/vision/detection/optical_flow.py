@@ -47,6 +47,13 @@ class OpticalFlowPropagator:
         """The faces of the last frame, without those that were lost in it."""
         return self._faces
 
+    def grey(self) -> NDArray[np.uint8]:
+        """The last frame as `small_grey` makes it, once; there must be one."""
+        assert self._frame is not None
+        if self._grey is None:
+            self._grey = small_grey(self._frame)
+        return self._grey
+
     def take_in(self, image: NDArray[np.uint8], faces: Sequence[Detection]) -> None:
         """Start from a frame in which faces were looked for.
 
@@ -75,8 +82,7 @@ class OpticalFlowPropagator:
             moved: list[Detection | None] = [None] * len(self._faces)
             after = None
         elif self._faces:
-            before = small_grey(self._frame) if self._grey is None else self._grey
-            after = small_grey(image)
+            before, after = self.grey(), small_grey(image)
             moved = _moved(before, after, self._faces, image.shape)
         else:
             moved, after = [], None

@@ -47,8 +47,8 @@ def find_still_faces(detector: CenterFaceDetector, image: NDArray[np.uint8], *, 
         The faces, each once, in pixels of `image`.
     """
     faces = _near_and_far(detector, image, close=close)
-    upright = [face for face in faces if abs(face.landmarks.roll) <= _UPRIGHT]
-    if not faces or 2 * len(_sure(upright)) < len(faces):
+    upright = [face for face in faces if _is_upright(face)]
+    if not are_upright(faces):
         turned = {turns: _turned(detector, image, turns, close=False) for turns in (1, 2, 3)}
         most = max(turned, key=lambda turns: len(_sure(turned[turns])))
         if close and _sure(turned[most]):
@@ -56,6 +56,15 @@ def find_still_faces(detector: CenterFaceDetector, image: NDArray[np.uint8], *, 
         found = [face for some in turned.values() for face in some]
         faces = best_ones([*faces, *(_sure(found) if upright else found)])
     return faces
+
+
+def are_upright(faces: Sequence[Detection]) -> bool:
+    """Whether at least half of the faces are surely upright; False where there are none."""
+    return bool(faces) and 2 * sum(map(_is_upright, _sure(faces))) >= len(faces)
+
+
+def _is_upright(face: Detection) -> bool:
+    return abs(face.landmarks.roll) <= _UPRIGHT
 
 
 def _sure(faces: Sequence[Detection]) -> list[Detection]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from desktop_app.vision.detection.centerface import CenterFaceDetector
 from desktop_app.vision.detection.far_faces import ODD, RARELY_S, WHOLE, FarFaceLooker
+from desktop_app.vision.detection.optical_flow import small_grey
 from desktop_app.vision.geometry import Box
 
 RATE = 10
@@ -47,8 +49,9 @@ def looks(
     taken = []
     with FarFaceLooker(detector, live=False) as looker:
         for at in (number / RATE for number in range(round(seconds * RATE))):
-            lost = {1} if at == lost_at else ()
-            found = looker.look(show(at), at, near=near, upright=True, lost=lost, doubtful=doubtful)
+            picture, lost = show(at), {1} if at == lost_at else ()
+            grey = partial(small_grey, picture)
+            found = looker.look(picture, at, grey=grey, near=near, upright=True, lost=lost, doubtful=doubtful)
             if found is not None:
                 taken.append((at, set(found.views)))
     return taken
@@ -110,6 +113,7 @@ def test_live_one_view_at_a_time_is_looked_at_and_the_turned_one_without_faces_o
         at, views = 0.0, list[frozenset[int]]()
         while len(views) <= len(ALL):
             at += 1 / RATE
-            found = looker.look(plain(), at, near=(), upright=False, lost=(), doubtful=())
+            grey = partial(small_grey, plain())
+            found = looker.look(plain(), at, grey=grey, near=(), upright=False, lost=(), doubtful=())
             views += [found.views] if found else []
     assert views == [*({one} for one in sorted(ALL)), {ODD}]

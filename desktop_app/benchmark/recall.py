@@ -19,6 +19,7 @@ from desktop_app.benchmark.recall_scenes import (
     Portrait,
     demo_portrait,
     make_texture,
+    most_turned,
     place_faces,
     read_portraits,
     render_scene,
@@ -37,6 +38,8 @@ Scene = Literal[
     "rolled",
     "upside down",
     "upside down, crowd",
+    "profile",
+    "profile, crowd",
     "dark",
     "half cut",
     "mask",
@@ -46,8 +49,8 @@ Scene = Literal[
     "empty",
 ]
 """What is shown: one upright face; a crowd that covers about a sixth of the picture, some of it cut by the edges; one
-face turned by any angle; one turned by 180°, and a crowd of such; a crowd at 3 % of the light; one face whose left half
-lies beyond the edge; faces with a light mask or dark glasses; no face at all."""
+face turned by any angle; one turned by 180°, and a crowd of such; faces that look to the side; a crowd at 3 % of the
+light; one face whose left half lies beyond the edge; faces with a light mask or dark glasses; no face at all."""
 Use = Literal["still", "live"]
 
 SIZES: Final = (16, 24, 32, 48, 64, 77, 96, 128, 192, 300, 400)
@@ -118,12 +121,16 @@ def measure_recall(
         BenchmarkError: `faces` cannot be used.
     """
     portraits = [demo_portrait()] if faces is None else read_portraits(faces, _PORTRAITS)
+    if faces is None:
+        # The app's portrait looks ahead.
+        scenes = [scene for scene in scenes if not _is_profile(scene)]
+    profiles = most_turned(portraits) if any(map(_is_profile, scenes)) else []
     points: list[RecallPoint] = []
     for mode in modes:
         with FaceDetector(mode) as detector:
             for use, scene in itertools.product(uses, scenes):
                 for size in sizes if scene != "empty" else sizes[:1]:
-                    shown = list(_scenes(scene, size, places, portraits))
+                    shown = list(_scenes(scene, size, places, profiles if _is_profile(scene) else portraits))
                     counts = [_count(one.truth(use), _look(detector, one, use)) for one in shown]
                     total = sum(len(one.faces) for one in shown)
                     found, other = (sum(values) for values in zip(*counts, strict=True))
@@ -166,6 +173,10 @@ class _Shown:
     def truth(self, use: Use) -> list[Box]:
         moved = _STEP * (LIVE_FRAMES - 1) if use == "live" else 0.0
         return [face.box.shifted(moved, 0) for face in self.faces]
+
+
+def _is_profile(scene: Scene) -> bool:
+    return scene.startswith("profile")
 
 
 def _scenes(scene: Scene, size: int, places: int, portraits: Sequence[Portrait]) -> Iterator[_Shown]:

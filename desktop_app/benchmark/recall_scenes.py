@@ -17,6 +17,8 @@ from desktop_app.benchmark.clip import PORTRAIT_FACE_SIZE, PORTRAIT_FACE_X, PORT
 from desktop_app.benchmark.offline import BenchmarkError
 from desktop_app.paths import resource_path
 from desktop_app.sources.pictures.stills import load_image
+from desktop_app.vision.detection.blazeface import largest
+from desktop_app.vision.detection.centerface import WHOLE_PIXELS, CenterFaceDetector
 from desktop_app.vision.geometry import Box
 
 Picture = NDArray[np.uint8]
@@ -35,6 +37,7 @@ _MOST_OVERLAP: Final = 0.15
 _LEAST_IN_VIEW: Final = 0.6
 """How much of a face's width and height the picture's edge leaves at the least in a crowd."""
 _TRIES: Final = 60
+_TURNED_SHARE: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,23 @@ def read_portraits(path: Path, count: int) -> list[Portrait]:
             "Cannot use the faces of “{path}”: it contains no picture that can be read. Name another.", path=path
         )
     return portraits
+
+
+def most_turned(portraits: Sequence[Portrait]) -> list[Portrait]:
+    """The tenth of the portraits whose noses are nearest to one eye, as faces that look to the side.
+
+    CenterFace puts the landmarks, in the portraits' full size, in which it misses 1 of 400 faces of FairFace.
+    """
+
+    def turn(portrait: Portrait) -> float:
+        face = largest(detector.detect(portrait.image, WHOLE_PIXELS))
+        if face is None:
+            return 0.0
+        right, left = (math.dist(face.landmarks.nose, eye) for eye in face.landmarks.points[:2])
+        return abs(right - left) / max(right + left, 1e-9)
+
+    with CenterFaceDetector() as detector:
+        return sorted(portraits, key=turn, reverse=True)[: math.ceil(_TURNED_SHARE * len(portraits))]
 
 
 def place_faces(

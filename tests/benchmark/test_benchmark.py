@@ -22,6 +22,7 @@ from desktop_app.benchmark.benchmark import (
 )
 from desktop_app.benchmark.clip import CrowdScene, write_crowd_clip
 from desktop_app.benchmark.recall import RecallPoint, Scene, measure_recall, smallest_found
+from desktop_app.benchmark.recall_scenes import most_turned, read_portraits
 from desktop_app.benchmark.timing import PATIENCE_S, FirstLabels, FrameTimes
 from desktop_app.catalogue.catalogue import AgeLabel, Labels, ModelChoice
 from desktop_app.cli import main
@@ -188,6 +189,23 @@ def test_faces_for_recall_come_from_a_folder_or_a_zip_file(tmp_path: Path) -> No
         measure_recall(faces=tmp_path / "faces")
     with pytest.raises(BenchmarkError, match="not a folder or a zip file"):
         measure_recall(faces=tmp_path / "faces" / "notes.txt")
+
+
+def test_profiles_are_the_faces_whose_noses_are_nearest_to_one_eye(tmp_path: Path) -> None:
+    face = load_image(resource_path("demo_portrait.jpg"))[60:190, 160:290]
+    # A head that is turned is narrower on one side.
+    columns = np.interp(np.linspace(0, 1, 130), [0, 0.7, 1], [0, 65, 129]).astype(np.float32)
+    grid = np.meshgrid(columns, np.arange(130, dtype=np.float32))
+    turned = cv2.remap(face, *grid, cv2.INTER_LINEAR)
+    for number, image in enumerate([face, turned, face[:, ::-1]]):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), image)
+    portraits = read_portraits(tmp_path, 3)
+    (one,) = most_turned(portraits)
+    assert one is portraits[1]
+    points = measure_recall(sizes=(90,), scenes=("profile",), uses=("still",), places=1, faces=tmp_path)
+    assert [(point.places, point.recall) for point in points] == [(1, 1)]
+    # The app's portrait looks ahead.
+    assert measure_recall(scenes=("profile",)) == []
 
 
 def test_the_smallest_size_is_where_no_larger_one_fails() -> None:

@@ -360,7 +360,8 @@ def _widest(names: tuple[str, ...], words: tuple[tuple[str, str], ...], confiden
     """The widest of the words for some classes, and the widest of the short ones."""
     written = zip(*(_written(name, words) for name in names), strict=True)
     text, brief = (max(one, key=lambda word: text_width(word, 100, BOLD)) for one in written)
-    return Said(text, brief, 100 if confidences else None, unsure=False)
+    # A 100 is rare, and counts as wide as it is where it comes.
+    return Said(text, brief, 99 if confidences else None, unsure=False)
 
 
 def _written(name: str, words: tuple[tuple[str, str], ...]) -> tuple[str, str]:

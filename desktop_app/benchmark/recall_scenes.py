@@ -120,15 +120,12 @@ def most_turned(portraits: Sequence[Portrait]) -> list[Portrait]:
     CenterFace puts the landmarks, in the portraits' full size, in which it misses 1 of 400 faces of FairFace.
     """
 
-    def turn(portrait: Portrait) -> float:
+    def aside(portrait: Portrait) -> float:
         face = largest(detector.detect(portrait.image, WHOLE_PIXELS))
-        if face is None:
-            return 0.0
-        right, left = (math.dist(face.landmarks.nose, eye) for eye in face.landmarks.points[:2])
-        return abs(right - left) / max(right + left, 1e-9)
+        return 0.0 if face is None else face.landmarks.aside
 
     with CenterFaceDetector() as detector:
-        return sorted(portraits, key=turn, reverse=True)[: math.ceil(_TURNED_SHARE * len(portraits))]
+        return sorted(portraits, key=aside, reverse=True)[: math.ceil(_TURNED_SHARE * len(portraits))]
 
 
 def place_faces(

@@ -161,6 +161,12 @@ class Landmarks:
         return math.atan2(y, x)
 
     @property
+    def aside(self) -> float:
+        """How far the face looks to the side, 0 to 1: by how much its nose is nearer to one eye, of both distances."""
+        right, left = math.dist(self.nose, self.right_eye), math.dist(self.nose, self.left_eye)
+        return abs(right - left) / max(right + left, 1e-9)
+
+    @property
     def points(self) -> tuple[Point, ...]:
         """All six points, in the order of the fields."""
         return (

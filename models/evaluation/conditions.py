@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
@@ -14,14 +13,12 @@ from desktop_app.vision.detection.blazeface import Detection
 from models.data.augment import Image, coarsen, compress
 
 TURNED: Final = 0.3
-"""A face is turned where its nose is so much nearer to one eye: their difference over their sum; about 30°."""
+"""A face whose landmarks look so far to the side is turned, by about 30°."""
 
 
 def is_turned(face: Detection) -> bool:
     """Whether a face looks to the side, by its landmarks."""
-    marks = face.landmarks
-    right, left = math.dist(marks.nose, marks.right_eye), math.dist(marks.nose, marks.left_eye)
-    return abs(right - left) > TURNED * (right + left)
+    return face.landmarks.aside > TURNED
 
 
 def shrink(crop: Image, margin: float, width: int) -> Image:

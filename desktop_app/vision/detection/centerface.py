@@ -36,8 +36,11 @@ _LEAST_IN_VIEW: Final = 0.45
 """Share of a face's box in the picture; what has less is the reflection of another."""
 _TILE: Final = 576
 OVERLAP: Final = 96
-"""Longest side of the tiles that a larger picture is looked at in, which bounds the memory, and what two of them share:
-larger faces are found in a smaller picture."""
+"""Longest side of the tiles that a larger picture is looked at in, which bounds the memory, and what two of them
+share."""
+_LARGEST_IN_TILES: Final = 1.5 * OVERLAP
+"""Larger faces are found in a smaller picture: in tiles they may be what two of them show of one. In a smaller picture
+some that are hardly larger than what two tiles share are missed."""
 _LARGEST_TILE: Final = 768 * 576
 """A picture of no more pixels, its border included, is one tile: about 80 MB."""
 _MIN_FACE: Final = 16.0
@@ -88,7 +91,7 @@ class CenterFaceDetector(Closeable):
 
         Args:
             image: H×W×3 uint8, BGR.
-            pixels: how many the picture has at the most once it is shrunk; the time grows with them. Faces of 24 to 96
+            pixels: how many the picture has at the most once it is shrunk; the time grows with them. Faces of 24 to 144
                 pixels' width in the shrunk picture are found, up to `WHOLE_PIXELS` faces of any size from 24 pixels on.
             borders: how far its mirror image goes on above, below, left and right of the shrunk picture, in pixels;
                 faces that an edge cuts are missed without it.
@@ -109,8 +112,7 @@ class CenterFaceDetector(Closeable):
             for face in self._looked(tile, least)
             if _is_whole(face.box, x, y, tile, padded)
         ]
-        # In tiles, larger ones may be what two tiles show of one; smaller ones may be missed in a smaller picture.
-        largest = 1.5 * OVERLAP if tiled else math.inf
+        largest = _LARGEST_IN_TILES if tiled else math.inf
         faces = [
             face
             for face in found

@@ -117,18 +117,16 @@ class FaceDetector(Closeable):
                 self._begin_near(image, expected)
             self._take_near(self._near.result())
         if self._far_looker is not None:
-            near = [one.face.box for one in self._known if one.near]
-            upright = are_upright([one.face for one in self._known])
-            doubtful = {one.view for one in self._known if not one.near and one.looks < FAR_LOOKS}
-            look = self._far_looker.look(
-                image,
-                self._at,
-                grey=self._follower.grey,
-                near=near,
-                upright=upright,
-                lost={one.view for one in lost},
-                doubtful=doubtful,
-            )
+            look = self._far_looker.go_on(image, grey=self._follower.grey, lost={one.view for one in lost})
+            if self._far_looker.is_due(self._at):
+                self._far_looker.begin(
+                    image,
+                    self._at,
+                    grey=self._follower.grey(),
+                    near=[one.face.box for one in self._known if one.near],
+                    upright=are_upright([one.face for one in self._known]),
+                    doubtful={one.view for one in self._known if not one.near and one.looks < FAR_LOOKS},
+                )
             if look is not None:
                 self.looks["far"] += 1
                 self._take_far(look)

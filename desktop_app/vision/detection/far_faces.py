@@ -146,28 +146,15 @@ class FarFaceLooker(Closeable):
         self._look: Future[FarLook] | None = None
         self._since: list[NDArray[np.uint8]] = []
 
-    def look(
-        self,
-        image: NDArray[np.uint8],
-        at: float,
-        *,
-        grey: Callable[[], NDArray[np.uint8]],
-        near: Sequence[Box],
-        upright: bool,
-        lost: Collection[int],
-        doubtful: Collection[int],
+    def go_on(
+        self, image: NDArray[np.uint8], *, grey: Callable[[], NDArray[np.uint8]], lost: Collection[int]
     ) -> FarLook | None:
-        """Go on to the next frame, and begin a look at it if one is due.
+        """Go on to the next frame; if a look `is_due` at it, `begin` that next.
 
         Args:
-            image: H×W×3 uint8, BGR; kept while it is looked at, so nobody may write into it.
-            at: moment of the frame in seconds.
+            image: H×W×3 uint8, BGR.
             grey: makes the frame's `small_grey`; asked for only where it is needed.
-            near: boxes of faces that are found without CenterFace.
-            upright: at least half of the known faces are surely upright.
             lost: the views that saw faces which were lost in this frame.
-            doubtful: the views that saw faces which nothing sees any more. They are due though nothing has changed but
-                near faces: one of these may have come before such a face, which is then followed on it.
 
         Returns:
             What a look has found; None where none has ended, or nothing had to be looked at.
@@ -179,12 +166,45 @@ class FarFaceLooker(Closeable):
             self._views = _Views(image)
             self._looked_at = -math.inf
         self._lost.update(lost)
-        if self._look is None and self._is_due(at):
-            self._views.forget({*self._lost, *doubtful})
-            self._lost.clear()
-            self._since = [grey()]
-            self._look = self._thread.submit(self._find, self._views, image, at, near, upright)
         return found
+
+    def is_due(self, at: float) -> bool:
+        """Whether a look is due at the present frame, of that moment in seconds."""
+        if self._look is not None:
+            return False
+        if self._views is not None and self._views.pending:
+            return not 0 <= at - self._begun_at < _APART_S
+        return not 0 <= at - self._looked_at < (LOST_AFTER_S if self._lost else LOOK_EVERY_S)
+
+    def begin(
+        self,
+        image: NDArray[np.uint8],
+        at: float,
+        *,
+        grey: NDArray[np.uint8],
+        near: Sequence[Box],
+        upright: bool,
+        doubtful: Collection[int],
+    ) -> None:
+        """Begin a look at the frame that `go_on` went on to.
+
+        Args:
+            image: H×W×3 uint8, BGR; kept while it is looked at, so nobody may write into it.
+            at: moment of the frame in seconds.
+            grey: the frame's `small_grey`.
+            near: boxes of faces that are found without CenterFace.
+            upright: at least half of the known faces are surely upright.
+            doubtful: the views that saw faces which nothing sees any more. They are due though nothing has changed but
+                near faces: one of these may have come before such a face, which is then followed on it.
+        """
+        assert self._views is not None
+        if not self._views.pending:
+            self._looked_at = at
+        self._begun_at = at
+        self._views.forget({*self._lost, *doubtful})
+        self._lost.clear()
+        self._since = [grey]
+        self._look = self._thread.submit(self._find, self._views, image, at, near, upright)
 
     def reset(self) -> None:
         """Drop the present look and begin the next one with the next frame."""
@@ -195,15 +215,6 @@ class FarFaceLooker(Closeable):
         """End the thread."""
         self.reset()
         self._thread.shutdown(wait=True, cancel_futures=True)
-
-    def _is_due(self, at: float) -> bool:
-        if self._views is not None and self._views.pending:
-            is_due = not 0 <= at - self._begun_at < _APART_S
-        else:
-            is_due = not 0 <= at - self._looked_at < (LOST_AFTER_S if self._lost else LOOK_EVERY_S)
-            self._looked_at = at if is_due else self._looked_at
-        self._begun_at = at if is_due else self._begun_at
-        return is_due
 
     def _result(self, image: NDArray[np.uint8], grey: Callable[[], NDArray[np.uint8]]) -> FarLook | None:
         if self._look is None:

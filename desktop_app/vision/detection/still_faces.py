@@ -47,14 +47,13 @@ def find_still_faces(detector: CenterFaceDetector, image: NDArray[np.uint8], *, 
         The faces, each once, in pixels of `image`.
     """
     faces = _near_and_far(detector, image, close=close)
-    upright = [face for face in faces if _is_upright(face)]
     if not are_upright(faces):
         turned = {turns: _turned(detector, image, turns, close=False) for turns in (1, 2, 3)}
         most = max(turned, key=lambda turns: len(_sure(turned[turns])))
         if close and _sure(turned[most]):
             turned[most] = _turned(detector, image, most, close=True)
         found = [face for some in turned.values() for face in some]
-        faces = best_ones([*faces, *(_sure(found) if upright else found)])
+        faces = best_ones([*faces, *(_sure(found) if any(map(_is_upright, faces)) else found)])
     return faces
 
 

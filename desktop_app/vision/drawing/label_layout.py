@@ -69,9 +69,11 @@ class Request:
 
     def first_form(self, kept: int | None) -> int:
         """The longest form that the face has room for, given the one that it has."""
+        if self.whole:
+            return 0
         for form, width in enumerate(self.widths):
             grows = kept is not None and form < kept
-            if self.whole or width * (GROWING if grows else 1.0) <= FITTING * self.box.width:
+            if width * (GROWING if grows else 1.0) <= FITTING * self.box.width:
                 return form
         return len(self.forms) - 1
 

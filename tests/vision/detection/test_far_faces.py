@@ -51,7 +51,9 @@ def looks(
         for at in (number / RATE for number in range(round(seconds * RATE))):
             picture, lost = show(at), {1} if at == lost_at else ()
             grey = partial(small_grey, picture)
-            found = looker.look(picture, at, grey=grey, near=near, upright=True, lost=lost, doubtful=doubtful)
+            found = looker.go_on(picture, grey=grey, lost=lost)
+            if looker.is_due(at):
+                looker.begin(picture, at, grey=grey(), near=near, upright=True, doubtful=doubtful)
             if found is not None:
                 taken.append((at, set(found.views)))
     return taken
@@ -114,6 +116,8 @@ def test_live_one_view_at_a_time_is_looked_at_and_the_turned_one_without_faces_o
         while len(views) <= len(ALL):
             at += 1 / RATE
             grey = partial(small_grey, plain())
-            found = looker.look(plain(), at, grey=grey, near=(), upright=False, lost=(), doubtful=())
+            found = looker.go_on(plain(), grey=grey, lost=())
+            if looker.is_due(at):
+                looker.begin(plain(), at, grey=grey(), near=(), upright=False, doubtful=())
             views += [found.views] if found else []
     assert views == [*({one} for one in sorted(ALL)), {ODD}]

@@ -213,6 +213,10 @@ class CaptureWorker(Worker):
         if model is not self._model:
             self._model = model
             self._pipeline.choose_anew()
+        if self._inference.crops.fill and not standing:
+            # It has more to do than it can: which faces are the most urgent is decided when it can take them. Crops
+            # that wait would be dropped, or keep those of new faces waiting.
+            return
         batch = self._pipeline.choose(frame, tracks, spec, standing=standing)
         if batch is not None:
             self._inference.crops.put(batch)

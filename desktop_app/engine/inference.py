@@ -16,6 +16,7 @@ from desktop_app.engine.types import CropBatch
 from desktop_app.engine.worker import Worker
 from desktop_app.errors import AgelensError, reason_of
 from desktop_app.messages import Message
+from desktop_app.thread_priority import work_in_background
 from desktop_app.vision.classification.classifier import Classifier
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,8 @@ class InferenceWorker(Worker):
 
     def run(self) -> None:
         """Classify until stopped."""
+        # No frame waits for labels: on two cores, those that looked at it now and then stood in its way.
+        work_in_background()
         try:
             while not self.stopping.is_set():
                 self._load_choice()

@@ -5,6 +5,7 @@ import gc
 import json
 import os
 import socket
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -94,6 +95,29 @@ def test_the_demo_runs_and_every_part_is_alive() -> None:
         assert set(statistics.stage_ms) >= {"read", "detect", "track", "draw"}
         assert statistics.faces == sum(track.missed == 0 for track in latest_of(session).tracks)
     assert session.status().state == "stopped"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="niceness is the whole program's")
+def test_the_threads_that_no_frame_waits_for_yield_to_those_that_it_goes_through() -> None:
+    with running(SessionSettings(source="demo")) as (session, bell):
+        bell.wait_until(lambda: labelled(session))
+        nice = {
+            thread.name: os.getpriority(os.PRIO_PROCESS, thread.native_id)
+            for thread in threading.enumerate()
+            if thread.native_id is not None
+        }
+    assert nice["MainThread"] == nice["capture"] == nice["near faces_0"] < nice["inference"] == nice["far faces_0"]
+
+
+@pytest.mark.slow
+def test_a_slow_classifier_is_asked_about_no_more_than_it_takes(tmp_path: Path) -> None:
+    clip = write_crowd_clip(tmp_path / "four.mkv", faces=4, frames=60, width=640, height=360)
+    settings = SessionSettings(source=str(clip), choice=ModelChoice(oversample=True))
+    with running(settings) as (session, bell):
+        bell.wait_until(
+            lambda: labelled(session) and min(one.samples for one in latest_of(session).labels.values()) > 1
+        )
+        assert session.statistics().dropped_crops == 0
 
 
 @pytest.mark.slow

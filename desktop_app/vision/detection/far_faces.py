@@ -139,7 +139,7 @@ class FarFaceLooker(Closeable):
 
     def __init__(self, detector: CenterFaceDetector, *, live: bool, threaded: bool = True) -> None:
         self._detector, self._live = detector, live
-        self._thread = look_executor("far faces", threaded=threaded)
+        self._thread = look_executor("far faces", threaded=threaded, background=live)
         self._views: _Views | None = None
         self._looked_at = self._begun_at = 0.0
         self._lost: set[int] = set()

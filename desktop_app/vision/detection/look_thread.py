@@ -6,10 +6,20 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
+from desktop_app.thread_priority import work_in_background
 
-def look_executor(name: str, *, threaded: bool) -> Executor:
-    """One thread of this name; or what runs a task while it is submitted, with the same results."""
-    return ThreadPoolExecutor(1, thread_name_prefix=name) if threaded else _InPlace()
+
+def look_executor(name: str, *, threaded: bool, background: bool = False) -> Executor:
+    """One thread of this name; or what runs a task while it is submitted, with the same results.
+
+    Args:
+        name: of the thread.
+        threaded: whether it is a thread.
+        background: whether that yields to other threads, as nothing waits for it.
+    """
+    if not threaded:
+        return _InPlace()
+    return ThreadPoolExecutor(1, thread_name_prefix=name, initializer=work_in_background if background else None)
 
 
 class _InPlace(Executor):

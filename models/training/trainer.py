@@ -112,8 +112,6 @@ class Trainer:
         self._start, self._recipe, self._faces, self._path, self._settings = start, recipe, faces, path, settings
         self._device = choose_device(settings.device)
         self._batch_size = min(recipe.batch_size, len(faces))
-        if self._device.type == "cuda":
-            torch.backends.cudnn.benchmark = True
         self._normaliser = Normaliser(start).to(self._device)
         self._network = build_network(start.spec)
         load_state(self._network, start.state)

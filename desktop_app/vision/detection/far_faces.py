@@ -143,7 +143,7 @@ class FarFaceLooker(Closeable):
         self._views: _Views | None = None
         self._looked_at = self._begun_at = 0.0
         self._lost: set[int] = set()
-        self._look: Future[FarLook] | None = None
+        self._look: Future[tuple[FarLook, int]] | None = None
         self._since: list[NDArray[np.uint8]] = []
 
     def go_on(
@@ -204,7 +204,7 @@ class FarFaceLooker(Closeable):
         self._views.forget({*self._lost, *doubtful})
         self._lost.clear()
         self._since = [grey]
-        self._look = self._thread.submit(self._find, self._views, image, at, near, upright)
+        self._look = self._thread.submit(self._found, self._views, image, at, near, upright, self._since)
 
     def reset(self) -> None:
         """Drop the present look and begin the next one with the next frame."""
@@ -222,14 +222,25 @@ class FarFaceLooker(Closeable):
         self._since.append(grey())
         if not (self._look.done() if self._live else len(self._since) > _FRAMES):
             return None
-        found, self._look = self._look.result(), None
-        if not found.views:
-            return None
-        moved = follow_through(self._since, [face for face, _ in found.faces], image.shape)
-        faces = [(face, view) for face, (_, view) in zip(moved, found.faces, strict=True) if face is not None]
-        return FarLook(faces, found.views)
+        (found, frames), self._look = self._look.result(), None
+        return _followed(found, self._since[frames - 1 :], image.shape) if found.views else None
 
     # From here on, on the thread that looks.
+
+    def _found(
+        self,
+        views: _Views,
+        image: NDArray[np.uint8],
+        at: float,
+        near: Sequence[Box],
+        upright: bool,
+        since: Sequence[NDArray[np.uint8]],
+    ) -> tuple[FarLook, int]:
+        """Look, and follow what was found through the frames that came meanwhile; their number, too."""
+        found = self._find(views, image, at, near, upright)
+        # Here rather than before the next frame, which waits for each of them: one of sixty faces takes 4 ms.
+        frames = list(since)
+        return _followed(found, frames, image.shape), len(frames)
 
     def _find(self, views: _Views, image: NDArray[np.uint8], at: float, near: Sequence[Box], upright: bool) -> FarLook:
         """Look at what is due: live at one view, otherwise at all."""
@@ -270,6 +281,13 @@ class FarFaceLooker(Closeable):
             for face in faces
             if face.box.size <= OVERLAP * factor and _is_whole(face.box, rows, columns, image, factor)
         ]
+
+
+def _followed(found: FarLook, frames: Sequence[NDArray[np.uint8]], shape: tuple[int, ...]) -> FarLook:
+    """What was found in the first of some frames, as it is in the last one; see `follow_through`."""
+    moved = follow_through(frames, [face for face, _ in found.faces], shape)
+    faces = [(face, view) for face, (_, view) in zip(moved, found.faces, strict=True) if face is not None]
+    return FarLook(faces, found.views)
 
 
 def _views_of(image: NDArray[np.uint8]) -> list[_View]:

@@ -154,8 +154,10 @@ def shrunk(image: NDArray[np.uint8], pixels: float) -> tuple[NDArray[np.uint8], 
 
 def is_part(face: Box, whole: Box) -> bool:
     """Whether what was taken for a face is rather a part of a much larger one."""
+    if whole.area <= 2 * face.area:
+        return False
     x, y = face.center
-    return whole.area > 2 * face.area and whole.x <= x <= whole.right and whole.y <= y <= whole.bottom
+    return whole.x <= x <= whole.right and whole.y <= y <= whole.bottom
 
 
 def same_faces(faces: Sequence[Detection], others: Sequence[Detection]) -> NDArray[np.bool_]:

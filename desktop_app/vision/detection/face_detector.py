@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -15,7 +16,7 @@ from desktop_app.closeable import Closeable
 from desktop_app.vision.detection.blazeface import Detection
 from desktop_app.vision.detection.centerface import CenterFaceDetector, is_part, same_faces
 from desktop_app.vision.detection.far_faces import WHOLE, FarFaceLooker, FarLook
-from desktop_app.vision.detection.near_faces import DetectorMode, NearFaceLooker, without
+from desktop_app.vision.detection.near_faces import DetectorMode, NearFaceLooker
 from desktop_app.vision.detection.optical_flow import OpticalFlowPropagator
 from desktop_app.vision.detection.still_faces import are_upright, find_still_faces
 
@@ -154,7 +155,8 @@ class FaceDetector(Closeable):
             new[column] = replace(confirmed[row], face=found[column], near=True)
         missed = [replace(confirmed[row], near=False) for row in np.flatnonzero(~same.any(axis=1)).tolist()]
         known = [*new, *missed]
-        self._known = [one for one in known if not any(_belies(other, one) for other in known if other.looks)]
+        seen = [one for one in known if one.looks]
+        self._known = [one for one in known if one.looks or not any(_belies(other, one) for other in seen)]
 
     def _take_far(self, look: FarLook) -> None:
         """Take in what CenterFace has found: new faces, better places of those that MediaPipe misses, and no others."""
@@ -167,13 +169,17 @@ class FaceDetector(Closeable):
                 seen = replace(one, looks=max(one.looks - (one.view in look.views), 0))
             if one.near or (seen.looks and not same.any()):
                 known.append(seen)
-        for face, view in look.faces:
-            new = _Known(face, near=False, looks=FAR_LOOKS, view=view)
-            known = [one for one in known if not _belies(new, one)]
-            faces = [one.face for one in known]
-            if without([face], faces) and not any(is_part(face.box, one.box) for one in faces):
-                known.append(new)
-        self._known = known
+        new = [_Known(face, near=False, looks=FAR_LOOKS, view=view) for face, view in look.faces]
+        unseen = [place for place, one in enumerate(known) if not one.looks]
+        kept = np.arange(len(known) + len(new)) < len(known)
+        known += new
+        # All at once: one by one, the sixty faces of a crowd held up a frame by 6 ms.
+        for place, (one, same) in enumerate(zip(new, same_faces(found, [one.face for one in known]), strict=True)):
+            kept[[other for other in unseen if _belies(one, known[other])]] = False
+            others = itertools.compress(known, kept)
+            if not (same & kept).any() and not any(is_part(one.face.box, other.face.box) for other in others):
+                kept[place - len(new)] = True
+        self._known = list(itertools.compress(known, kept))
 
     def find_still(self, image: NDArray[np.uint8]) -> list[Detection]:
         """Find the faces in a picture that stands alone; see `find_still_faces`."""

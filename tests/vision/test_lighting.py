@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from desktop_app.vision.lighting import lightened
+from desktop_app.vision.lighting import lightened, shadows_lifted
 from tests.helpers.portrait import astronaut_bgr
 
 
@@ -30,3 +30,16 @@ def test_a_lamp_does_not_keep_a_dark_picture_dark() -> None:
     picture = darkened(0.05)
     picture[:20, :60] = 255
     assert lightened(picture).mean() > 5 * picture.mean()
+
+
+def test_only_the_shadows_of_a_dark_room_with_a_lamp_are_lifted() -> None:
+    room = darkened(0.05)
+    room[:100, :100] = 250
+    lifted = shadows_lifted(room)
+    assert lifted[100:].mean() > 3 * room[100:].mean()
+    # What is brighter stays brighter, and the lamp is as it was.
+    assert lifted[:100, :100].min() >= 250
+    half = astronaut_bgr().copy()
+    half[:, :256] = darkened(0.05)[:, :256]
+    for picture in (astronaut_bgr(), half, darkened(0.05), np.zeros((30, 40, 3), np.uint8)):
+        assert shadows_lifted(picture) is picture

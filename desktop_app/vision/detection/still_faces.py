@@ -20,6 +20,7 @@ from desktop_app.vision.detection.centerface import (
     shrunk,
 )
 from desktop_app.vision.geometry import Box, Landmarks, Point
+from desktop_app.vision.lighting import shadows_lifted
 
 FAR_PIXELS: Final = 1920 * 1080
 """To so many pixels a picture is shrunk for the closest look; more would take more time."""
@@ -35,8 +36,10 @@ _LEVEL_SIDE: Final = 192
 def find_still_faces(detector: CenterFaceDetector, image: NDArray[np.uint8], *, close: bool = True) -> list[Detection]:
     """Find the faces of a picture.
 
-    Where less than half of the faces are surely upright, the picture is also looked at turned by 90, 180 and 270°, and
-    closely so where this surely shows most faces.
+    In a dark room with a lamp, faces count that are surely there once its shadows are lifted.
+
+    Unless all faces are surely upright, the picture is also looked at turned by 90 and 270°. Where less than half are,
+    it is also looked at turned by 180°, and closely so where a turned one surely shows most faces.
 
     Args:
         detector: not owned.
@@ -47,10 +50,15 @@ def find_still_faces(detector: CenterFaceDetector, image: NDArray[np.uint8], *, 
         The faces, each once, in pixels of `image`.
     """
     faces = _near_and_far(detector, image, close=close)
-    if not are_upright(faces):
-        turned = {turns: _turned(detector, image, turns, close=False) for turns in (1, 2, 3)}
+    lifted = shadows_lifted(image)
+    if lifted is not image:
+        faces = _merged(faces, _sure(_near_and_far(detector, lifted, close=close)))
+    if not faces or not all(map(_is_upright, faces)) or len(_sure(faces)) < len(faces):
+        mostly_upright = are_upright(faces)
+        looks = (1, 3) if mostly_upright else (1, 2, 3)
+        turned = {turns: _turned(detector, image, turns, close=False) for turns in looks}
         most = max(turned, key=lambda turns: len(_sure(turned[turns])))
-        if close and _sure(turned[most]):
+        if close and not mostly_upright and _sure(turned[most]):
             turned[most] = _turned(detector, image, most, close=True)
         found = [face for some in turned.values() for face in some]
         faces = best_ones([*faces, *(_sure(found) if any(map(_is_upright, faces)) else found)])

@@ -211,10 +211,33 @@ def test_turned_faces_of_a_still_picture_are_found(detector: FaceDetector, angle
     assert abs((math.degrees(found.landmarks.roll) + angle + 180) % 360 - 180) < 12
 
 
+def test_faces_that_lie_among_upright_ones_of_a_still_picture_are_found(detector: FaceDetector) -> None:
+    # The smaller lying one is seen in the turned picture only.
+    upright = [(40 + 150 * number, 30, 60) for number in range(3)]
+    lying = [(100, 200, 60, 90.0), (300, 273, 40, -105.0)]
+    picture = scene(*upright, width=640, height=360)
+    for x, y, size, angle in lying:
+        turn = cv2.getRotationMatrix2D((x + size / 2, y + size / 2), angle, 1)
+        alone = cv2.warpAffine(scene((x, y, size), width=640, height=360), turn, (640, 360), borderValue=(90, 90, 90))
+        picture[150:, x - 90 : x + 150] = alone[150:, x - 90 : x + 150]
+    found = detector.find_still(picture)
+    assert len(found) == len(upright) + len(lying)
+    for x, y, size, angle in lying:
+        (one,) = [one for one in found if one.box.iou(Box(x, y, size, size)) > 0.5]
+        assert abs(math.remainder(one.landmarks.roll + math.radians(angle), math.tau)) < 0.3
+
+
 @pytest.mark.parametrize("light", [0.03, 0.1, 0.4])
 def test_faces_of_a_dark_still_picture_are_found(detector: FaceDetector, light: float) -> None:
     face = (300, 120, 90)
     picture = np.asarray(np.rint(scene(face, width=640, height=360) * light), np.uint8)
+    assert_found(detector.find_still(picture), face)
+
+
+def test_a_face_of_a_still_picture_is_found_in_a_dark_room_with_a_lamp(detector: FaceDetector) -> None:
+    face = (300, 120, 60)
+    picture = np.asarray(np.rint(scene(face, width=640, height=360) * 0.015), np.uint8)
+    cv2.circle(picture, (600, 30), 25, (255, 255, 255), -1)
     assert_found(detector.find_still(picture), face)
 
 

@@ -14,6 +14,8 @@ FITTING: Final = 1.3
 """A label may be so many times as wide as its face's box; a wider one takes a shorter form."""
 GROWING: Final = 1.2
 """A label takes a longer form again where its face has so many times the room for it: boxes tremble."""
+ALIKE: Final = 0.7
+"""A face is of about the size of a larger one from so many times its width on."""
 HELD_S: Final = 1.0
 """So long a label keeps its side, and grows into no longer form."""
 INSIDE_SHARE: Final = 0.5
@@ -152,10 +154,11 @@ class LabelPlaces:
                 for one in requests
                 if (known := self._kept.get(one.track_id)) is not None and not stands and 0 <= at - known.since < HELD_S
             }
+            first = self._first_forms(requests)
             # Those that may not move choose first.
             for one in sorted(requests, key=lambda one: one.track_id not in held):
                 known = self._kept.get(one.track_id)
-                found = layout.choose(one, known, is_held=one.track_id in held)
+                found = layout.choose(one, first[one.track_id], known, is_held=one.track_id in held)
                 if found is None:
                     if one.track_id in held:
                         kept[one.track_id] = held[one.track_id]
@@ -168,6 +171,20 @@ class LabelPlaces:
             self._kept = kept
             return places
 
+    def _first_forms(self, requests: Sequence[Request]) -> dict[int, int]:
+        """The longest form that each label may take, by track id."""
+        first: dict[int, int] = {}
+        narrow = 0.0
+        for one in requests:
+            known = self._kept.get(one.track_id)
+            first[one.track_id] = one.first_form(known.form if known is not None else None)
+            if first[one.track_id]:
+                narrow = max(narrow, one.box.width)
+        for one in requests:
+            if not (first[one.track_id] or one.whole) and ALIKE * one.box.width <= narrow:
+                first[one.track_id] = min(1, len(one.forms) - 1)
+        return first
+
 
 class _Layout:
     """The labels of one picture."""
@@ -177,10 +194,9 @@ class _Layout:
         self._faces = [(face.x, face.y, face.right, face.bottom) for face in faces]
         self._taken = list(taken)
 
-    def choose(self, request: Request, kept: _Kept | None, *, is_held: bool) -> tuple[int, Place] | None:
-        """Take the best free place; returns its slot with it."""
+    def choose(self, request: Request, first: int, kept: _Kept | None, *, is_held: bool) -> tuple[int, Place] | None:
+        """Take the best free place, in no longer form than the first; returns its slot with it."""
         box = request.box
-        first = request.first_form(kept.form if kept is not None else None)
         if is_held and kept is not None:
             first = max(first, min(kept.form, len(request.forms) - 1))
         own = _clipped(box, self._picture)

@@ -50,9 +50,10 @@ class Plate:
     Attributes:
         lines: the runs of each line.
         text_size: size of the text in pixels.
-        chip: a coloured field at the left end with its own dark text; a stripe where that is empty, None for none.
+        chip: a coloured field at one end with its own dark text; a stripe where that is empty, None for none.
         chip_colour: BGR of that field.
         least: size in pixels below which no part of the text goes, unless all of it does.
+        chip_behind: whether the coloured field is at the right end rather than at the left one.
     """
 
     lines: tuple[tuple[Run, ...], ...]
@@ -60,6 +61,7 @@ class Plate:
     chip: str | None = None
     chip_colour: Colour = (255, 255, 255)
     least: int = 0
+    chip_behind: bool = False
 
     @property
     def line_height(self) -> int:
@@ -113,11 +115,12 @@ class Plate:
         fill_rounded(image, x, y, self.width, self.height, radius, PLATE_COLOUR, PLATE_OPACITY)
         middle = y + self.line_height / 2
         if self.chip is not None:
-            fill_rounded(image, x, y, self.chip_width, self.height, radius, self.chip_colour, 1.0)
+            left = x + self.width - self.chip_width if self.chip_behind else x
+            fill_rounded(image, left, y, self.chip_width, self.height, radius, self.chip_colour, 1.0)
             inset = (self.chip_width - text_width(self.chip, self._chip_size, BOLD)) // 2
-            draw_text(image, self.chip, x + inset, middle, self._chip_size, PLATE_COLOUR, BOLD)
+            draw_text(image, self.chip, left + inset, middle, self._chip_size, PLATE_COLOUR, BOLD)
         for number, line in enumerate(self.lines):
-            pen = x + self.chip_width + self.padding
+            pen = x + self.padding + (0 if self.chip_behind else self.chip_width)
             for run in line:
                 pen += self._gap(run)
                 level = middle + number * self.line_height

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Annotated, Final
 
@@ -258,9 +258,13 @@ def draw_labels(scene: Scene) -> None:
     for track, _, place in drawn:
         if place.leader is not None:
             _draw_leader(scene, place.leader, track)
-    for track, _, place in drawn:
+    for track, box, place in drawn:
         if track.id != scene.expanded:
-            _draw_label(scene, label_sprite(forms[track.id].plates[place.form]), (place.x, place.y), track)
+            plate = forms[track.id].plates[place.form]
+            if place.x + plate.width / 2 < box.x:
+                # The track's colour is on the side of its own face rather than of the next one.
+                plate = replace(plate, chip_behind=True)
+            _draw_label(scene, label_sprite(plate), (place.x, place.y), track)
     for track, box in scene.shown:
         if track.id == scene.expanded and track.id in forms:
             plates = forms[track.id].plates

@@ -106,6 +106,15 @@ def test_a_label_wider_than_its_face_takes_a_shorter_form() -> None:
     assert lay_out(Box(300, 200, 20, 20), whole=1)[1].form == 0
 
 
+def test_the_longest_form_is_for_faces_of_which_none_of_about_their_size_has_no_room_for_it() -> None:
+    # The third one is far from the size of the others.
+    alike = lay_out(Box(20, 200, 140, 140), Box(200, 200, 115, 115), Box(360, 200, 200, 200))
+    assert [alike[number].form for number in (1, 2, 3)] == [1, 1, 0]
+    # One that is selected has it all the same.
+    chosen = lay_out(Box(20, 200, 140, 140), Box(200, 200, 115, 115), whole=1)
+    assert [chosen[number].form for number in (1, 2)] == [0, 1]
+
+
 def test_a_label_is_above_else_below_else_beside_else_on_its_own_face() -> None:
     face = Box(200, 200, 200, 200)
     above, below = Box(150, 100, 300, 99), Box(150, 401, 300, 79)

@@ -369,6 +369,23 @@ def test_faces_of_one_size_have_labels_of_one_form(words: tuple[tuple[str, str],
         assert len({place.form for place in places.found.values()}) == 1
 
 
+@pytest.mark.parametrize("size", [60, 70])
+@pytest.mark.parametrize("left", [False, True])
+def test_the_colour_of_a_label_beside_its_face_is_on_the_side_of_the_face(left: bool, size: int) -> None:
+    # Above and below are other faces, and on one side; the label has a stripe, or a number.
+    others = [(500, 295 - size), (500, 305 + size), (505 + size if left else 495 - size, 300)]
+    crowd = [track(number, x=x, y=y, size=size) for number, (x, y) in enumerate([(500, 300), *others], 1)]
+    style = dataclasses.replace(BARE, names=True, ages=True, genders=True)
+    image, places = canvas(), _Remembering()
+    draw_overlay(image, crowd, {1: label()}, style, places=places)
+    place = places.found[1]
+    assert (place.x < 500) == left
+    field = (image[place.y + 4 : place.y + 12] == track_colour(1)).all(axis=2).any(axis=0)
+    columns = np.flatnonzero(field)
+    assert len(columns)
+    assert np.abs(columns - (500 if left else 500 + size)).max() < 35
+
+
 @pytest.mark.parametrize("chosen", [{"selected": 1}, {"expanded": 1}])
 def test_a_narrow_view_has_a_shorter_label_rather_than_smaller_text(chosen: dict[str, int]) -> None:
     view = Canvas.of_view(90, 400, scale=1.0)

@@ -59,5 +59,7 @@ def shadows_lifted(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _level(image: NDArray[np.uint8], share: float) -> int:
     """The least grey level that so much of a picture does not exceed."""
     step = max(int((image.shape[0] * image.shape[1] / _SAMPLED_PIXELS) ** 0.5), 1)
-    counts = np.cumsum(np.bincount(image[::step, ::step].ravel(), minlength=256))
+    values = np.ascontiguousarray(image[::step, ::step]).reshape(-1)
+    # NumPy's count of them takes five times as long.
+    counts = np.cumsum(cv2.calcHist([values], [0], None, [256], [0, 256]), dtype=np.float64)
     return int(np.searchsorted(counts, share * counts[-1]))

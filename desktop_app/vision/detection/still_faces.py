@@ -53,7 +53,7 @@ def find_still_faces(detector: CenterFaceDetector, image: NDArray[np.uint8], *, 
     lifted = shadows_lifted(image)
     if lifted is not image:
         faces = _merged(faces, _sure(_near_and_far(detector, lifted, close=close)))
-    if not faces or not all(map(_is_upright, faces)) or len(_sure(faces)) < len(faces):
+    if not faces or len(_surely_upright(faces)) < len(faces):
         mostly_upright = are_upright(faces)
         looks = (1, 3) if mostly_upright else (1, 2, 3)
         turned = {turns: _turned(detector, image, turns, close=False) for turns in looks}
@@ -67,7 +67,11 @@ def find_still_faces(detector: CenterFaceDetector, image: NDArray[np.uint8], *, 
 
 def are_upright(faces: Sequence[Detection]) -> bool:
     """Whether at least half of the faces are surely upright; False where there are none."""
-    return bool(faces) and 2 * sum(map(_is_upright, _sure(faces))) >= len(faces)
+    return bool(faces) and 2 * len(_surely_upright(faces)) >= len(faces)
+
+
+def _surely_upright(faces: Sequence[Detection]) -> list[Detection]:
+    return [face for face in _sure(faces) if _is_upright(face)]
 
 
 def _is_upright(face: Detection) -> bool:
